@@ -1,0 +1,259 @@
+"""A picture of what the numbers mean: input, ground truth and every model's prediction, side by side.
+
+The shown cases are not hand-picked. They are the best, the median and the worst instances of one
+reference model by one metric (`choose_cases`), so that every other model is seen on cases it did not
+choose. Predictions are drawn as the surface that was scored, at the frozen threshold.
+
+Drawn by the zoo's own renderer and Pillow: no display, no window system, no plotting server.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks.results import write_atomic
+from zoo.geometry.camera import Camera
+from zoo.geometry.mesh import Mesh
+from zoo.geometry.render import render
+from zoo.shapes import Shape
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+GROUPS = ("best", "median", "worst")
+VIEWS = ((35.0, 20.0), (125.0, 20.0), (215.0, 50.0))
+"""Azimuth and elevation in degrees; where the input's own camera is known, it replaces the first."""
+
+INK, FAINT, RULE = (32, 34, 40), (120, 124, 134), (208, 211, 218)
+PAPER, TILE = (255, 255, 255), (246, 247, 249)
+TRUTH = (0.78, 0.78, 0.80)
+PALETTE = (
+    (0.38, 0.60, 0.86),
+    (0.95, 0.64, 0.33),
+    (0.42, 0.73, 0.53),
+    (0.85, 0.50, 0.60),
+    (0.62, 0.54, 0.82),
+    (0.87, 0.77, 0.36),
+    (0.36, 0.74, 0.78),
+    (0.70, 0.60, 0.50),
+)
+FOV, DISTANCE = 25.0, 3.2  # a long lens: little perspective, and a shape with longest edge 1 fills the tile
+GAP, LINE = 10, 18
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One prediction and its scores; a score that is not defined is None."""
+
+    shape: Shape
+    level: float = 0.5
+    """Occupancy probability at which it was scored."""
+    iou: float | None = None
+    cd: float | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One instance to show.
+
+    Attributes:
+        group: heading under which it stands, one of `GROUPS`.
+        image: uint8 (H, W, 3) or (H, W, 4) with straight alpha, as stored, before any preprocessing.
+        predictions: column name to prediction; a missing name leaves the column blank.
+        camera: the input's camera; the first view then looks from there.
+    """
+
+    id: str
+    category: str
+    group: str
+    image: np.ndarray
+    truth: Shape
+    predictions: Mapping[str, Drawn]
+    camera: Camera | None = None
+
+
+def choose_cases(
+    rows: Sequence[Mapping[str, Any]],
+    metric: str,
+    better: Literal["higher", "lower"] = "higher",
+    per_group: int = 2,
+) -> list[tuple[str, str, int | None]]:
+    """(group, id, view) of the best, median and worst instances by one metric of one model.
+
+    Instances where the metric is None are left out; ties are broken by id, so that the choice is the
+    same on every machine. With fewer than 3 x `per_group` instances each appears once, best ones first.
+
+    Raises:
+        ValueError: no instance has the metric.
+    """
+    scored = [row for row in rows if row[metric] is not None]
+    if not scored:
+        raise ValueError(f"no instance has a value of {metric}: cannot choose cases by it")
+    sign = -1.0 if better == "higher" else 1.0
+    scored.sort(key=lambda row: (sign * row[metric], row["id"], -1 if row["view"] is None else row["view"]))
+    n = len(scored)
+    middle = max((n - per_group) // 2, 0)
+    wanted = {
+        "best": range(per_group),
+        "worst": range(n - 1, n - 1 - per_group, -1),
+        "median": range(middle, middle + per_group),
+    }
+    chosen: dict[int, str] = {}
+    for group, places in wanted.items():
+        for place in places:
+            if 0 <= place < n:
+                chosen.setdefault(place, group)
+    order = sorted(chosen, key=lambda place: (GROUPS.index(chosen[place]), place))
+    return [(chosen[i], scored[i]["id"], scored[i]["view"]) for i in order]
+
+
+def gallery(
+    path: Path,
+    cases: Sequence[Case],
+    columns: Mapping[str, str],
+    caption: str = "",
+    views: Sequence[tuple[float, float]] = VIEWS,
+    tile: int = 128,
+) -> None:
+    """Write the picture as a PNG, atomically.
+
+    Args:
+        path: of the PNG.
+        cases: in the order in which they are to appear, equal groups together.
+        columns: name of each model (key of `Case.predictions`) to its heading; may be empty.
+        caption: under the picture, wrapped: by which metric of which model the cases were chosen.
+        views: azimuth and elevation (degrees) of the drawings of each shape.
+        tile: edge of one drawing in pixels.
+
+    Raises:
+        ValueError: there is no case, or an image has a wrong shape or type.
+    """
+    if not cases:
+        raise ValueError("a gallery needs at least one case")
+    wide = tile * len(views)
+    left = [GAP, 2 * GAP + tile]  # input, truth, then one per model
+    for _ in columns:
+        left.append(left[-1] + wide + 2 * GAP)
+    width = left[-1] + wide + GAP
+    block = tile + 2 * LINE + GAP
+    headings = 1 + sum(a.group != b.group for a, b in pairwise(cases))
+    title, text = ImageFont.load_default(size=14), ImageFont.load_default(size=12)
+    under = _lines(caption, text, width - 2 * GAP)
+    height = GAP + LINE + GAP + len(cases) * block + headings * (LINE + GAP) + GAP + LINE * len(under)
+    canvas = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(canvas)
+
+    for x, name in zip(left, ["input", "ground truth", *columns.values()], strict=True):
+        _text(draw, (x, GAP), name, title, INK, tile if name == "input" else wide)
+    y = GAP + LINE + GAP // 2
+    group = None
+    for case in cases:
+        if case.group != group:
+            group = case.group
+            draw.line([(GAP, y), (width - GAP, y)], fill=RULE)
+            _text(draw, (GAP, y + GAP // 2), group, title, FAINT, width)
+            y += LINE + GAP
+        canvas.paste(_input(case.image, tile), (left[0], y))
+        _text(draw, (left[0], y + tile + 3), case.category, text, INK, tile)
+        _text(draw, (left[0], y + tile + 1 + LINE), case.id, text, FAINT, tile + GAP + wide)
+        angles = list(views)
+        if case.camera is not None:
+            angles[0] = (case.camera.azimuth, case.camera.elevation)
+        canvas.paste(_strip(Drawn(case.truth), TRUTH, angles, tile), (left[1], y))
+        for i, name in enumerate(columns):
+            drawn = case.predictions.get(name)
+            if drawn is None:
+                continue
+            canvas.paste(_strip(drawn, PALETTE[i % len(PALETTE)], angles, tile), (left[2 + i], y))
+            _text(draw, (left[2 + i], y + tile + 3), _scores(drawn), text, INK, wide)
+        y += block
+    for k, line in enumerate(under):
+        _text(draw, (GAP, y + GAP // 2 + k * LINE), line, text, FAINT, width - 2 * GAP)
+    buffer = io.BytesIO()
+    canvas.save(buffer, "PNG", optimize=True)
+    write_atomic(path, buffer.getvalue())
+
+
+def _scores(drawn: Drawn) -> str:
+    iou = "n/a" if drawn.iou is None else f"{drawn.iou:.3f}"
+    cd = "n/a" if drawn.cd is None else f"{drawn.cd:.4f}"
+    return f"IoU {iou}   CD {cd}"
+
+
+def _input(image: np.ndarray, tile: int) -> Image.Image:
+    """The picture on a plain tile, aspect ratio kept."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4):
+        raise ValueError(f"an input image must be uint8 (H, W, 3 or 4), got {image.dtype} {image.shape}")
+    picture = Image.fromarray(image).convert("RGBA")
+    scale = tile / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    picture = picture.resize(size, Image.Resampling.BICUBIC if scale < 1 else Image.Resampling.BILINEAR)
+    canvas = Image.new("RGB", (tile, tile), TILE)
+    canvas.paste(picture, ((tile - size[0]) // 2, (tile - size[1]) // 2), picture)
+    return canvas
+
+
+def _strip(
+    drawn: Drawn, color: tuple[float, float, float], angles: Sequence[tuple[float, float]], tile: int
+) -> Image.Image:
+    """All views of one shape side by side, or a tile that says 'empty'."""
+    canvas = Image.new("RGB", (tile * len(angles), tile), TILE)
+    mesh = _drawable(drawn)
+    if mesh is None:
+        font = ImageFont.load_default(size=14)
+        ImageDraw.Draw(canvas).text((canvas.width / 2, tile / 2), "empty", fill=FAINT, font=font, anchor="mm")
+        return canvas
+    for i, (azimuth, elevation) in enumerate(angles):
+        camera = Camera(azimuth, elevation, DISTANCE, fov=FOV)
+        picture = Image.fromarray(render(mesh, camera, (tile, tile), 3, color, smooth=True).rgba)
+        canvas.paste(picture, (i * tile, 0), picture)
+    return canvas
+
+
+def _drawable(drawn: Drawn, points: int = 2000, radius: float = 0.011) -> Mesh | None:
+    """The scored surface; a point cloud becomes small octahedra."""
+    mesh = drawn.shape.mesh(drawn.level)
+    if mesh is not None:
+        return mesh
+    cloud = drawn.shape.points(points, np.random.default_rng(0), drawn.level)
+    if not len(cloud):
+        return None
+    corners = radius * np.concatenate([np.eye(3), -np.eye(3)])
+    faces = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
+    vertices = (cloud[:, None] + corners).reshape(-1, 3)
+    return Mesh(vertices, (np.array(faces) + 6 * np.arange(len(cloud))[:, None, None]).reshape(-1, 3))
+
+
+def _text(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[int, int],
+    text: str,
+    font: Font,
+    color: tuple[int, int, int],
+    width: int,
+) -> None:
+    """One line, shortened in the middle to the width: ids differ at both ends."""
+    short, keep = text, len(text)
+    while draw.textlength(short, font=font) > width and keep > 2:
+        keep -= 1
+        short = text[: (keep + 1) // 2] + "..." + text[len(text) - keep // 2 :]
+    draw.text(place, short, fill=color, font=font)
+
+
+def _lines(text: str, font: Font, width: int) -> list[str]:
+    """The words of a text in lines that fit into the width."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

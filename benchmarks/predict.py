@@ -1,0 +1,93 @@
+"""A trained model's predictions of one split, made a batch at a time as they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, overload
+
+from benchmarks.protocols import Truth
+from zoo.shapes import Shape, VoxelShape
+
+if TYPE_CHECKING:
+    import torch
+
+    from datasets.store import StoreSplit
+    from zoo.model import Reconstructor
+
+VIEW = 0
+"""The stored picture that every prediction is made from."""
+
+
+class Predictions(Sequence[Shape]):
+    """One shape per instance of a split, from picture `VIEW`.
+
+    Only the last batch is held, so a large split never waits in memory; reading in order costs one pass.
+
+    Attributes:
+        images, seconds: predicted so far and the time it took, for the rate in the table.
+    """
+
+    def __init__(
+        self, model: Reconstructor, split: StoreSplit, device: torch.device, batch_size: int = 32
+    ) -> None:
+        self.model, self.split = model.to(device).eval(), split
+        self.batch_size = batch_size
+        self.images, self.seconds = 0, 0.0
+        self._first, self._block = 0, [] if len(split) == 0 else self._predict(0)
+
+    @property
+    def images_per_second(self) -> float:
+        """Pictures per second, preprocessing and copy to numpy included."""
+        return self.images / max(self.seconds, 1e-9)
+
+    @overload
+    def __getitem__(self, index: int) -> Shape: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Shape]: ...
+    def __getitem__(self, index: int | slice) -> Shape | list[Shape]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        if not self._first <= index < self._first + len(self._block):
+            self._first = index - index % self.batch_size
+            self._block = self._predict(self._first)
+        return self._block[index - self._first]
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def _predict(self, first: int) -> list[Shape]:
+        indices = range(first, min(first + self.batch_size, len(self.split)))
+        batch = self.split.fetch(list(indices), [[VIEW]] * len(indices))
+        started = perf_counter()
+        shapes = self.model.reconstruct(batch.image)
+        self.seconds += perf_counter() - started
+        self.images += len(indices)
+        return shapes
+
+
+class Truths(Sequence[Truth]):
+    """What is true about each instance of a split, read from the store as asked for."""
+
+    def __init__(self, split: StoreSplit, resolution: int, points: bool) -> None:
+        self.split, self.resolution, self.with_points = split, resolution, points
+
+    @overload
+    def __getitem__(self, index: int) -> Truth: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Truth]: ...
+    def __getitem__(self, index: int | slice) -> Truth | list[Truth]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return Truth(
+            id=self.split.ids[index],
+            category=self.split.categories[index],
+            view=VIEW,
+            shape=VoxelShape(self.split.voxels([index], self.resolution)[0]),
+            surface=self.split.points([index])[0].astype(float) if self.with_points else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.split)

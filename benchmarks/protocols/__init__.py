@@ -1,0 +1,191 @@
+"""Protocols: every choice that turns a prediction into numbers, named, versioned and immutable.
+
+Two protocols never share a column of a table. A published protocol is not edited; a change is a new name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from zoo.metrics import Column
+from zoo.metrics.iou import iou_curve
+from zoo.registry import EntryConfig, Registry
+from zoo.shapes import Shape, VoxelShape
+
+CURVE = tuple(round(0.05 * k, 2) for k in range(1, 20))
+"""Thresholds of the IoU curve and candidates for the frozen one: .05, .10, ... .95."""
+
+
+class TruthError(ValueError):
+    """A true shape that cannot be measured against: an error in the data, never a model's failure."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One instance to be reconstructed: what is true about it.
+
+    Attributes:
+        id: of the shape; several views of one shape share it, and are one cluster in the statistics.
+        category: name of its category.
+        view: index of the picture that the prediction was made from.
+        shape: occupancy at the data set's native resolution.
+        surface: points (P, 3), area-uniform on the true mesh in the canonical frame; None without a mesh.
+    """
+
+    id: str
+    category: str
+    view: int
+    shape: VoxelShape
+    surface: np.ndarray | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What names the instance: shape id and view."""
+        return self.id, self.view
+
+    def check(self) -> None:
+        """Raise where this cannot be a truth.
+
+        Raises:
+            TruthError: no occupied cell, or the surface points are none, not (P, 3) or not finite.
+        """
+        if not (self.shape.occupancy >= 0.5).any():
+            raise TruthError(f"true shape '{self.id}' has no occupied cell: exclude it from the split, with the reason")
+        if self.surface is None:
+            return
+        if self.surface.ndim != 2 or self.surface.shape[1] != 3 or not len(self.surface):
+            raise TruthError(f"true shape '{self.id}': surface points must be (P, 3), got {self.surface.shape}")
+        if not np.isfinite(self.surface).all():
+            raise TruthError(f"true shape '{self.id}': surface points hold NaN or infinity")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one prediction scored.
+
+    Attributes:
+        values: one number per column of the protocol; None where it is not defined for this kind of shape.
+        iou_curve: IoU at `CURVE`, or None without voxels.
+        failed: nothing to measure: an empty surface, no prediction, an exception.
+        reason: why it failed.
+    """
+
+    values: dict[str, float | None]
+    iou_curve: np.ndarray | None = None
+    failed: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ThresholdChoice:
+    """The occupancy threshold of one model, to be frozen before the test split is looked at.
+
+    Attributes:
+        value: the chosen one.
+        curve: (threshold, mean IoU over the validation instances).
+        n: validation instances.
+    """
+
+    value: float
+    curve: tuple[tuple[float, float], ...]
+    n: int
+
+
+class Protocol(ABC):
+    """How predictions are measured: frame, thresholds, surfaces, points, metrics and what they compare with."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    def __init__(self, config: EntryConfig) -> None:
+        self.config = config
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """The name shown over a table; differs whenever the numbers cannot be compared."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[Column, ...]:
+        """Everything that is measured, in the order of the rows."""
+
+    @property
+    @abstractmethod
+    def headline(self) -> tuple[str, ...]:
+        """Names of the columns that the main table shows."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting that a number depends on, as JSON."""
+        return self.config.model_dump(mode="json")
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Formulas, units, points, normalisation, threshold rule, averages, and what it compares with."""
+
+    @abstractmethod
+    def prepare(self, truth: Truth) -> Any:
+        """What is computed once per true shape and used for every row.
+
+        Raises:
+            TruthError: the truth cannot be measured against.
+        """
+
+    @abstractmethod
+    def measure(self, prediction: Shape, threshold: float | None, truth: Truth, prepared: Any) -> Measurement:
+        """Measure one prediction. Depends on nothing but the arguments and the config.
+
+        Args:
+            threshold: frozen occupancy threshold; None exactly for shapes without voxels.
+            prepared: what `prepare` gave for this truth's shape.
+        """
+
+    @abstractmethod
+    def failure(self, threshold: float | None, truth: Truth, reason: str) -> Measurement:
+        """The declared worst values, for a prediction that is missing or raised."""
+
+    def choose_threshold(
+        self, predictions: Sequence[Shape | None], truths: Sequence[Truth]
+    ) -> ThresholdChoice | None:
+        """The threshold of `CURVE` with the highest mean IoU over validation instances.
+
+        The IoU is taken at each truth's native grid; a missing prediction counts as 0 at every threshold.
+        Equal means (a binary prediction has nothing but these) are settled towards .5.
+
+        Returns:
+            None for predictions without voxels, which have no threshold.
+
+        Raises:
+            ValueError: lengths differ, nothing was predicted, or only some predictions have voxels.
+        """
+        if len(predictions) != len(truths):
+            raise ValueError(f"{len(predictions)} predictions for {len(truths)} validation instances")
+        total, voxels, open_surfaces = np.zeros(len(CURVE)), 0, 0
+        for prediction, truth in zip(predictions, truths, strict=True):
+            if prediction is None:
+                continue
+            grid = prediction.voxels(truth.shape.resolution)
+            if grid is None:
+                open_surfaces += 1
+                continue
+            voxels += 1
+            truth.check()
+            total += iou_curve(grid, truth.shape.occupancy >= 0.5, CURVE)
+        if not voxels + open_surfaces:
+            raise ValueError("there is no prediction to choose a threshold on")
+        if voxels and open_surfaces:
+            raise ValueError(f"{voxels} predictions have voxels and {open_surfaces} have none; they must agree")
+        if not voxels:
+            return None
+        mean = total / len(truths)
+        best = max(range(len(CURVE)), key=lambda k: (mean[k], -abs(CURVE[k] - 0.5)))
+        return ThresholdChoice(CURVE[best], tuple(zip(CURVE, map(float, mean), strict=True)), len(truths))
+
+
+PROTOCOLS: Registry[Protocol] = Registry("protocol", Protocol, "benchmarks.protocols")

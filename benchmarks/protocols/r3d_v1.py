@@ -1,0 +1,201 @@
+"""The default protocol: one fixed frame, one frozen threshold, every metric from the same samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from benchmarks.protocols import (
+    CURVE,
+    PROTOCOLS,
+    Measurement,
+    Protocol,
+    Truth,
+    TruthError,
+)
+from zoo.metrics import METRICS, Column, Metric
+from zoo.metrics.inputs import Measured
+from zoo.metrics.iou import iou_curve
+from zoo.registry import EntryConfig
+from zoo.seeding import derive, rng
+from zoo.shapes import PointShape, Shape
+
+EMD_POINTS = 1024
+MODES = {10_000: "fast, ", 100_000: "final, "}
+
+
+class R3DV1Config(EntryConfig):
+    """What may be chosen within r3d-v1; every departure from the defaults shows in the protocol's id."""
+
+    points: int = Field(30_000, ge=EMD_POINTS)
+    """Surface points per side: 30,000, or 10,000 in fast mode, or 100,000 in final mode."""
+    extra_metrics: tuple[str, ...] = ()
+    """Further entries of METRICS, measured on the same samples and appended as columns."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A truth in the frame of the metrics.
+
+    Attributes:
+        centre, scale: a canonical point p is measured at (p - centre) * scale.
+        surface: points of the marching-cubes surface of the true grid, and the grid.
+        mesh: points of the true mesh, or None.
+    """
+
+    centre: np.ndarray
+    scale: float
+    surface: Measured
+    mesh: Measured | None
+
+
+@PROTOCOLS.register("r3d-v1", config=R3DV1Config, smoke={"points": EMD_POINTS})
+class R3DV1(Protocol):
+    """R3D evaluation, version 1: fixed frame, validation threshold, IoU, Chamfer, F-score, exact EMD."""
+
+    name = "r3d-v1"
+    version = 1
+    headline = ("iou@val", "cd", "fscore@1%", "fscore@5%", "emd")
+
+    def __init__(self, config: R3DV1Config) -> None:
+        super().__init__(config)
+        self.points, self.extra = config.points, config.extra_metrics
+        surface = ("chamfer", "fscore")
+        fixed = [*((name, {}) for name in ("iou", *surface)), ("emd", {"points": EMD_POINTS})]
+        self._metrics = [_metric(name, **options) for name, options in fixed]
+        self._mesh_metrics = [_metric(name) for name in surface]
+        self._extra_metrics = [_metric(name) for name in self.extra]
+        names = [c.name for c in self.columns]
+        if len(set(names)) != len(names):
+            raise ValueError(f"extra_metrics {list(self.extra)} repeat columns of r3d-v1: {names}")
+
+    @property
+    def id(self) -> str:
+        notes = [] if self.points == 30_000 else [f"{MODES.get(self.points, '')}{self.points:,} points"]
+        notes += [f"+ {name}" for name in self.extra]
+        return self.name + (f" ({'; '.join(notes)})" if notes else "")
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        own = [c for metric in self._metrics for c in metric.columns]
+        mesh = [_of_mesh(c) for metric in self._mesh_metrics for c in metric.columns]
+        extra = [c for metric in self._extra_metrics for c in metric.columns]
+        return (*own, *mesh, *extra)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings, "emd_points": EMD_POINTS, "curve": list(CURVE), "truth_level": 0.5}
+
+    def prepare(self, truth: Truth) -> Prepared:
+        truth.check()
+        mesh = truth.shape.mesh(0.5)
+        if mesh is None:
+            raise TruthError(f"true shape '{truth.id}' has no surface at level .5")
+        low, high = mesh.bounds
+        centre, scale = (low + high) / 2, 1 / float((high - low).max())
+        # of the id alone: every view of a shape is measured against the same true points
+        sampled = truth.shape.points(self.points, rng(0, self.name, truth.id, "truth"), 0.5)
+        surface = Measured(
+            (sampled - centre) * scale,
+            truth.shape.occupancy >= 0.5,
+            threshold=0.5,
+            seed=derive(0, self.name, truth.id, "truth"),
+        )
+        if truth.surface is None:
+            return Prepared(centre, scale, surface, None)
+        count = min(self.points, len(truth.surface))
+        chosen = PointShape(truth.surface).points(count, rng(0, self.name, truth.id, "mesh"))
+        return Prepared(centre, scale, surface, Measured((chosen - centre) * scale))
+
+    def measure(
+        self, prediction: Shape, threshold: float | None, truth: Truth, prepared: Prepared
+    ) -> Measurement:
+        grid = prediction.voxels(truth.shape.resolution)
+        if (grid is None) != (threshold is None):
+            has = "no voxels" if grid is None else "voxels"
+            raise ValueError(f"the prediction has {has}, but its threshold is {threshold}")
+        keys = (0, self.name, *truth.key, "prediction")
+        level = 0.5 if threshold is None else threshold
+        points = (prediction.points(self.points, rng(*keys), level) - prepared.centre) * prepared.scale
+        measured = Measured(points, grid, threshold, derive(*keys))
+        values: dict[str, float | None] = {}
+        for metric in self._metrics:
+            values |= metric(measured, prepared.surface)
+        values |= self._against_mesh(measured, prepared.mesh)
+        for metric in self._extra_metrics:
+            values |= metric(measured, prepared.surface)
+        curve = None if grid is None else iou_curve(grid, prepared.surface.voxels, CURVE)
+        if len(points):
+            return Measurement(values, curve)
+        if threshold is not None:
+            values["iou@val"] = 0.0  # a surface needs a cell of its own grid; one stray resampled cell is none
+            return Measurement(values, curve, True, f"empty at its threshold of {threshold:g}")
+        return Measurement(values, curve, True, "empty")
+
+    def failure(self, threshold: float | None, truth: Truth, reason: str) -> Measurement:
+        values: dict[str, float | None] = {}
+        for column in self.columns:
+            undefined = (column.name.startswith("iou@") and threshold is None) or (
+                "_mesh" in column.name and truth.surface is None
+            )
+            values[column.name] = None if undefined else column.worst
+        curve = None if threshold is None else np.zeros(len(CURVE))
+        return Measurement(values, curve, True, reason)
+
+    def _against_mesh(self, measured: Measured, mesh: Measured | None) -> dict[str, float | None]:
+        """The surface metrics against the true mesh, with as many points as it has on either side."""
+        if mesh is None:
+            return {_of_mesh(c).name: None for metric in self._mesh_metrics for c in metric.columns}
+        few = len(mesh.points) < len(measured.points)
+        side = Measured(measured.subset(len(mesh.points))) if few else measured
+        found = {}
+        for metric in self._mesh_metrics:
+            found |= metric(side, mesh)
+        return {_mesh_name(name): value for name, value in found.items()}
+
+    def describe(self) -> str:
+        return "\n".join(
+            [
+                f"Protocol {self.id}",
+                "Frame       object-centred, canonical pose; the truth's bounding box gives centre and scale "
+                "(longest edge 1), applied to truth and prediction alike; no alignment, no rescaling.",
+                "Threshold   one per model: the t in .05, .10, ... .95 with the highest mean IoU on the "
+                "validation split, frozen; predictions without voxels have none and no IoU.",
+                "IoU         |P and G| / |P or G| of cells >= t at the truth's native grid, the prediction "
+                "resampled to it; `iou@val` at the frozen t, `iou@.5` at one half; higher is better.",
+                "Surface     marching cubes on the prediction's own grid, padded by one empty cell, at the "
+                "frozen t; .5 for the true grid.",
+                f"Points      {self.points:,} per side, uniform by area; seed from SHA-256 of id and side.",
+                "CD          cd = mean(d_P) + mean(d_G), unsquared, eq. (1) of the R3D report; acc and comp are "
+                "its halves; cd_sq = mean(d_P^2) + mean(d_G^2), printed x 1000. Unit: longest edge; lower is better.",
+                "F-score     2PR / (P + R) at 1, 2 and 5 % of the longest edge, strictly nearer; higher is better.",
+                f"EMD         mean distance under the exact best assignment of {EMD_POINTS:,} points, a subset "
+                "of the same clouds; lower is better.",
+                "*_mesh      the same against points of the true mesh instead of the true grid's surface, with "
+                "the number of points that the store holds where that is smaller.",
+                "Failures    a missing or empty prediction scores IoU = P = R = F = 0, acc = comp = EMD = sqrt(3), "
+                "CD = 2 sqrt(3), CD_sq = 6, and is counted; nothing is dropped or clipped.",
+                "Averages    instance mean and category mean of per-instance values, 95 % percentile intervals "
+                "by bootstrap over shapes within category.",
+                "Compares    with rows of this protocol on the same split only. Pix3D's numbers scale each cloud by "
+                "itself and search the threshold on the test images; Occupancy Networks print 5 x cd; PyTorch3D, "
+                "Mesh R-CNN and AtlasNet print squared distances.",
+            ]
+        )
+
+
+def _metric(name: str, **options: Any) -> Metric:
+    entry = METRICS.get(name)
+    return entry.cls(entry.config.model_validate(options))
+
+
+def _mesh_name(name: str) -> str:
+    base, at, level = name.partition("@")
+    return f"{base}_mesh{at}{level}"
+
+
+def _of_mesh(column: Column) -> Column:
+    return replace(column, name=_mesh_name(column.name), label=f"{column.label} (mesh)")

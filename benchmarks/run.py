@@ -1,0 +1,91 @@
+"""``python -m benchmarks.run``: train what is missing, measure what is missing, print one honest table."""
+
+from __future__ import annotations
+
+from benchmarks.guard import check_datasets_package
+
+check_datasets_package()
+
+import argparse  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from rich.console import Console  # noqa: E402
+
+from benchmarks.names import resolve_models  # noqa: E402
+from benchmarks.results import ResultError  # noqa: E402
+from datasets import DataError  # noqa: E402
+from zoo.config import ConfigError, list_models, load_config  # noqa: E402
+from zoo.registry import RegistryError, load_plugin  # noqa: E402
+from zoo.types import ContractError  # noqa: E402
+
+EXAMPLES = """examples:
+  python -m benchmarks.run --models r3d,vae_gan_baseline
+  python -m benchmarks.run --models all --seeds 3 --preset standard --device cuda
+  python -m benchmarks.run --models 'r3d*' --set train.steps=800 --set losses.kl.weight=0.5
+  python -m benchmarks.run --models r3d --dataset r2n2 --data-root /data/ShapeNet
+  python -m benchmarks.run --models my_model --plugin my_package.my_encoder
+
+--set takes keys of the model config (see python -m zoo show r3d), and with a prefix those of
+the data set (data.split=...), of its preparation (prepare.views=12) and of the protocol (protocol.points=30000).
+What is already trained or measured with exactly these settings is not done again.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description="Train models on the same data, measure them by one protocol, print one table.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--models", default="r3d,vae_gan_baseline", help="names, globs, YAML files, or 'all' (default: %(default)s)")
+    p.add_argument("--dataset", default="procedural", help="data set (default: %(default)s, made on the spot)")
+    p.add_argument("--data-root", type=Path, help="folder of the data set's files; of 'procedural', where to keep it")
+    p.add_argument("--preset", default="quick", help="quick, standard or paper (default: %(default)s)")
+    p.add_argument("--protocol", default="r3d-v1", help="how predictions are measured (default: %(default)s)")
+    p.add_argument("--seeds", type=int, default=1, metavar="N", help="train N times, with seeds 0...N-1 (default: 1)")
+    p.add_argument("--reference", help="model that the others are paired with (default: the first of --models)")
+    p.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs, results and tables (default: runs/)")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a setting; see below")
+    p.add_argument("--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts")
+    p.add_argument("--force", action="store_true", help="train and measure again what is already there")
+    p.add_argument("--list", action="store_true", help="list the models and exit")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; exit status 0, 1 when a cell failed, 2 for bad input, 130 when interrupted."""
+    args = parser().parse_args(argv)
+    console = Console()
+    try:
+        for module in args.plugin:
+            load_plugin(module)
+        if args.list:
+            return _list(console)
+        if args.seeds < 1:
+            raise ConfigError(f"--seeds must be at least 1, got {args.seeds}")
+        from benchmarks.driver import run
+
+        return run(args, resolve_models(args.models), console)
+    except (RegistryError, ConfigError, ContractError, DataError, ResultError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def _list(console: Console) -> int:
+    for name in list_models():
+        config = load_config(name)
+        console.print(f"[bold]{name:20}[/bold] {config.summary}", highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,314 @@
+"""Cells of one command: train what is missing, measure what is missing, keep every result.
+
+A cell is one (model config, data set and split, preset, seed, protocol). Its record and rows lie in
+``<out>/cells/<hash>``, its training in ``<out>/runs/<model>-<hash>``: the training does not depend on the
+protocol, so that a second protocol measures the same weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import environment
+from benchmarks.controls import CONTROLS, Control, Training
+from benchmarks.predict import VIEW, Predictions, Truths
+from benchmarks.protocols import Protocol, ThresholdChoice
+from benchmarks.results import (
+    DatasetInfo,
+    InferenceCost,
+    ProtocolInfo,
+    Record,
+    ResultStore,
+    Rows,
+    Threshold,
+    TrainCost,
+    canonical_json,
+    cell_hash,
+    save,
+)
+from benchmarks.scoring import score
+from benchmarks.settings import Settings
+from datasets.store import Store, StoreSplit
+from zoo.config import ModelConfig
+from zoo.device import describe_device
+from zoo.losses import LOSSES
+from zoo.metrics.neighbours import active_backend
+from zoo.model import build_discriminator, build_losses, build_model
+from zoo.shapes import Shape
+from zoo.training.checkpoint import load_pretrained
+from zoo.training.trainer import OnStep, TrainReport, train
+from zoo.types import ContractError
+
+
+@dataclass(frozen=True, eq=False)
+class ModelCell:
+    """One model with one seed."""
+
+    config: ModelConfig
+    seed: int
+    hash: str
+    run_dir: Path
+
+    @property
+    def label(self) -> str:
+        """Name and seed, for messages."""
+        return f"{self.config.name} (seed {self.seed})"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row to be scored: its predictions, its frozen threshold, and how its record is completed."""
+
+    key: str
+    predictions: Sequence[Shape | None]
+    threshold: ThresholdChoice | None
+    level: float | None
+    complete: Callable[[Rows, tuple[tuple[float, float], ...]], Record]
+
+
+class Session:
+    """What the cells of one command share: data, protocol, device, output folder.
+
+    Args:
+        out: folder of cells and runs.
+        use: names of the test instances' split; predictions are made from picture 0 of each shape.
+    """
+
+    def __init__(
+        self, settings: Settings, store: Store, protocol: Protocol, device: torch.device, out: Path
+    ) -> None:
+        self.settings, self.store, self.protocol, self.device = settings, store, protocol, device
+        self.out = out
+        self.results = ResultStore(out / "cells")
+        self.resolution = max(store.resolutions)
+        self.test, self.val = (self._split(name) for name in ("test", "val"))
+        self.has_points = "points" in self.test.provides
+
+    @property
+    def protocol_info(self) -> ProtocolInfo:
+        """The protocol as records name it."""
+        return ProtocolInfo(id=self.protocol.id, version=self.protocol.version, settings=self.protocol.settings)
+
+    @property
+    def dataset_info(self) -> DatasetInfo:
+        """The test instances as records name them."""
+        return DatasetInfo(
+            name=self.store.dataset,
+            version=str(self.store.manifest["version"]),
+            fingerprint=self.test.fingerprint,
+            split="test",
+            views=f"picture {VIEW:02d} of each shape",
+            n=len(self.test),
+            skipped=dict(Counter(_kind_of(entry["reason"]) for entry in self.store.skipped)),
+        )
+
+    def cell(self, config: ModelConfig, seed: int) -> ModelCell:
+        """The cell of a model and a seed."""
+        resolved = config.resolved()
+        training = [resolved, self._training_split(config).fingerprint, self.settings.preset, seed]
+        name = hashlib.sha256(canonical_json(training).encode()).hexdigest()[:12]
+        return ModelCell(
+            config, seed, self._hash("model", config.name, resolved, seed), self.out / "runs" / f"{config.name}-{name}"
+        )
+
+    def check(self, config: ModelConfig) -> None:
+        """Build everything of a model once, so that what does not fit is said before anything is trained.
+
+        Raises:
+            ContractError: parts, losses and data set do not fit; names both sides and what would.
+        """
+        model = build_model(config, seed=0)
+        build_losses(config, model, self._training_split(config).provides)
+        build_discriminator(config, model.decoder, seed=0)
+        resolution = model.decoder.resolution
+        if resolution is not None and resolution not in self.store.resolutions:
+            raise ContractError(
+                f"model '{config.name}' makes {resolution}^3 voxels, the prepared '{self.store.dataset}' holds "
+                f"{self.store.resolutions}; use --set decoder.resolution={self.resolution} or "
+                f"--set prepare.resolutions=[{resolution}]"
+            )
+
+    def train(self, cell: ModelCell, on_step: OnStep | None) -> TrainReport:
+        """Train a cell's model; see `zoo.training.trainer.train`."""
+        source = self._training_split(cell.config)
+        return train(cell.config, source, cell.run_dir, seed=cell.seed, device=self.device, on_step=on_step)
+
+    def measure(
+        self,
+        trained: dict[ModelCell, TrainReport],
+        progress: Callable[[int, int], None] | None = None,
+        workers: int | None = None,
+    ) -> dict[str, Exception]:
+        """Score every trained cell and every control that has no result yet, together, and save them.
+
+        Returns:
+            What went wrong, by label; the others are saved.
+        """
+        failed: dict[str, Exception] = {}
+        rows: list[_Row] = []
+        for cell, report in trained.items():
+            try:
+                rows.append(self._model_row(cell, report))
+            except Exception as error:  # one model that cannot predict must not cost the others
+                failed[cell.label] = error
+        rows += self._control_rows()
+        if not rows:
+            return failed
+        scores = score(
+            {row.key: row.predictions for row in rows},
+            self.truths("test"),
+            self.protocol,
+            {row.key: row.level for row in rows},
+            workers=workers,
+            progress=progress,
+        )
+        for row in rows:
+            record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
+            save(record, scores.rows[row.key], self.results.folder(record.cell))
+        return failed
+
+    def truths(self, split: str) -> Truths:
+        """What is true about the instances of 'val' or 'test'."""
+        return Truths(self.test if split == "test" else self.val, self.resolution, self.has_points)
+
+    def predictions(self, cell: ModelCell, checkpoint: Path, split: StoreSplit) -> Predictions:
+        """A cell's predictions of a split."""
+        return Predictions(load_pretrained(checkpoint), split, self.device)
+
+    def control_cells(self) -> dict[str, str]:
+        """Hash of each control's cell, by name."""
+        config = {"resolution": self.resolution, "train": self._split("train").fingerprint}
+        return {c.name: self._hash("control", c.name, config, None) for c in CONTROLS}
+
+    def _model_row(self, cell: ModelCell, report: TrainReport) -> _Row:
+        validation = self.predictions(cell, report.checkpoint, self.val)
+        choice = self.protocol.choose_threshold(validation, self.truths("val"))
+        predictions = self.predictions(cell, report.checkpoint, self.test)
+
+        def complete(rows: Rows, curve: tuple[tuple[float, float], ...]) -> Record:
+            return self._record(
+                kind="model",
+                name=cell.config.name,
+                title=cell.config.title,
+                cell=cell.hash,
+                seed=cell.seed,
+                config=cell.config.resolved(),
+                rows=rows,
+                curve=curve,
+                threshold=choice,
+                parameters=report.parameters,
+                train=TrainCost(
+                    steps=report.steps,
+                    seconds=report.seconds,
+                    images_per_second=report.images_per_second,
+                    peak_memory_mb=report.peak_memory_mib * 2**20 / 1e6,
+                ),
+                inference=InferenceCost(images_per_second=predictions.images_per_second),
+            )
+
+        return _Row(cell.hash, predictions, choice, None if choice is None else choice.value, complete)
+
+    def _control_rows(self) -> list[_Row]:
+        hashes = self.control_cells()
+        missing = [c for c in CONTROLS if self.results.find(hashes[c.name]) is None]
+        if not missing:
+            return []
+        training = self._training()
+        return [self._control_row(control, hashes[control.name], training) for control in missing]
+
+    def _control_row(self, control: Control, cell: str, training: Training) -> _Row:
+        choice = None
+        if control.probabilistic:
+            validation = control.predict(training, self.truths("val"), self._images(self.val))
+            choice = self.protocol.choose_threshold(validation, self.truths("val"))
+        predictions = control.predict(training, self.truths("test"), self._images(self.test))
+
+        def complete(rows: Rows, curve: tuple[tuple[float, float], ...]) -> Record:
+            return self._record(
+                kind="control",
+                name=control.name,
+                title=control.title,
+                cell=cell,
+                seed=None,
+                config={"explanation": control.explanation, "resolution": self.resolution},
+                rows=rows,
+                curve=curve,
+                threshold=choice,
+            )
+
+        return _Row(cell, predictions, choice, 0.5 if choice is None else choice.value, complete)
+
+    def _record(
+        self,
+        *,
+        rows: Rows,
+        curve: tuple[tuple[float, float], ...],
+        threshold: ThresholdChoice | None,
+        **fields: Any,
+    ) -> Record:
+        return Record(
+            protocol=self.protocol_info,
+            dataset=self.dataset_info,
+            preset=self.settings.preset,
+            threshold=threshold
+            and Threshold(value=threshold.value, chosen=f"highest mean IoU on {threshold.n} validation instances"),
+            n=len(rows),
+            n_failed=sum(row["failed"] for row in rows),
+            iou_curve=curve,
+            versions=environment.versions(),
+            device=describe_device(self.device),
+            git=environment.git(),
+            neighbours=active_backend().name,
+            command=environment.command(),
+            date=datetime.now(UTC).replace(microsecond=0),
+            **fields,
+        )
+
+    def _hash(self, kind: Any, name: str, config: dict[str, Any], seed: int | None) -> str:
+        return cell_hash(
+            kind=kind,
+            name=name,
+            config=config,
+            dataset=self.dataset_info,
+            protocol=self.protocol_info,
+            preset=self.settings.preset,
+            seed=seed,
+        )
+
+    def _split(self, name: str) -> StoreSplit:
+        return self.store.split(name, resolution=self.resolution)
+
+    def _training_split(self, config: ModelConfig) -> StoreSplit:
+        """The training split with only the fields that the model's losses read."""
+        whole = self.store.split("train")
+        needs = {field for loss in config.losses.values() for field in LOSSES.get(loss.name).cls.needs}
+        resolution = getattr(config.decoder.config, "resolution", None)
+        stored = resolution if resolution in self.store.resolutions else None
+        return self.store.split("train", resolution=stored, fields=sorted(needs & whole.provides))
+
+    def _training(self) -> Training:
+        split = self._split("train")
+        indices = list(range(len(split)))
+        views = [list(range(split.num_views))] * len(split)
+        return Training(
+            voxels=split.voxels(indices, self.resolution),
+            images=split.images(indices, views).transpose(0, 1, 3, 4, 2),
+            categories=split.categories,
+        )
+
+    def _images(self, split: StoreSplit) -> Any:
+        pictures = split.images(list(range(len(split))), [[VIEW]] * len(split))
+        return pictures[:, 0].transpose(0, 2, 3, 1)
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without its paths and numbers, so that equal ones are counted together."""
+    return reason.rpartition(": ")[2][:80]

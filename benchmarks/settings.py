@@ -1,0 +1,62 @@
+"""What one command asks for: preset and overrides, sorted by whom they concern."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import DATASETS, PrepareOptions
+from zoo.config import ModelConfig, load_config, load_preset, merge, parse_overrides, validate
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A preset with the command's overrides, for one data set.
+
+    Attributes:
+        model_overrides: ``key.path=value`` strings for every model.
+        data_config: overrides of the data set's own config.
+        options: what the store is asked to hold.
+        protocol: settings of the protocol.
+    """
+
+    preset: str
+    dataset: str
+    model_overrides: tuple[str, ...]
+    data_config: dict[str, Any]
+    options: PrepareOptions
+    protocol: dict[str, Any]
+
+    def model(self, name: str) -> ModelConfig:
+        """The resolved config of a model under these settings."""
+        return load_config(name, self.preset, self.model_overrides, self.dataset)
+
+
+def settings(preset: str, dataset: str, overrides: Sequence[str]) -> Settings:
+    """Sort ``--set`` by prefix: ``data.`` data set, ``prepare.`` store, ``protocol.`` protocol, else models.
+
+    Raises:
+        zoo.registry.RegistryError: unknown preset or data set.
+        zoo.config.ConfigError: an override without '=', or a value that does not validate.
+    """
+    DATASETS.get(dataset)
+    general = load_preset(preset)
+    own = general.get("datasets", {}).get(dataset, {})
+    ours = {"data": [], "prepare": [], "protocol": []}  # type: dict[str, list[str]]
+    models = []
+    for text in overrides:
+        prefix, dot, rest = text.partition(".")
+        if dot and prefix in ours:
+            ours[prefix].append(rest)
+        else:
+            models.append(text)
+    options = merge(merge(general.get("data", {}), own.get("data")), parse_overrides(ours["prepare"]))
+    return Settings(
+        preset=preset,
+        dataset=dataset,
+        model_overrides=tuple(models),
+        data_config=merge(own.get("config", {}), parse_overrides(ours["data"])),
+        options=validate(PrepareOptions, options, "prepare", f"preset '{preset}' and --set"),
+        protocol=merge(general.get("protocol", {}), parse_overrides(ours["protocol"])),
+    )

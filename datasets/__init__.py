@@ -1,0 +1,149 @@
+"""Data sets: where shapes and pictures come from, and the packed store that training reads.
+
+A `DataSource` knows one layout on disk (or makes its shapes itself). `datasets.prepare.prepare` builds
+each of its items in parallel and packs them into a `datasets.store.Store`; training and evaluation read
+stores and nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from zoo.registry import EntryConfig, Registry
+
+SPLITS = ("train", "val", "test")
+
+R2N2_CATEGORIES: dict[str, str] = {
+    "02691156": "airplane",
+    "02828884": "bench",
+    "02933112": "cabinet",
+    "02958343": "car",
+    "03001627": "chair",
+    "03211117": "display",
+    "03636649": "lamp",
+    "03691459": "speaker",
+    "04090263": "rifle",
+    "04256520": "sofa",
+    "04379243": "table",
+    "04401088": "telephone",
+    "04530566": "watercraft",
+}
+"""The 13 ShapeNet categories of the 3D-R2N2 benchmark: synset id to name."""
+
+
+class DataError(ValueError):
+    """A data set that cannot be used: the message names the path, what is wrong and the mend."""
+
+
+class BadItem(ValueError):
+    """One item that cannot be used; it is skipped, counted and named in the report."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One shape of a data set."""
+
+    id: str
+    category: str
+    split: str
+
+
+class PrepareOptions(EntryConfig):
+    """What a store is asked to hold for each shape."""
+
+    resolutions: tuple[int, ...] = (32,)
+    """Voxel resolutions to store, bit-packed."""
+    image_size: tuple[int, int] = (137, 137)
+    """Height and width of the stored pictures, in pixels; only for data sets that render their own."""
+    views: int = Field(24, ge=1)
+    """Pictures per shape."""
+    points: int = Field(10_000, ge=0)
+    """Area-uniform surface points per shape; kept only where the data set has a mesh."""
+    maps: bool = False
+    """Also store depth and normals of each picture."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One built item, in the canonical frame of `zoo.types`.
+
+    Attributes:
+        images: uint8 RGBA, straight alpha (V, H, W, 4).
+        voxels: bool grids by resolution, [x][y][z].
+        cameras: azimuth, elevation, in-plane rotation (degrees), distance, field of view (V, 5) float32.
+        points: (P, 3) float32 on the surface of the mesh, or None.
+        depth: (V, H, W) float32 along the optical axis, infinity on the background, or None.
+        normals: (V, H, W, 3) float32 in the camera frame, or None.
+    """
+
+    images: np.ndarray
+    voxels: dict[int, np.ndarray]
+    cameras: np.ndarray
+    points: np.ndarray | None = None
+    depth: np.ndarray | None = None
+    normals: np.ndarray | None = None
+
+
+class DataSource(ABC):
+    """A data set as it lies on disk, or as it is made.
+
+    Attributes:
+        version: changes whenever the same command would give other arrays.
+        kind: 'generated' sources need no files; their store lies under the data root itself.
+        provides: fields of `zoo.types.Batch` that its stores can fill.
+        homepage, licence, how_to_get: what to print when the data are absent.
+    """
+
+    version: ClassVar[str]
+    kind: ClassVar[Literal["generated", "files"]]
+    provides: ClassVar[frozenset[str]]
+    homepage: ClassVar[str]
+    licence: ClassVar[str]
+    how_to_get: ClassVar[str]
+
+    def __init__(self, config: EntryConfig, root: Path | None) -> None:
+        """Args: root is the folder that the files lie in; None only for generated sources."""
+        self.config = config
+        self.root = root
+
+    @abstractmethod
+    def items(self) -> Sequence[Item]:
+        """Every shape that is there, with its split, in a fixed order.
+
+        Raises:
+            DataError: the root is missing or holds nothing; says what was looked for and how to get it.
+        """
+
+    @abstractmethod
+    def build(self, item: Item, options: PrepareOptions) -> Sample:
+        """Read or make one shape. Must depend on nothing but `item`, `options` and the files.
+
+        Raises:
+            BadItem: a file is missing or corrupt; names the file and the reason.
+        """
+
+    def resolve_options(self, options: PrepareOptions) -> PrepareOptions:
+        """The options as this data set honours them; they are what a store's manifest and name hold.
+
+        Raises:
+            DataError: something was asked for that the data set cannot give; says what it can.
+        """
+        return options
+
+    def identity(self) -> dict[str, Any]:
+        """The configuration as it enters fingerprints: a path is replaced by what the file holds."""
+        return self.config.model_dump(mode="json")
+
+    def stamp(self) -> str:
+        """A cheap mark of the state of the files, to notice that they changed after a store was built."""
+        return ""
+
+
+DATASETS: Registry[DataSource] = Registry("dataset", DataSource, "datasets", "zoo.datasets")

@@ -1,0 +1,231 @@
+"""`python -m datasets`: what data sets there are, what lies on the disk, and making stores of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from zoo.config import ConfigError, parse_overrides
+from zoo.registry import RegistryError, did_you_mean
+
+from . import DATASETS, SPLITS, BadItem, DataError, Item, PrepareOptions
+from ._pack import pack
+from ._writer import count
+from .prepare import Request, open_dataset, request
+from .store import MANIFEST, Store
+
+EXAMPLES = """examples:
+  python -m datasets list                                     all data sets
+  python -m datasets info r2n2                                what it is, where to get it, its settings
+  python -m datasets info r2n2 --root /data/ShapeNet          ... and what lies there
+  python -m datasets prepare r2n2 --root /data/ShapeNet --views 24
+  python -m datasets prepare r2n2 --root /data/ShapeNet --set categories=chair,car
+  python -m datasets prepare procedural --resolution 32 64
+  python -m datasets verify r2n2 --root /data/ShapeNet        read every file, and check the store
+  python -m datasets show r2n2 --root /data/ShapeNet --out sheet.png
+
+Stores lie in $R3D_CACHE, else $XDG_CACHE_HOME/r3d-zoo, else ~/.cache/r3d-zoo; those of generated data
+sets under --root when it is given. A killed `prepare` goes on where it stopped when it is run again."""
+
+out = Console(highlight=False, markup=False, soft_wrap=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status: 0, 1 when `verify` found damage, 2 for a user's error."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser, commands = _parser()
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in commands:
+        near = did_you_mean(arguments[0], commands)
+        return _fail(f"unknown command '{arguments[0]}'.{near} Known: {', '.join(commands)}")
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.run(args) or 0)
+    except (RegistryError, ConfigError, DataError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; what is done is kept, the same command goes on", file=sys.stderr)
+        return 130
+
+
+def list_command(args: argparse.Namespace) -> None:
+    """All registered data sets."""
+    table = Table("name", "kind", "summary", box=None)
+    for entry in DATASETS:
+        table.add_row(entry.name, entry.cls.kind, entry.summary)
+    out.print(table)
+    for name, error in DATASETS.broken().items():
+        out.print(f"plugin '{name}' failed to import: {type(error).__name__}: {error}")
+
+
+def info_command(args: argparse.Namespace) -> None:
+    """The card of one data set, and what lies under the root."""
+    entry = DATASETS.get(args.name)
+    out.print(f"{entry.name} (version {entry.cls.version}, {entry.cls.kind}): {entry.summary}")
+    out.print(f"  homepage  {entry.cls.homepage}\n  licence   {entry.cls.licence}")
+    out.print(f"  gives     {', '.join(sorted(entry.cls.provides))}\n  get it    {entry.cls.how_to_get}")
+    if entry.cite:
+        out.print(f"  cite      {entry.cite}")
+    for title, model in (("--set KEY=VALUE", entry.config), ("options of prepare", PrepareOptions)):
+        out.print(f"\n{title}")
+        for key, field in model.model_fields.items():
+            text = " ".join((field.description or "").split())
+            out.print(f"  {key} = {field.get_default(call_default_factory=True)}: {text}")
+    if entry.cls.kind == "files" and args.root is None:
+        out.print("\nGive --root DIR to see what lies there.")
+        return
+    wanted = _request(args)
+    out.print()
+    _print_counts(wanted.source.items())
+    if (wanted.path / MANIFEST).is_file():
+        store = Store.open(wanted.path)
+        held = f"{len(store)} shapes, {len(store.skipped)} skipped"
+        out.print(f"store: {store.path}, {held}, fingerprint {store.fingerprint[:12]}")
+    else:
+        out.print(f"store: not prepared with these options; it would lie at {wanted.path}")
+
+
+def prepare_command(args: argparse.Namespace) -> None:
+    """Make the store, or find it, and say what it holds."""
+    store = open_dataset(
+        args.name,
+        data_root=args.root,
+        cache_root=args.cache_root,
+        config_overrides=parse_overrides(args.set),
+        options=_options(args),
+        workers=args.workers,
+        rebuild=args.rebuild,
+    )
+    _print_counts(store.items)
+    for item in store.skipped[:10]:
+        out.print(f"skipped {item['id']}: {item['reason']}")
+    if len(store.skipped) > 10:
+        out.print(f"... {len(store.skipped) - 10} more in {store.path / MANIFEST}")
+    out.print(f"store: {store.path}\nfingerprint: {store.fingerprint}")
+
+
+def verify_command(args: argparse.Namespace) -> int:
+    """Read every file as `prepare` would, then check the store's hashes; names all that is damaged."""
+    if (Path(args.name) / MANIFEST).is_file():
+        return _report(Store.open(args.name).verify(), f"store {args.name}")
+    wanted = _request(args)
+    damage = 0
+    if wanted.source.kind == "files":
+        problems = []
+        items = wanted.source.items()
+        for item in track(items, f"reading {wanted.name}", console=Console(stderr=True)):
+            try:
+                pack(wanted.source.build(item, wanted.options), wanted.options)
+            except BadItem as error:
+                problems.append(f"{item.id}: {error}")
+        damage |= _report(problems, f"{len(items)} shapes under {wanted.source.root}")
+    if (wanted.path / MANIFEST).is_file():
+        damage |= _report(Store.open(wanted.path).verify(), f"store {wanted.path}")
+    else:
+        out.print(f"store: not prepared with these options; it would lie at {wanted.path}")
+    return damage
+
+
+def show_command(args: argparse.Namespace) -> None:
+    """Write a contact sheet of the prepared store, preparing it first when needed."""
+    from ._sheet import contact_sheet
+
+    store = open_dataset(
+        args.name,
+        data_root=args.root,
+        cache_root=args.cache_root,
+        config_overrides=parse_overrides(args.set),
+        options=_options(args),
+        workers=args.workers,
+    )
+    contact_sheet(store, args.shapes).save(args.out)
+    out.print(f"{args.out}: each row picture, mask and voxels, twice; from {store.path}")
+
+
+def _request(args: argparse.Namespace) -> Request:
+    return request(
+        args.name,
+        data_root=args.root,
+        cache_root=args.cache_root,
+        config_overrides=parse_overrides(args.set),
+        options=_options(args),
+    )
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        "resolutions": args.resolution,
+        "views": args.views,
+        "points": args.points,
+        "image_size": args.image_size,
+        "maps": args.maps or None,
+    }
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _print_counts(items: Sequence[Item]) -> None:
+    counts = count(items)
+    table = Table("category", *SPLITS, box=None)
+    for category in sorted({item.category for item in items}):
+        table.add_row(category, *(str(counts[split].get(category, 0)) for split in SPLITS))
+    table.add_row("total", *(str(counts[split]["total"]) for split in SPLITS))
+    out.print(table)
+
+
+def _report(problems: Sequence[str], what: str) -> int:
+    out.print(f"{what}: " + (f"{len(problems)} damaged" if problems else "all well"))
+    for problem in problems:
+        out.print(f"  {problem}")
+    return int(bool(problems))
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="python -m datasets",
+        description="Data sets: list them, look at them, and pack them into the stores that training reads.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("name", metavar="NAME", help="a data set of `list`, or module:Class")
+    shared.add_argument("--root", metavar="DIR", help="folder of the files; of the store, if generated")
+    shared.add_argument("--cache-root", metavar="DIR", help="folder that stores lie in")
+    shared.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a setting of NAME")
+    shared.add_argument("--resolution", metavar="R", type=int, nargs="+", help="voxels per edge to store")
+    shared.add_argument("--views", metavar="V", type=int, help="pictures per shape")
+    shared.add_argument("--points", metavar="P", type=int, help="surface points per shape")
+    shared.add_argument("--image-size", metavar=("H", "W"), type=int, nargs=2, help="of own renderings")
+    shared.add_argument("--maps", action="store_true", help="store depth and normals too")
+    parallel = argparse.ArgumentParser(add_help=False)
+    parallel.add_argument("--workers", metavar="N", type=int, help="processes; all cores by default, 0: none")
+
+    def add(name: str, run: Any, help: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=run.__doc__, parents=list(parents))
+        command.set_defaults(run=run)
+        return command
+
+    add("list", list_command, "all data sets")
+    add("info", info_command, "one data set: licence, settings, what lies under --root", shared)
+    prepare = add("prepare", prepare_command, "make the store that training reads", shared, parallel)
+    prepare.add_argument("--rebuild", action="store_true", help="throw an existing store away first")
+    add("verify", verify_command, "name every damaged file; NAME may be a store's folder", shared)
+    show = add("show", show_command, "contact sheet of pictures, masks and voxels", shared, parallel)
+    show.add_argument("--out", metavar="FILE", type=Path, required=True, help="the picture to write")
+    show.add_argument("--shapes", metavar="N", type=int, default=8, help="rows (default 8)")
+    return parser, list(commands.choices)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

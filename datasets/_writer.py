@@ -1,0 +1,232 @@
+"""Writing a store: resumable after a kill at any moment, visible to others only when it is whole.
+
+Everything happens in `<store>.partial`: the arrays grow row by row, and a journal says which rows are
+finished, with their digests. A killed writer leaves the folder behind; the next one checks each row of the
+journal against its digest and goes on with the rest. At the end the files are flushed to the disk and the
+folder takes its final name in one step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import SPLITS, DataError, DataSource, Item, PrepareOptions
+from ._pack import DIGEST, HEADER, Layout, RowSpec, create_files, describe, digest, read_row
+from ._pool import Outcome
+from .store import DIGESTS, FORMAT, ITEMS, MANIFEST, _hash
+
+JOURNAL = "journal.jsonl"
+
+
+class StoreWriter:
+    """The unfinished store of one data set.
+
+    Attributes:
+        done: outcomes of the items that are written, by index.
+        skipped: reasons of the items that are not, by index.
+    """
+
+    def __init__(self, path: Path, items: Sequence[Item], options: PrepareOptions) -> None:
+        """Start a store that will lie at `path`, or go on where a killed writer stopped."""
+        self.path = path
+        self.folder = path.with_name(path.name + ".partial")
+        self.items = items
+        self.options = options
+        self.done: dict[int, Outcome] = {}
+        self.skipped: dict[int, str] = {}
+        self.layout: Layout | None = None
+        self._free: list[int] = []
+        self._next = 0
+        # the key in the folder's name covers all the rest
+        self._header = {"format": FORMAT, "items": _hash([[i.id, i.category, i.split] for i in items])}
+        self._resume()
+        self._journal = (self.folder / JOURNAL).open("a", encoding="utf-8")
+
+    def place(self, layout: Layout) -> int | str:
+        """The row for a sample of this layout, or why it does not fit to the others.
+
+        Raises:
+            DataError: the files cannot be created.
+        """
+        if self.layout is None:
+            try:
+                create_files(self.folder, layout)
+                self._write({"layout": {name: [s.dtype, list(s.shape)] for name, s in layout.items()}})
+            except OSError as error:
+                raise DataError(f"cannot write to {self.folder}: {error.strerror or error}") from error
+            self.layout = layout
+        elif layout != self.layout:
+            return f"holds {describe(layout)}, the other items {describe(self.layout)}"
+        if self._free:
+            return self._free.pop()
+        self._next += 1
+        return self._next - 1
+
+    def release(self, row: int) -> None:
+        """The row's writer died; somebody else may have it."""
+        self._free.append(row)
+
+    def record(self, outcome: Outcome) -> None:
+        """Note a settled item. Skipped ones are not journaled: a resumed run tries them again."""
+        if outcome.reason is not None:
+            self.skipped[outcome.index] = outcome.reason
+            return
+        assert outcome.digests is not None
+        self.done[outcome.index] = outcome
+        digests = {name: value.hex() for name, value in outcome.digests.items()}
+        self._write({"item": outcome.index, "row": outcome.row, "digests": digests})
+
+    def finish(self, name: str, source: DataSource, stamp: str) -> None:
+        """Write index and manifest, flush everything, and give the folder its final name."""
+        assert self.layout is not None
+        order = sorted(self.done)
+        kept = [self.items[i] for i in order]
+        rows = self._compact([self.done[i].row or 0 for i in order])
+        digests = np.frombuffer(
+            b"".join((self.done[i].digests or {})[array] for i in order for array in self.layout), np.uint8
+        ).reshape(len(order), len(self.layout), DIGEST)
+        with (self.folder / DIGESTS).open("wb") as file:
+            np.save(file, digests)
+        columns = {
+            "id": [i.id for i in kept],
+            "category": [i.category for i in kept],
+            "split": [i.split for i in kept],
+            "row": rows,
+        }
+        index = json.dumps(columns).encode()
+        (self.folder / ITEMS).write_bytes(index)
+        arrays = {
+            array: {
+                "dtype": spec.dtype,
+                "shape": [len(order), *spec.shape],
+                "bytes": HEADER + len(order) * spec.nbytes,
+                "sha256": hashlib.sha256(digests[:, column].tobytes()).hexdigest(),
+            }
+            for column, (array, spec) in enumerate(self.layout.items())
+        }
+        manifest = {
+            "format": FORMAT,
+            "dataset": name,
+            "version": source.version,
+            "licence": source.licence,
+            "homepage": source.homepage,
+            "config": source.identity(),
+            "options": self.options.model_dump(mode="json"),
+            "provides": sorted(source.provides),
+            "fingerprint": fingerprint(name, source, self.options, kept),
+            "stamp": stamp,
+            "counts": count(kept),
+            "skipped": [
+                {"id": i.id, "category": i.category, "split": i.split, "reason": self.skipped[n]}
+                for n, i in enumerate(self.items)
+                if n in self.skipped
+            ],
+            "items_sha256": hashlib.sha256(index).hexdigest(),
+            "arrays": arrays,
+        }
+        (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        self._journal.close()
+        for path in self.folder.iterdir():
+            _flush(path)
+        _flush(self.folder)
+        self.folder.rename(self.path)
+        _flush(self.path.parent)
+        (self.path / JOURNAL).unlink()
+
+    def close(self) -> None:
+        """Stop here; the folder stays for the next run."""
+        self._journal.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._journal.write(json.dumps(line) + "\n")
+        self._journal.flush()
+
+    def _compact(self, rows: list[int]) -> list[int]:
+        """Move the rows that lie behind gaps into them, cut the files, fill in their headers."""
+        assert self.layout is not None
+        gaps = sorted(set(range(len(rows))) - set(rows), reverse=True)
+        moves = {row: gaps.pop() for row in rows if row >= len(rows)}
+        for name, spec in self.layout.items():
+            with (self.folder / f"{name}.npy").open("r+b") as file:
+                for old, new in moves.items():
+                    data = read_row(self.folder, name, spec, old)
+                    file.seek(HEADER + new * spec.nbytes)
+                    file.write(data)
+                file.truncate(HEADER + len(rows) * spec.nbytes)
+                file.seek(0)
+                file.write(spec.header(len(rows)))
+        return [moves.get(row, row) for row in rows]
+
+    def _resume(self) -> None:
+        """Take over what a killed writer finished; start afresh when it was another data set."""
+        lines = _journal_lines(self.folder / JOURNAL)
+        if not lines or lines[0] != self._header:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            (self.folder / JOURNAL).write_text(json.dumps(self._header) + "\n", encoding="utf-8")
+            return
+        for line in lines[1:]:
+            if "layout" in line:
+                specs = line["layout"].items()
+                self.layout = {name: RowSpec(dtype, tuple(shape)) for name, (dtype, shape) in specs}
+                continue
+            found = {name: bytes.fromhex(value) for name, value in line["digests"].items()}
+            self._next = max(self._next, line["row"] + 1)
+            if self.layout is not None and all(
+                digest(read_row(self.folder, name, spec, line["row"])) == found[name]
+                for name, spec in self.layout.items()
+            ):
+                self.done[line["item"]] = Outcome(line["item"], line["row"], found)
+        taken = {outcome.row for outcome in self.done.values()}
+        self._free = [row for row in range(self._next) if row not in taken]
+        # rewritten without a torn last line, so that appending to it is safe
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (self.folder / JOURNAL).write_text(text, encoding="utf-8")
+
+
+def fingerprint(name: str, source: DataSource, options: PrepareOptions, items: Sequence[Item]) -> str:
+    """sha256 over data set, version, configuration, options, ids and splits; no path, no bytes."""
+    listed = [[i.id, i.category, i.split] for i in items]
+    return _hash([name, source.version, source.identity(), options.model_dump(mode="json"), listed])
+
+
+def count(items: Sequence[Item]) -> dict[str, dict[str, int]]:
+    """Shapes per split and category, with a 'total' for each split."""
+    table = {}
+    for split in SPLITS:
+        per_category = Counter(i.category for i in items if i.split == split)
+        table[split] = {"total": sum(per_category.values()), **dict(sorted(per_category.items()))}
+    return table
+
+
+def _journal_lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a journal; what follows a torn one is not trusted."""
+    lines: list[dict[str, Any]] = []
+    if not path.is_file():
+        return lines
+    for text in path.read_bytes().split(b"\n")[:-1]:
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            break
+    return lines
+
+
+def _flush(path: Path) -> None:
+    """Bytes of a file, or entries of a folder, onto the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,313 @@
+"""From files, or from nothing, to a packed store: `open_dataset` is what everybody else calls.
+
+A store's folder is named `<data set>-<key>`, where the key covers the data set's version, configuration
+and options, and for files the folder that they lie in. The same request therefore finds its store again
+at once, another one gets its own. Stores lie in a cache folder of the user's, those of generated data
+sets under the data root when one is given.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from zoo.config import validate
+from zoo.registry import EntryConfig
+
+from . import DATASETS, SPLITS, DataError, DataSource, Item, PrepareOptions
+from ._pool import build_all
+from ._writer import StoreWriter
+from .store import FORMAT, MANIFEST, Store, _hash
+
+ITEM_TIMEOUT = 600.0
+"""Seconds after which one item's process is stopped and the item skipped."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One data set with all the choices made, and where its store lies or will lie."""
+
+    name: str
+    source: DataSource
+    options: PrepareOptions
+    store_dir: Path
+
+    @property
+    def path(self) -> Path:
+        """Folder of the store; exists when it was prepared."""
+        root = None if self.source.kind == "generated" else str(self.source.root)
+        source, options = self.source, self.options.model_dump(mode="json")
+        key = _hash([FORMAT, self.name, source.version, source.identity(), options, root])
+        return self.store_dir / f"{self.name}-{key[:12]}"
+
+
+def default_cache() -> Path:
+    """`$R3D_CACHE`, else `$XDG_CACHE_HOME/r3d-zoo`, else `~/.cache/r3d-zoo`."""
+    if cache := os.environ.get("R3D_CACHE"):
+        return Path(cache).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "r3d-zoo"
+
+
+def request(
+    name: str,
+    *,
+    data_root: str | Path | None = None,
+    cache_root: str | Path | None = None,
+    config_overrides: Mapping[str, Any] | None = None,
+    options: PrepareOptions | Mapping[str, Any] | None = None,
+) -> Request:
+    """Resolve names, configuration and folders, without touching any data.
+
+    Raises:
+        zoo.registry.RegistryError: unknown data set; gives the nearest name.
+        zoo.config.ConfigError: a wrong key or value; gives the nearest key.
+        DataError: options that the data set cannot honour, or no data root.
+    """
+    entry = DATASETS.get(name)
+    config = validate(entry.config, dict(config_overrides or {}), "", f"data set '{entry.name}'")
+    if not isinstance(options, PrepareOptions):
+        options = validate(PrepareOptions, dict(options or {}), "", "options of prepare")
+    root = None if data_root is None else Path(data_root).expanduser().resolve()
+    stores = (default_cache() if cache_root is None else Path(cache_root)).expanduser().resolve() / "stores"
+    if entry.cls.kind == "generated":
+        stores, root = (stores if root is None else root), None
+    elif root is None:
+        raise DataError(f"data set '{entry.name}' needs the folder of its files. {how_to_get(entry.cls)}")
+    source = entry.cls(config, root)
+    return Request(entry.name, source, source.resolve_options(options), stores)
+
+
+def open_dataset(
+    name: str,
+    *,
+    data_root: str | Path | None = None,
+    cache_root: str | Path | None = None,
+    config_overrides: Mapping[str, Any] | None = None,
+    options: PrepareOptions | Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    rebuild: bool = False,
+    require: Sequence[str] = SPLITS,
+) -> Store:
+    """The store of a data set; prepared first when there is none for exactly this request.
+
+    Args:
+        name: data set in the registry.
+        data_root: folder of the files; for generated data sets where their store shall lie.
+        cache_root: where stores of file data sets lie; `default_cache()` by default.
+        config_overrides: fields of the data set's config.
+        options: a `PrepareOptions`, or some of its fields.
+        workers: processes; one per available core by default, 0 for none.
+        progress: show a bar and a closing line on stderr.
+        rebuild: throw an existing store away first.
+        require: splits that may not be empty.
+
+    Raises:
+        zoo.registry.RegistryError, zoo.config.ConfigError, DataError: as `request` and `prepare` say.
+    """
+    wanted = request(
+        name,
+        data_root=data_root,
+        cache_root=cache_root,
+        config_overrides=config_overrides,
+        options=options,
+    )
+    return _prepare(wanted, workers, progress, rebuild, require)
+
+
+def prepare(
+    source_name: str,
+    config: EntryConfig,
+    root: Path | None,
+    options: PrepareOptions,
+    store_dir: Path,
+    workers: int | None = None,
+    progress: bool = True,
+    *,
+    rebuild: bool = False,
+    require: Sequence[str] = SPLITS,
+) -> Store:
+    """Build every item in parallel and pack the good ones into a store inside `store_dir`.
+
+    An item that fails, hangs or kills its process is skipped, counted and named in the manifest. A run
+    that is interrupted goes on where it stopped when it is started again.
+
+    Raises:
+        DataError: nothing usable is there, a required split is empty, or the store cannot be written.
+    """
+    entry = DATASETS.get(source_name)
+    source = entry.cls(config, root)
+    wanted = Request(entry.name, source, source.resolve_options(options), store_dir.expanduser().resolve())
+    return _prepare(wanted, workers, progress, rebuild, require)
+
+
+def _prepare(
+    wanted: Request, workers: int | None, progress: bool, rebuild: bool, require: Sequence[str]
+) -> Store:
+    path = wanted.path
+    console = Console(stderr=True, quiet=not progress, markup=False, highlight=False, soft_wrap=True)
+    if not rebuild and (path / MANIFEST).is_file():
+        return _open(wanted, require)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            console.print(f"another process is preparing {path}; waiting for it")
+            lock.acquire()
+    except OSError as error:
+        raise DataError(
+            f"cannot write to {path.parent}: {error.strerror or error}; choose another folder with "
+            f"--cache-root or $R3D_CACHE"
+        ) from error
+    try:
+        if rebuild:
+            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(path.with_name(path.name + ".partial"), ignore_errors=True)
+        if not (path / MANIFEST).is_file():  # else the process that we waited for made it
+            _build(wanted, workers, console, require)
+    finally:
+        lock.release()
+    return _open(wanted, require)
+
+
+def _open(wanted: Request, require: Sequence[str]) -> Store:
+    store = Store.open(wanted.path)
+    if store.manifest["stamp"] != (now := wanted.source.stamp()) and now:
+        warnings.warn(
+            f"the files of '{wanted.name}' under {wanted.source.root} changed since {store.path.name} was "
+            f"prepared; run `python -m datasets prepare {wanted.name} --root {wanted.source.root} --rebuild` "
+            f"to read them again",
+            stacklevel=4,
+        )
+    for split in require:
+        if split not in store.splits:
+            store.split(split)  # raises
+    return store
+
+
+def _build(wanted: Request, workers: int | None, console: Console, require: Sequence[str]) -> None:
+    started = time.monotonic()
+    stamp = wanted.source.stamp()  # before anything is read: what changes later must be noticed
+    name, source, options = wanted.name, wanted.source, wanted.options
+    items = list(source.items())
+    _check_items(name, items, require)
+    if workers is None:
+        workers = _available_cores()
+    writer = StoreWriter(wanted.path, items, options)
+    before = len(writer.done)
+    if before:
+        console.print(f"{name}: going on after {before} of {len(items)} shapes in {writer.folder}")
+    left = {i: item for i, item in enumerate(items) if i not in writer.done}
+    try:
+        outcomes = build_all(
+            source, options, left, writer.folder, writer.place, writer.release, workers, ITEM_TIMEOUT
+        )
+        with closing(outcomes), _bar(console) as bar:
+            task = bar.add_task(f"preparing {name}", total=len(items), completed=before, skipped=0)
+            for outcome in outcomes:
+                writer.record(outcome)
+                bar.update(task, advance=1, skipped=len(writer.skipped))
+        _check_built(name, items, writer, require)
+        writer.finish(name, source, stamp)
+    except OSError as error:
+        raise DataError(
+            f"cannot write to {writer.folder}: {error.strerror or error}; what is done is kept, "
+            f"the same command goes on"
+        ) from error
+    finally:
+        writer.close()
+    seconds = time.monotonic() - started
+    done = len(writer.done)
+    skipped = f", {len(writer.skipped)} skipped (reasons in {MANIFEST})" if writer.skipped else ""
+    rate = (done - before) / seconds
+    console.print(f"{name}: {done} shapes{skipped} in {seconds:.1f} s ({rate:.1f}/s) -> {wanted.path}")
+
+
+def _check_items(name: str, items: Sequence[Item], require: Sequence[str]) -> None:
+    """What a source must keep to, checked before hours are spent."""
+    if not items:
+        raise DataError(f"data set '{name}': no items")
+    twice = [i for i, n in Counter(item.id for item in items).items() if n > 1]
+    if twice:
+        raise DataError(f"data set '{name}': {len(twice)} ids appear more than once, first '{twice[0]}'")
+    sizes = Counter(item.split for item in items)
+    if unknown := sorted(set(sizes) - set(SPLITS)):
+        raise DataError(f"data set '{name}': unknown split '{unknown[0]}'; splits are {', '.join(SPLITS)}")
+    for split in require:
+        if not sizes[split]:
+            raise DataError(
+                f"data set '{name}': split '{split}' is empty ({_sizes(sizes)}); "
+                f"more shapes or categories, or another split rule, would fill it"
+            )
+
+
+def _check_built(name: str, items: Sequence[Item], writer: StoreWriter, require: Sequence[str]) -> None:
+    reasons = [f"{items[i].id}: {reason}" for i, reason in sorted(writer.skipped.items())]
+    first = "; ".join(reasons[:3])
+    if not writer.done:
+        raise DataError(f"data set '{name}': none of {len(items)} items could be used. First: {first}")
+    sizes = Counter(items[i].split for i in writer.done)
+    for split in require:
+        if not sizes[split]:
+            lost = sum(items[i].split == split for i in writer.skipped)
+            raise DataError(
+                f"data set '{name}': split '{split}' is empty after {lost} of its items were skipped "
+                f"({_sizes(sizes)}). First: {first}. Repair the files, or choose more categories"
+            )
+
+
+def _sizes(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{split} {sizes.get(split, 0)}" for split in SPLITS)
+
+
+class _Rate(ProgressColumn):
+    """Shapes per second, and how many were skipped."""
+
+    def render(self, task: Task) -> Text:
+        skipped = task.fields["skipped"]
+        rate = "" if task.speed is None else f"{task.speed:.1f}/s"
+        return Text(rate + (f", {skipped} skipped" if skipped else ""))
+
+
+def _bar(console: Console) -> Progress:
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate()]
+    columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
+    return Progress(*columns, console=console, disable=console.quiet)
+
+
+def _available_cores() -> int:
+    """Cores that this process may use (its share of the machine, where the system says so)."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def how_to_get(source: type[DataSource]) -> str:
+    """What to print where the files of a data set are absent."""
+    return f"How to get it: {source.how_to_get} Homepage: {source.homepage}. Licence: {source.licence}."

@@ -1,0 +1,253 @@
+"""The 3D-R2N2 benchmark as its authors ship it: 13 ShapeNet categories, 24 renders each, 32^3 solids.
+
+Layout (archives ShapeNetRendering.tgz and ShapeNetVox32.tgz, unpacked side by side):
+
+    <root>/ShapeNetRendering/<synset>/<id>/rendering/00.png ... 23.png    137 x 137 RGBA
+    <root>/ShapeNetRendering/<synset>/<id>/rendering/rendering_metadata.txt
+    <root>/ShapeNetVox32/<synset>/<id>/model.binvox
+
+Frame. The grids hold the shape centred, y up, front towards +x; the unit cube of `zoo.types` is the grid.
+The renders show the model in its own units, in which the grid is `scale` wide (binvox header); its
+`translate` belongs to the unshifted mesh and must be ignored. Metadata azimuth turns the other way round
+than `Camera.azimuth`. A camera in the canonical frame is therefore
+
+    azimuth = -metadata[0],  elevation = metadata[1],  distance = 1.75 * metadata[3] / scale,
+
+with a lens of 35 mm on a 32 mm sensor; the field of view of 25 that the metadata state is not the one that
+the renders have. Checked by projection against the alpha of the renders (tests/data).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydantic import Field, field_validator
+
+from zoo.geometry.camera import R2N2_FOV
+from zoo.geometry.resample import max_pool
+from zoo.registry import EntryConfig, did_you_mean
+
+from . import DATASETS, R2N2_CATEGORIES, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
+from .formats.binvox import read_binvox
+from .splits import file_hash, read_split_file, sorted_rule
+
+RENDERINGS, VOXELS = "ShapeNetRendering", "ShapeNetVox32"
+VIEWS, SIZE, RESOLUTION = 24, 137, 32
+MAX_CAMERA_DISTANCE = 1.75
+
+KNOWN_BAD = {
+    "04090263/4a32519f44dc84aabafe26e2eb69ebf4": "known bad item: its mesh is empty",
+    "02958343/f9c1d7748c15499c6f2bd1c4e9adb41": "known bad item: its rendering is missing from the archive",
+}
+"""Items that are wrong in the published archives; the same for everybody."""
+
+_BROKEN_IMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+"""What PIL raises on broken bytes."""
+
+
+class R2N2Config(EntryConfig):
+    """Which part of the benchmark, and how it is divided."""
+
+    split: str = "r2n2"
+    """'r2n2': 3D-R2N2's rule on the sorted ids (see `datasets.splits.sorted_rule`); or the path of a JSON
+    list in Pix2Vox's form, whose shapes then make the data set."""
+    categories: tuple[str, ...] = Field(tuple(R2N2_CATEGORIES.values()), min_length=1)
+    """Names or synset ids, as a list or separated by commas; all 13 by default."""
+
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",")]
+        names = list(R2N2_CATEGORIES.values())
+        chosen = set()
+        for category in value:
+            name = R2N2_CATEGORIES.get(category, category)
+            if name not in names:
+                near = did_you_mean(str(category), names)
+                raise ValueError(f"unknown category '{category}'.{near} Known: {', '.join(names)}")
+            chosen.add(name)
+        return tuple(n for n in names if n in chosen)
+
+
+@DATASETS.register(
+    "r2n2",
+    config=R2N2Config,
+    cite="Choy, Xu, Gwak, Chen, Savarese: 3D-R2N2, ECCV 2016, arXiv:1604.00449",
+)
+class R2N2(DataSource):
+    """3D-R2N2's renders and 32^3 voxels of ShapeNet's 13 categories."""
+
+    version = "1"
+    kind = "files"
+    provides = frozenset({"image", "mask", "voxels", "camera", "views"})
+    homepage = "https://cvgl.stanford.edu/3d-r2n2/"
+    licence = "ShapeNet terms of use, research only"
+    how_to_get = (
+        "download ShapeNetRendering.tgz and ShapeNetVox32.tgz from the homepage, unpack both into one "
+        f"folder, and give that folder as the root; it then holds {RENDERINGS}/ and {VOXELS}/."
+    )
+
+    config: R2N2Config
+    root: Path
+
+    def items(self) -> Sequence[Item]:
+        """Shapes of the chosen categories, sorted by id '<synset>/<model>'.
+
+        With the rule 'r2n2' these are all that lie in one of the two trees: the split comes from the
+        voxel tree, and a shape that lacks its other half is an item that `build` refuses, so that the
+        report names it. With a list file these are the listed ones, whether they are there or not.
+        """
+        self._check_root()
+        synsets = [s for s, name in R2N2_CATEGORIES.items() if name in self.config.categories]
+        if self.config.split != "r2n2":
+            listed = read_split_file(Path(self.config.split).expanduser())
+            split = {i: name for i, name in listed.items() if i.partition("/")[0] in synsets}
+            if not split:
+                raise DataError(f"split file {self.config.split}: lists none of {self.config.categories}")
+        else:
+            split = self._by_rule(synsets)
+        return [Item(i, R2N2_CATEGORIES[i.partition("/")[0]], split[i]) for i in sorted(split)]
+
+    def build(self, item: Item, options: PrepareOptions) -> Sample:
+        """Renders, cameras and voxels of one shape, read from the two trees."""
+        if item.id in KNOWN_BAD:
+            raise BadItem(KNOWN_BAD[item.id])
+        folder = self.root / RENDERINGS / item.id / "rendering"
+        grid_file = self.root / VOXELS / item.id / "model.binvox"
+        absent = [str(p) for p in (folder, grid_file) if not p.exists()]
+        if absent:
+            raise BadItem(f"not there: {' and '.join(absent)}")
+        grid = read_binvox(grid_file, max_cells=RESOLUTION**3)
+        if grid.voxels.shape != (RESOLUTION,) * 3:
+            raise BadItem(f"{grid_file}: expected a grid of {RESOLUTION}^3, got {grid.voxels.shape}")
+        cameras = read_cameras(folder / "rendering_metadata.txt", grid.scale)[: options.views]
+        images = np.stack([read_render(folder / f"{view:02d}.png") for view in range(options.views)])
+        return Sample(images, {r: max_pool(grid.voxels, r) for r in options.resolutions}, cameras)
+
+    def resolve_options(self, options: PrepareOptions) -> PrepareOptions:
+        """Renders and grids are what they are: fewer views or coarser grids, nothing more."""
+        for resolution in options.resolutions:
+            if resolution > RESOLUTION or RESOLUTION % resolution:
+                raise DataError(
+                    f"data set 'r2n2' holds grids of {RESOLUTION}^3 and cannot give {resolution}^3; ask for "
+                    f"32, 16, 8 or 4, or use a data set with meshes, such as 'procedural'"
+                )
+        if options.views > VIEWS:
+            raise DataError(f"data set 'r2n2' has {VIEWS} views per shape, {options.views} were asked for")
+        if options.maps:
+            raise DataError("data set 'r2n2' has no depth and no normals; leave out 'maps'")
+        return options.model_copy(update={"image_size": (SIZE, SIZE), "points": 0})
+
+    def identity(self) -> dict[str, Any]:
+        """The split file enters by its content."""
+        split = self.config.split
+        if split != "r2n2" and not Path(split).expanduser().is_file():
+            raise DataError(f"data set 'r2n2': split '{split}' is neither 'r2n2' nor an existing file")
+        named = split if split == "r2n2" else file_hash(Path(split).expanduser())
+        return {"split": named, "categories": list(self.config.categories)}
+
+    def stamp(self) -> str:
+        """Modification times of the category folders: they change when shapes come or go."""
+        folders = [self.root / tree / synset for tree in (RENDERINGS, VOXELS) for synset in R2N2_CATEGORIES]
+        times = [f"{f.parent.name}/{f.name}:{f.stat().st_mtime_ns}" for f in folders if f.is_dir()]
+        return f"{zlib.crc32(' '.join(times).encode()):08x}" if times else ""
+
+    def _by_rule(self, synsets: list[str]) -> dict[str, str]:
+        trees = {tree: {s: self._models(tree, s) for s in synsets} for tree in (RENDERINGS, VOXELS)}
+        split = sorted_rule({s: [f"{s}/{m}" for m in trees[VOXELS][s]] for s in synsets})
+        for synset in synsets:
+            # without voxels a shape is no part of the rule; it gets the split of its neighbour to be named
+            testing = [i for i in split if i.startswith(synset) and split[i] == "test"]
+            first = min(testing, default=f"{synset}/")
+            for model in trees[RENDERINGS][synset] - trees[VOXELS][synset]:
+                split[f"{synset}/{model}"] = "train" if f"{synset}/{model}" < first else "test"
+        if not split:
+            there = sorted(p.name for p in (self.root / VOXELS).iterdir() if p.is_dir())
+            names = [R2N2_CATEGORIES.get(s, s) for s in there]
+            raise DataError(
+                f"{self.root / VOXELS}: no shapes of {', '.join(self.config.categories)}; "
+                f"there is {', '.join(names) or 'nothing'}"
+            )
+        return split
+
+    def _models(self, tree: str, synset: str) -> set[str]:
+        folder = self.root / tree / synset
+        return {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+
+    def _check_root(self) -> None:
+        missing = [tree for tree in (RENDERINGS, VOXELS) if not (self.root / tree).is_dir()]
+        if not missing:
+            return
+        inside = [p.parent for p in sorted(self.root.glob(f"*/{VOXELS}"))] if self.root.is_dir() else []
+        hint = f" Did you mean {inside[0]}?" if inside else ""
+        looked = " and ".join(str(self.root / tree) for tree in missing)
+        raise DataError(
+            f"data set 'r2n2' is not there: looked for {looked}.{hint} How to get it: {self.how_to_get} "
+            f"Homepage: {self.homepage}. Licence: {self.licence}."
+        )
+
+
+def read_render(path: Path) -> np.ndarray:
+    """One render (137, 137, 4) uint8, alpha straight, as stored.
+
+    Raises:
+        BadItem: the file is missing, corrupt, of another size, or has no alpha.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.size != (SIZE, SIZE) or image.mode != "RGBA":
+                raise BadItem(f"{path}: expected {SIZE}x{SIZE} RGBA, got {image.size} {image.mode}")
+            return np.asarray(image)
+    except BadItem:
+        raise
+    except FileNotFoundError as error:
+        raise BadItem(f"{path}: not there") from error
+    except _BROKEN_IMAGE as error:
+        raise BadItem(f"{path}: corrupt image: {error}") from error
+
+
+def read_cameras(path: Path, scale: float) -> np.ndarray:
+    """Cameras of the 24 renders in the canonical frame, rows (24, 5) as `Camera.from_row` reads them.
+
+    Args:
+        path: rendering_metadata.txt, 24 lines of azimuth, elevation, in-plane rotation (degrees), distance
+            ratio, field of view (not used: see the module's text).
+        scale: width of the grid in the units of the renders, from the binvox header.
+
+    Raises:
+        BadItem: the file is missing or does not hold 24 lines of 5 sane numbers.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").split("\n")
+        rows = [[float(word) for word in line.split()] for line in lines if line.strip()]
+    except OSError as error:
+        raise BadItem(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadItem(f"{path}: {error}") from error
+    if len(rows) != VIEWS or any(len(row) != 5 for row in rows):
+        raise BadItem(f"{path}: expected {VIEWS} lines of 5 numbers, got {len(rows)} lines")
+    azimuth, elevation, in_plane, ratio, _ = np.array(rows).T
+    if not np.isfinite(rows).all() or (ratio <= 0).any():
+        raise BadItem(f"{path}: distances must be positive and all numbers finite")
+    if in_plane.any():
+        # the published renders have none, so which way a positive one turns was never checked
+        raise BadItem(f"{path}: in-plane rotation {in_plane[in_plane != 0][0]:g}; only 0 is known")
+    distance = MAX_CAMERA_DISTANCE * ratio / scale
+    fov = np.full(VIEWS, R2N2_FOV)
+    return np.stack([-azimuth % 360, elevation, in_plane, distance, fov], axis=1).astype(np.float32)

@@ -1,0 +1,63 @@
+"""What only a GPU can show; skipped, saying so, where there is none."""
+
+import numpy as np
+import pytest
+import torch
+
+from zoo.checks import SmokeSource
+from zoo.config import load_config
+from zoo.layers.attention import SelfAttention2d
+from zoo.metrics.neighbours import nearest
+from zoo.model import build_model
+from zoo.training.trainer import train
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; torch sees none"),
+]
+CUDA = torch.device("cuda")
+SMALL = ("preprocess.size=[48,48]", "decoder.resolution=32", "train.steps=4", "train.batch_size=4")
+
+
+def small(name):
+    return load_config(name, "quick", [*SMALL, "train.log_every=2"])
+
+
+@pytest.mark.parametrize("name", ["r3d", "vae_gan_baseline", "r2n2"])
+def test_same_shapes_as_on_the_cpu(name):
+    model = build_model(small(name), seed=0).eval()
+    rgba = SmokeSource(size=(48, 48)).fetch([0, 1], [[0], [1]]).image
+    on_cpu = [s.occupancy for s in model.reconstruct(rgba)]
+    on_gpu = [s.occupancy for s in model.to(CUDA).reconstruct(rgba)]
+    np.testing.assert_allclose(on_cpu, on_gpu, atol=2e-3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["r3d", "r3d_appendix", "r2n2"])
+def test_trains(name, precision, tmp_path):
+    config = load_config(name, "quick", [*SMALL, f"train.precision={precision}", "train.checkpoint_every=2"])
+    source = SmokeSource(size=(48, 48))
+    whole = train(config, source, tmp_path / "whole", seed=0, device=CUDA)
+    state = torch.load(whole.checkpoint / "optimizers.pt", weights_only=True)
+    assert state["generator"]["state"], "no optimiser state was saved"
+    assert whole.peak_memory_mib > 0
+    assert (whole.checkpoint / "model.safetensors").stat().st_size > 0
+
+
+def test_dropout_on_weights_uses_little_memory():
+    attention = SelfAttention2d(32, 4, 8, attention_dropout=0.1).to(CUDA).train()
+    x = torch.rand(1, 32, 96, 128, device=CUDA, requires_grad=True)
+    torch.cuda.reset_peak_memory_stats()
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        attention(x).float().sum().backward()
+    assert torch.isfinite(x.grad).all()
+    assert torch.cuda.max_memory_allocated() < 600 * 2**20
+
+
+@pytest.mark.parametrize("backend", ["torch"])
+def test_neighbours_on_the_gpu_equal_the_tree(backend):
+    generator = np.random.default_rng(0)
+    a, b = generator.random((5000, 3)) + 10, generator.random((7000, 3)) + 10
+    np.testing.assert_allclose(
+        nearest(a, b, backend, "cuda"), nearest(a, b, "kdtree"), rtol=1e-6, atol=1e-9
+    )

@@ -1,0 +1,249 @@
+"""``python -m zoo``: look at the zoo, check a part, ask what is installed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from zoo.config import ConfigError, ModelConfig, list_models, load_config
+from zoo.registry import Entry, Registry, RegistryError, did_you_mean, load_plugin
+
+KINDS = ("models", "encoders", "decoders", "discriminators", "losses", "metrics")
+EXAMPLES = """examples:
+  python -m zoo list                       every model and part
+  python -m zoo list encoders --json       one kind, for a script
+  python -m zoo show r3d                   the card of a model: parts, parameters, departures
+  python -m zoo show attention_cnn         the card of a part: config fields with help
+  python -m zoo check my_encoder --plugin my_package.my_module
+  python -m zoo doctor                     versions, device, which optional backends are active
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status, 2 for bad input."""
+    args = parser().parse_args(argv)
+    from zoo.types import ContractError  # loads torch, which --help does not need
+
+    try:
+        for module in args.plugin:
+            load_plugin(module)
+        return int(args.run(args))
+    except (RegistryError, ConfigError, ContractError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m zoo",
+        description="R3D zoo: encoders and decoders for 3D shape from a single image.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts"
+    )
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, parents=[common], help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    listing = verb("list", _list, "list models and parts")
+    listing.add_argument("kind", nargs="?", choices=KINDS, help="one kind only")
+    listing.add_argument("--json", action="store_true", help="machine-readable")
+    show = verb("show", _show, "print the card of a model or a part")
+    show.add_argument("name")
+    show.add_argument("--preset", help="show a model as this preset trains it")
+    show.add_argument("--json", action="store_true", help="machine-readable; of a model, its resolved config")
+    check = verb("check", _check, "run the contract checks of a model or a part, in seconds")
+    check.add_argument("name")
+    verb("doctor", _doctor, "print versions, device and which optional backends are active and why not")
+    return top
+
+
+def registries() -> dict[str, Registry[Any]]:
+    """The registries by their plural name."""
+    from zoo.decoders import DECODERS
+    from zoo.discriminators import DISCRIMINATORS
+    from zoo.encoders import ENCODERS
+    from zoo.losses import LOSSES
+    from zoo.metrics import METRICS
+
+    return {
+        "encoders": ENCODERS,
+        "decoders": DECODERS,
+        "discriminators": DISCRIMINATORS,
+        "losses": LOSSES,
+        "metrics": METRICS,
+    }
+
+
+def _list(args: argparse.Namespace) -> int:
+    data: dict[str, list[dict[str, str]]] = {}
+    if args.kind in (None, "models"):
+        data["models"] = [_model_row(load_config(name)) for name in list_models()]
+    for kind, registry in registries().items():
+        if args.kind in (None, kind):
+            data[kind] = [_entry_row(entry) for entry in registry]
+    if args.json:
+        print(json.dumps(data, indent=1))
+        return 0
+    console = Console()
+    for kind, rows in data.items():
+        table = Table(title=kind, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        for column in rows[0] if rows else ():
+            table.add_column(column, no_wrap=column == "name", overflow="fold")
+        for row in rows:
+            table.add_row(*row.values())
+        console.print(table, "")
+    return 0
+
+
+def _model_row(config: ModelConfig) -> dict[str, str]:
+    return {
+        "name": config.name,
+        "encoder": config.encoder.name,
+        "decoder": config.decoder.name,
+        "parameters": f"{count_parameters(config) / 1e6:.2f} M",
+        "summary": config.summary,
+        "citation": config.citation,
+    }
+
+
+def count_parameters(config: ModelConfig) -> int:
+    """Parameters of encoder and decoder, counted without allocating them."""
+    import torch
+
+    from zoo.model import Reconstructor
+
+    with torch.device("meta"):
+        return sum(p.numel() for p in Reconstructor(config).parameters())
+
+
+def _entry_row(entry: Entry[Any]) -> dict[str, str]:
+    return {"name": entry.name, "summary": entry.summary, "citation": entry.cite}
+
+
+def find(name: str) -> ModelConfig | Entry[Any]:
+    """A model by name or YAML file, or a part by name or ``module:Class``.
+
+    Raises:
+        RegistryError: neither; names the nearest of all.
+    """
+    known = list_models()
+    if name in known or name.endswith((".yaml", ".yml")):
+        return load_config(name)
+    if ":" in name:
+        return _find_class(name)
+    for registry in registries().values():
+        if name in registry:
+            return registry.get(name)
+        known += registry.names()
+    raise RegistryError(f"unknown model or part '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}")
+
+
+def _find_class(path: str) -> Entry[Any]:
+    module = path.partition(":")[0]
+    load_plugin(module)
+    for registry in registries().values():
+        try:
+            return registry.get(path)
+        except RegistryError:  # the class may be registered as a part of another kind
+            continue
+    raise RegistryError(f"'{path}': {module} registers no part of that class; use @ENCODERS.register or its like")
+
+
+def _show(args: argparse.Namespace) -> int:
+    found = find(args.name)
+    if isinstance(found, ModelConfig):
+        if args.preset:
+            found = load_config(args.name, args.preset)
+        if args.json:
+            print(json.dumps(found.resolved(), indent=1))
+        else:
+            _model_card(found)
+        return 0
+    fields = {
+        name: {"type": _type_name(f.annotation), "default": f.get_default(call_default_factory=True), "help": f.description}
+        for name, f in found.config.model_fields.items()
+    }
+    if args.json:
+        card = {"kind": found.kind, **_entry_row(found), "origin": found.origin, "config": fields}
+        print(json.dumps(card, indent=1, default=str))
+        return 0
+    console = Console()
+    console.print(f"[bold]{found.kind} {found.name}[/bold]   {found.cite}\n", highlight=False)
+    console.print((found.cls.__doc__ or "").strip(), highlight=False, markup=False)
+    table = Table(title="config", title_justify="left", box=None, pad_edge=False)
+    for column in ("field", "type", "default", "help"):
+        table.add_column(column, overflow="fold")
+    for name, field in fields.items():
+        table.add_row(name, field["type"], str(field["default"]), field["help"] or "")
+    console.print("", table, f"\nfrom {found.origin}", highlight=False)
+    return 0
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else (
+        str(annotation).replace("typing.", "")
+    )
+
+
+def _model_card(config: ModelConfig) -> None:
+    import yaml
+
+    console = Console()
+    console.print(f"[bold]{config.title}[/bold] ({config.name})", highlight=False)
+    console.print(config.summary, highlight=False)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("parameters", f"{count_parameters(config):,} (encoder and decoder)")
+    table.add_row("citation", config.citation)
+    table.add_row("follows", config.follows)
+    table.add_row("departs", "\n".join(f"- {d}" for d in config.departs) or "in nothing that is known")
+    table.add_row("licence", config.licence)
+    console.print(table, "", highlight=False)
+    parts = {k: v for k, v in config.resolved().items() if k in ("preprocess", "encoder", "decoder", "discriminator", "losses", "train")}
+    console.print(yaml.safe_dump(parts, sort_keys=False, default_flow_style=None), highlight=False, markup=False)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from zoo.checks import checks_for, model_checks
+
+    found = find(args.name)
+    if isinstance(found, Entry) and found.kind == "metric":
+        raise RegistryError(f"'{args.name}' is a metric; metrics are checked by their protocol's tests")
+    console, failed = Console(), 0
+    for check in model_checks(found) if isinstance(found, ModelConfig) else checks_for(found):
+        try:
+            check.run()
+            console.print(f"[green]ok[/green]    {check.name}", highlight=False)
+        except Exception as error:  # a user's part may fail in any way; the check names it and goes on
+            failed += 1
+            console.print(f"[red]FAILED[/red] {check.name}: {type(error).__name__}: {error}", highlight=False)
+    return 1 if failed else 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from zoo.doctor import diagnose
+
+    console, colours = Console(), {"ok": "green", "off": "yellow", "bad": "red"}
+    lines = diagnose()
+    for line in lines:
+        console.print(f"[{colours[line.state]}]{line.state:4}[/] {line.name:20} {line.text}", highlight=False)
+    return 1 if any(line.state == "bad" for line in lines) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

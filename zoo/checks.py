@@ -1,0 +1,369 @@
+"""The contract of every part, as checks that a user runs in seconds: ``python -m zoo check NAME``.
+
+The project's own contract tests run the same checks over every registry entry, so a new part is tested
+because it is registered.
+"""
+
+import copy
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zoo.config import ModelConfig, TrainConfig, parse_model
+from zoo.decoders import DECODERS, Decoder
+from zoo.discriminators import DISCRIMINATORS
+from zoo.encoders import ENCODERS, Encoder
+from zoo.losses import LOSSES
+from zoo.model import build_model
+from zoo.registry import Entry
+from zoo.seeding import derive
+from zoo.shapes import Shape, VoxelShape
+from zoo.training.trainer import train
+from zoo.types import Batch, Latent, Voxels
+
+SIZES = ((64, 64), (48, 64))
+"""Image sizes that every encoder must take."""
+
+
+class CheckFailed(AssertionError):
+    """A part breaks its contract; the message says how."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One named check, ready to run; it raises what is wrong."""
+
+    name: str
+    run: Callable[[], None]
+
+
+def checks_for(entry: Entry[Any]) -> list[Check]:
+    """The checks of a registry entry, by its kind."""
+    makers = {"encoder": encoder_checks, "decoder": decoder_checks, "discriminator": discriminator_checks}
+    if entry.kind == "loss":
+        return loss_checks(entry)
+    return makers[entry.kind](entry)
+
+
+def encoder_checks(entry: Entry[Encoder]) -> list[Check]:
+    """Shapes for several sizes and batches, gradients, independence of items, save and load."""
+
+    def build(size: tuple[int, int] = SIZES[0], channels: int = 3) -> Encoder:
+        return entry.cls(entry.smoke_config(), in_channels=channels, image_size=size)
+
+    def shapes() -> None:
+        for size in SIZES:
+            for channels in (1, 3):
+                encoder = build(size, channels).eval()
+                for batch in (1, 2):
+                    latent = encoder(torch.rand(batch, channels, *size))
+                    expect_shape(latent.mean, (batch, encoder.latent_dim), "mean")
+                    given = {k for k in ("log_var", "features", "tokens") if _given(getattr(latent, k))}
+                    if given != set(encoder.gives):
+                        raise CheckFailed(f"declares gives={sorted(encoder.gives)}, gave {sorted(given)}")
+                    if latent.log_var is not None:
+                        expect_shape(latent.log_var, (batch, encoder.latent_dim), "log_var")
+
+    def gradients() -> None:
+        encoder = build().train()
+        latent = encoder(torch.rand(2, 3, *SIZES[0]))
+        parts = [latent.mean, latent.log_var, latent.tokens, *latent.features, *latent.aux.values()]
+        sum(_noise_like(p).mul(p).sum() for p in parts if p is not None).backward()
+        expect_gradients(encoder)
+
+    def independence() -> None:
+        encoder, images = build().eval(), torch.rand(3, 3, *SIZES[0])
+        expect_close(encoder(images).mean[:1], encoder(images[:1]).mean, "item 0 alone and in a batch")
+
+    return [
+        Check("shapes", shapes),
+        Check("gradients", gradients),
+        Check("independence", independence),
+        *_module_checks(build, lambda m: m(torch.rand(2, 3, *SIZES[0], generator=_seeded())).mean),
+        *_training_checks(entry, DECODERS.get("voxel_deconv")),
+    ]
+
+
+def decoder_checks(entry: Entry[Decoder]) -> list[Check]:
+    """What comes out, gradients, independence of items, save and load, one training step."""
+    dim = 16
+
+    def build() -> Decoder:
+        return entry.cls(entry.smoke_config(), latent_dim=dim)
+
+    def codes(decoder: Decoder, batch: int, views: int = 1) -> Tensor:
+        shape = (batch, views, dim) if decoder.reads_views else (batch, dim)
+        return torch.randn(shape, generator=_seeded())
+
+    def shapes() -> None:
+        decoder = build().eval()
+        for batch in (1, 2):
+            for views in (1, 3) if decoder.reads_views else (1,):
+                out = decoder(Latent(codes(decoder, batch, views)))
+                if out.representation != decoder.representation:
+                    raise CheckFailed(f"declares {decoder.representation}, made {out.representation}")
+                pieces = out.split()
+                if len(out) != batch or len(pieces) != batch:
+                    raise CheckFailed(f"{batch} latents gave {len(out)} shapes, {len(pieces)} after split()")
+                if isinstance(out, Voxels):
+                    r = decoder.resolution
+                    expect_shape(out.logits, (batch, r, r, r), "logits")
+                    assert isinstance(pieces[0], VoxelShape)
+
+    def gradients() -> None:
+        decoder = build().train()
+        _output(decoder(Latent(codes(decoder, 2, 2 if decoder.reads_views else 1)))).backward()
+        expect_gradients(decoder)
+
+    def independence() -> None:
+        decoder = build().eval()
+        z = codes(decoder, 3)
+        whole, alone = decoder(Latent(z)).split()[0], decoder(Latent(z[:1])).split()[0]
+        a, b = (_array(shape) for shape in (whole, alone))
+        expect_close(torch.as_tensor(a), torch.as_tensor(b), "item 0 alone and in a batch")
+
+    return [
+        Check("shapes", shapes),
+        Check("gradients", gradients),
+        Check("independence", independence),
+        *_module_checks(build, lambda m: _output(m(Latent(codes(m, 2))))),
+        *_training_checks(ENCODERS.get("cnn"), entry),
+    ]
+
+
+def discriminator_checks(entry: Entry[Any]) -> list[Check]:
+    """One score per sample, gradients to parameters and input, save and load."""
+
+    def build() -> nn.Module:
+        return entry.cls(entry.smoke_config(), resolution=32)
+
+    def shapes() -> None:
+        for batch in (1, 2):
+            expect_shape(build().eval()(torch.rand(batch, 32, 32, 32)), (batch,), "scores")
+
+    def gradients() -> None:
+        module, voxels = build().train(), torch.rand(2, 32, 32, 32, requires_grad=True)
+        (module(voxels) * torch.tensor([1.0, -0.5])).sum().backward()
+        expect_gradients(module)
+        if voxels.grad is None or not voxels.grad.abs().sum() > 0:
+            raise CheckFailed("passes no gradient on to the generator")
+
+    return [
+        Check("shapes", shapes),
+        Check("gradients", gradients),
+        *_module_checks(build, lambda m: m(torch.rand(2, 32, 32, 32, generator=_seeded()))),
+    ]
+
+
+def loss_checks(entry: Entry[Any]) -> list[Check]:
+    """A finite scalar with a gradient, the mean over the batch."""
+
+    def scalar() -> None:
+        decoders = [d for d in DECODERS if entry.cls.reads in (None, d.cls.representation)]
+        encoders = [e for e in ENCODERS if entry.cls.latent <= e.cls.gives]
+        if not decoders or not encoders:
+            raise CheckFailed("no registered encoder and decoder can feed it")
+        preferred = next((d for d in decoders if d.name == "voxel_deconv"), decoders[0])
+        first = next((e for e in encoders if e.name == "cnn"), encoders[0])
+        config = smoke_model(first, preferred)
+        model = build_model(config, seed=0).train()
+        batch = SmokeSource().fetch([0, 1], [[0], [1]])
+        prediction = model(model.preprocess(batch.image))
+        loss = entry.cls(entry.smoke_config())
+        critic = DISCRIMINATORS.get("voxel_conv")
+        discriminator = critic.cls(critic.smoke_config(), resolution=32) if loss.adversarial else None
+        value = loss(prediction, batch, discriminator)
+        expect_shape(value, (), "loss")
+        if not torch.isfinite(value):
+            raise CheckFailed(f"loss is {value.item()}")
+        value.backward()
+        if not any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters()):
+            raise CheckFailed("no gradient reaches the model")
+
+    return [Check("finite scalar with gradients", scalar)]
+
+
+def model_checks(config: ModelConfig) -> list[Check]:
+    """The contract of a whole model at its own sizes shrunk to what a CPU does in seconds."""
+
+    def round_trip() -> None:
+        again = parse_model(config.resolved(), source="resolved config")
+        if again.resolved() != config.resolved():
+            raise CheckFailed("the resolved config does not come back as it was")
+
+    def step() -> None:
+        _train_one(config)
+
+    return [Check("config round trip", round_trip), Check("one training step", step)]
+
+
+def smoke_model(encoder: Entry[Encoder], decoder: Entry[Decoder], size: tuple[int, int] = SIZES[0]) -> ModelConfig:
+    """The smallest model of an encoder and a decoder, with every registered loss that fits both."""
+    fits = [
+        loss
+        for loss in LOSSES
+        if loss.cls.reads in (None, decoder.cls.representation)
+        and loss.cls.latent <= encoder.cls.gives
+        and loss.cls.needs <= SmokeSource.provides
+        and (not loss.cls.adversarial or DISCRIMINATORS.names(representation=decoder.cls.representation))
+    ]
+    data: dict[str, Any] = {
+        "name": f"{encoder.name}+{decoder.name}",
+        "title": "smoke",
+        "summary": "smoke",
+        "citation": "none",
+        "follows": "nothing",
+        "preprocess": {"size": size, "channels": 3},
+        "encoder": {"name": encoder.name, **encoder.smoke},
+        "decoder": {"name": decoder.name, **decoder.smoke},
+        "losses": {loss.name: dict(loss.smoke) for loss in fits},
+        "train": TrainConfig(steps=1, batch_size=2, gate=None).model_dump(),
+    }
+    if any(loss.cls.adversarial for loss in fits):
+        name = DISCRIMINATORS.names(representation=decoder.cls.representation)[0]
+        data["discriminator"] = {"name": name, **DISCRIMINATORS.get(name).smoke}
+    return parse_model(data, source="smoke config")
+
+
+class SmokeSource:
+    """Random samples that fill every field of a batch; only for checks, never for figures."""
+
+    provides = frozenset({"image", "voxels", "points", "mask", "depth", "normals", "camera", "views"})
+    num_views = 5
+    fingerprint = "smoke"
+
+    def __init__(self, count: int = 4, resolution: int = 32, size: tuple[int, int] = SIZES[0]) -> None:
+        self.ids = [f"smoke/{i}" for i in range(count)]
+        self.resolution, self.size = resolution, size
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def fetch(self, indices: Sequence[int], views: Sequence[Sequence[int]]) -> Batch:
+        """Samples that are a function of their index and view only."""
+        r, samples, seen = self.resolution, [], []
+        for index, own in zip(indices, views, strict=True):
+            rand = partial(torch.rand, generator=torch.Generator().manual_seed(index))
+            samples.append({"voxels": (rand(r, r, r) < 0.2).float(), "points": rand(128, 3) - 0.5})
+            seen.append(_stack([self._view(index, view) for view in own]))
+        return Batch(ids=tuple(self.ids[i] for i in indices), **_stack(samples), **_stack(seen))
+
+    def _view(self, index: int, view: int) -> dict[str, Tensor]:
+        rand = partial(torch.rand, generator=torch.Generator().manual_seed(derive(index, view)))
+        return {
+            "image": (rand(4, *self.size) * 255).to(torch.uint8),
+            "depth": rand(*self.size) + 1,
+            "normals": nn.functional.normalize(rand(3, *self.size) - 0.5, dim=0),
+            "camera": rand(5),
+        }
+
+
+def expect_shape(tensor: Tensor, shape: tuple[int | None, ...], what: str) -> None:
+    """Raise CheckFailed unless `tensor` has the shape and only finite values."""
+    if tuple(tensor.shape) != shape:
+        raise CheckFailed(f"{what} must be {shape}, is {tuple(tensor.shape)}")
+    if not torch.isfinite(tensor).all():
+        raise CheckFailed(f"{what} holds NaN or infinity")
+
+
+def expect_gradients(module: nn.Module) -> None:
+    """Raise CheckFailed unless every parameter got a finite gradient that is not all zero."""
+    for name, parameter in module.named_parameters():
+        if parameter.grad is None:
+            raise CheckFailed(f"no gradient reaches {name}")
+        if not torch.isfinite(parameter.grad).all():
+            raise CheckFailed(f"gradient of {name} is not finite")
+        if not parameter.grad.any():
+            raise CheckFailed(f"gradient of {name} is zero everywhere")
+
+
+def expect_close(a: Tensor, b: Tensor, what: str) -> None:
+    """Raise CheckFailed unless two tensors agree to float32 rounding."""
+    if not torch.allclose(a, b, rtol=1e-3, atol=1e-4):
+        raise CheckFailed(f"{what} differ by up to {(a - b).abs().max().item():.3g}")
+
+
+def _module_checks(build: Callable[[], Any], output: Callable[[Any], Tensor]) -> Iterator[Check]:
+    def seeded_build() -> Any:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return build().eval()
+
+    def round_trip() -> None:
+        one, other = seeded_build(), build().eval()
+        other.load_state_dict(copy.deepcopy(one.state_dict()), strict=True)
+        expect_close(output(one), output(other), "outputs before and after a state dict round trip")
+
+    def same_seed() -> None:
+        for (name, a), b in zip(seeded_build().state_dict().items(), seeded_build().state_dict().values(), strict=True):
+            if not torch.equal(a, b):
+                raise CheckFailed(f"two builds with one seed differ in {name}")
+
+    def copies() -> None:
+        one = seeded_build()
+        expect_close(output(one), output(pickle.loads(pickle.dumps(copy.deepcopy(one)))), "a copy's outputs")
+
+    def deterministic() -> None:
+        one = seeded_build()
+        expect_close(output(one), output(one), "two evaluations of the same input")
+
+    def bf16() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = output(seeded_build())
+        if not torch.isfinite(out.float()).all():
+            raise CheckFailed("not finite under bf16 autocast")
+
+    yield Check("state dict round trip", round_trip)
+    yield Check("same seed, same weights", same_seed)
+    yield Check("deepcopy and pickle", copies)
+    yield Check("deterministic in evaluation", deterministic)
+    yield Check("bf16 autocast", bf16)
+
+
+def _training_checks(encoder: Entry[Encoder], decoder: Entry[Decoder]) -> list[Check]:
+    return [Check("one training step", lambda: _train_one(smoke_model(encoder, decoder)))]
+
+
+def _train_one(config: ModelConfig) -> None:
+    one_step = config.train.model_copy(update={"steps": 1, "batch_size": 2, "gate": None})
+    shrunk = config.model_copy(update={"train": one_step})
+    resolution = getattr(config.decoder.config, "resolution", 32)
+    size = config.preprocess.size  # type: ignore[attr-defined]
+    with tempfile.TemporaryDirectory() as folder:
+        source = SmokeSource(resolution=resolution, size=size)
+        report = train(shrunk, source, Path(folder), seed=0, device=torch.device("cpu"))
+        if not (report.checkpoint / "model.safetensors").is_file():
+            raise CheckFailed("training left no weights")
+
+
+def _output(shapes: Any) -> Tensor:
+    tensor = shapes.logits if isinstance(shapes, Voxels) else shapes.points
+    return (tensor * _noise_like(tensor)).sum()
+
+
+def _array(shape: Shape) -> np.ndarray:
+    return shape.occupancy if isinstance(shape, VoxelShape) else shape.points(64, np.random.default_rng(0))
+
+
+def _stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def _noise_like(tensor: Tensor) -> Tensor:
+    return torch.randn(tensor.shape, generator=_seeded())
+
+
+def _seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def _given(value: Any) -> bool:
+    return value is not None and (not isinstance(value, tuple) or len(value) > 0)

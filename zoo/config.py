@@ -1,0 +1,418 @@
+"""Model configs: YAML, preset and overrides in; one validated, frozen `ModelConfig` out.
+
+Layers, later ones winning: ``configs/<model>.yaml``, the preset's section for every model, for the data
+set, for each part that the model uses, the model's own section for the preset, ``--set key.path=value``.
+Nothing interpolates and nothing inherits: what comes out can be printed, saved and fed back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_validator
+
+from zoo.registry import EntryConfig, Registry, RegistryError, did_you_mean
+
+M = TypeVar("M", bound=BaseModel)
+MODEL_PARTS = ("encoder", "decoder", "discriminator")
+
+
+class ConfigError(ValueError):
+    """A config that does not validate; the message names the file, the key path and the mend."""
+
+
+class Part(EntryConfig):
+    """A registered part by name, with the validated config of its own class."""
+
+    name: str
+    config: SerializeAsAny[EntryConfig]
+
+    def flat(self) -> dict[str, Any]:
+        """The form that stands in a YAML: name and config keys side by side."""
+        return {"name": self.name, **self.config.model_dump(mode="json")}
+
+
+class OptimizerConfig(EntryConfig):
+    """One optimiser."""
+
+    name: Literal["adamw", "adam"] = "adamw"
+    """'adamw' decouples the weight decay; 'adam' adds it to the gradient (L2)."""
+    lr: float = Field(1e-3, gt=0)
+    """Learning rate at the start."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decay rates of the two moments."""
+    eps: float = Field(1e-8, gt=0)
+    """Added to the denominator."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Weight decay, decoupled or L2 by `name`."""
+    schedule: Literal["constant", "cosine", "steps"] = "constant"
+    """How the learning rate falls: not, to 0 along a cosine, or by `factor` at each milestone."""
+    warmup: float = Field(0.0, ge=0, le=1)
+    """Share of the steps over which the learning rate rises linearly."""
+    milestones: tuple[float, ...] = ()
+    """Shares of the steps at which `schedule: steps` multiplies by `factor`."""
+    factor: float = Field(0.1, gt=0)
+    """See milestones."""
+
+
+class StageConfig(EntryConfig):
+    """A stretch of the training: what learns, and from which losses."""
+
+    name: str = "main"
+    """Shown in the log."""
+    share: float = Field(1.0, gt=0)
+    """Its part of the steps, relative to the other stages' shares."""
+    trains: tuple[Literal["encoder", "decoder", "discriminator"], ...] = MODEL_PARTS  # type: ignore[assignment]
+    """Parts that learn; the others are frozen, normalisation statistics included."""
+    losses: tuple[str, ...] | None = None
+    """Keys of the model's losses; None for all."""
+
+
+class TrainConfig(EntryConfig):
+    """How a model is trained."""
+
+    steps: int = Field(20_000, ge=1)
+    """Updates of encoder and decoder."""
+    batch_size: int = Field(32, ge=1)
+    """Samples per step."""
+    views: tuple[int, int] = (1, 1)
+    """Least and most views per sample; the number is drawn anew for each batch."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """Of encoder and decoder."""
+    discriminator_optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-4, betas=(0.5, 0.999))
+    """Of the discriminator."""
+    gate: float | None = Field(0.8, gt=0, le=1)
+    """The discriminator is updated only when its accuracy on the batch is at most this (3D-GAN); None
+    for always."""
+    clip: float | None = Field(None, gt=0)
+    """Largest gradient norm of encoder and decoder."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """'auto' is bf16 autocast on a GPU that has it, fp32 elsewhere."""
+    checkpoint_every: int = Field(1000, ge=1)
+    """Steps between checkpoints; the last two are kept."""
+    log_every: int = Field(20, ge=1)
+    """Steps between lines of metrics.jsonl."""
+    stages: tuple[StageConfig, ...] = (StageConfig(),)
+    """Stretches of the training, in order."""
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainConfig:
+        if not 1 <= self.views[0] <= self.views[1]:
+            raise ValueError(f"views must be least <= most, from 1 on, got {self.views}")
+        if not self.stages:
+            raise ValueError("give at least one stage")
+        return self
+
+
+class ModelConfig(EntryConfig):
+    """A model: its parts, its losses, its preprocessing, its training, and where it comes from."""
+
+    name: str
+    """The file stem; the model's name in every table."""
+    title: str
+    """Printed name."""
+    summary: str
+    """One sentence."""
+    citation: str
+    """arXiv id, DOI, URL or report."""
+    follows: str
+    """The source that it follows."""
+    departs: tuple[str, ...] = ()
+    """Where it departs from that source, and why."""
+    licence: str = "MIT"
+    """Of this implementation."""
+    preprocess: SerializeAsAny[EntryConfig]
+    """From stored pictures to inputs: see `zoo.preprocess.PreprocessConfig`."""
+    encoder: Part
+    decoder: Part
+    discriminator: Part | None = None
+    losses: dict[str, Part]
+    train: TrainConfig = TrainConfig()
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain data, complete with defaults, that `parse_model` accepts back."""
+        data = self.model_dump(mode="json", exclude={*MODEL_PARTS, "losses"})
+        for part in MODEL_PARTS:
+            value: Part | None = getattr(self, part)
+            data[part] = value.flat() if value else None
+        data["losses"] = {key: loss.flat() for key, loss in self.losses.items()}
+        return data
+
+
+def config_dir() -> Path:
+    """Folder of the model YAMLs: R3D_CONFIGS, or `configs/` beside the package or in the working folder."""
+    if "R3D_CONFIGS" in os.environ:
+        return Path(os.environ["R3D_CONFIGS"])
+    beside = Path(__file__).resolve().parent.parent / "configs"
+    return beside if beside.is_dir() else Path("configs")
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Sorted names of the models in `configs/` that match a shell pattern."""
+    return sorted(p.stem for p in config_dir().glob("*.yaml") if fnmatchcase(p.stem, pattern))
+
+
+def load_config(
+    name: str, preset: str | None = None, overrides: Iterable[str] = (), dataset: str | None = None
+) -> ModelConfig:
+    """The config of a model by name, or of a YAML file by path.
+
+    Args:
+        preset: 'quick', 'standard', 'paper' or None for the YAML alone.
+        dataset: also apply what the preset says of models on this data set.
+        overrides: ``key.path=value`` strings; the value is read as YAML.
+
+    Raises:
+        RegistryError: no such model, preset or part; names the nearest.
+        ConfigError: a key or value does not validate; names file and key path.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else config_dir() / f"{name}.yaml"
+    if not path.is_file():
+        known = list_models()
+        raise RegistryError(
+            f"unknown model '{name}' (no {path}).{did_you_mean(name, known)} Known: {', '.join(known)}"
+        )
+    data = read_yaml(path)
+    data.setdefault("name", path.stem)
+    own = _own_presets(data, path)
+    over = parse_overrides(overrides)
+    data = merge(data, over)  # also before the preset, whose sections go by the parts finally used
+    if preset is not None:
+        general = load_preset(preset)
+        data = merge(data, general.get("model"))
+        data = merge(data, (general.get("datasets", {}).get(dataset) or {}).get("model"))
+        for part in MODEL_PARTS:
+            used = data.get(part)
+            if isinstance(used, Mapping):
+                key = f"{part}.{used.get('name')}"
+                data = merge(data, {part: general.get("parts", {}).get(key) or {}})
+        data = merge(data, own.get(preset))
+    return parse_model(merge(data, over), source=str(path))
+
+
+def list_presets() -> list[str]:
+    """Sorted names of the presets in `configs/presets/`."""
+    return sorted(p.stem for p in (config_dir() / "presets").glob("*.yaml"))
+
+
+def _own_presets(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Take a model's own `presets` out of its YAML; their names must be those of presets."""
+    own = data.pop("presets", None) or {}
+    known = list_presets()
+    for name in own:
+        if known and name not in known:
+            raise ConfigError(
+                f"{path}: presets.{name}: no such preset.{did_you_mean(str(name), known)} Known: {', '.join(known)}"
+            )
+    return dict(own)
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """A preset's sections.
+
+    `data`: what a store is asked to hold. `protocol`: settings of the protocol. `model`: what every model
+    overrides. `parts`: what a part overrides, keyed by ``encoder.cnn``. `datasets`: by name of a data set,
+    its `config`, and its own `data` and `model` on top.
+
+    Raises:
+        RegistryError: no such preset.
+        ConfigError: it has a section, or a part in `parts`, that nothing would read.
+    """
+    path = config_dir() / "presets" / f"{name}.yaml"
+    if not path.is_file():
+        known = list_presets()
+        raise RegistryError(f"unknown preset '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}")
+    data = read_yaml(path)
+    sections = ["summary", "data", "protocol", "model", "parts", "datasets"]
+    for key in data:
+        if key not in sections:
+            raise ConfigError(
+                f"{path}: unknown section '{key}'.{did_you_mean(key, sections)} Known: {', '.join(sections)}"
+            )
+    parts = [f"{kind}.{name}" for kind in MODEL_PARTS for name in _registries()[kind].names()]
+    for key in data.get("parts") or ():
+        if key not in parts:
+            raise ConfigError(f"{path}: parts: unknown part '{key}'.{did_you_mean(key, parts)} Known: {', '.join(parts)}")
+    return {key: {} if value is None else value for key, value in data.items()}
+
+
+def parse_model(data: Mapping[str, Any], source: str = "config") -> ModelConfig:
+    """Validate plain data (from YAML, a checkpoint or a result) into a `ModelConfig`."""
+    from zoo.preprocess import PreprocessConfig
+
+    data = dict(data)
+    registries = _registries()
+    for part in MODEL_PARTS:
+        if data.get(part) is not None:
+            data[part] = parse_part(registries[part], data[part], part, source)
+    losses = data.get("losses")
+    if not isinstance(losses, Mapping) or not losses:
+        raise ConfigError(f"{source}: losses: give at least one loss, as 'voxel_bce: {{}}'")
+    data["losses"] = {
+        key: parse_part(registries["loss"], _named(value, key), f"losses.{key}", source)
+        for key, value in losses.items()
+    }
+    data["preprocess"] = validate(PreprocessConfig, data.get("preprocess") or {}, "preprocess", source)
+    config = validate(ModelConfig, data, "", source)
+    _check_stages(config, source)
+    return config
+
+
+def _check_stages(config: ModelConfig, source: str) -> None:
+    for i, stage in enumerate(config.train.stages):
+        for key in stage.losses or ():
+            if key not in config.losses:
+                raise ConfigError(
+                    f"{source}: train.stages.{i}.losses: the model has no loss '{key}'."
+                    f"{did_you_mean(key, list(config.losses))}"
+                )
+        used = config.losses if stage.losses is None else stage.losses
+        learns = [part for part in ("encoder", "decoder") if part in stage.trains]
+        if learns and not any(getattr(config.losses[key].config, "weight", 1) for key in used):
+            raise ConfigError(
+                f"{source}: train.stages.{i}: {' and '.join(learns)} would learn from nothing: no loss of the "
+                "stage has a weight above 0"
+            )
+
+
+def parse_part(registry: Registry[Any], data: Any, where: str, source: str) -> Part:
+    """Validate ``{name: ..., key: value}`` with the config class of the entry that it names."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(
+            f"{source}: {where}: expected keys and values, as {where}.{'weight' if '.' in where else 'name'}=..., "
+            f"got {data!r}"
+        )
+    if "name" not in data:
+        raise ConfigError(f"{source}: {where}: needs a name; known: {', '.join(registry.names())}")
+    rest = {k: v for k, v in data.items() if k != "name"}
+    try:
+        entry = registry.get(str(data["name"]))
+    except RegistryError as error:
+        raise RegistryError(f"{source}: {where}: {error}") from error
+    return Part(name=str(data["name"]), config=validate(entry.config, rest, where, source))
+
+
+def _named(data: Any, key: str) -> Any:
+    """A loss goes by its key unless it gives a name; ``kl:`` alone stands for its defaults."""
+    return {"name": key, **data} if isinstance(data, Mapping) else {"name": key} if data is None else data
+
+
+def validate(cls: type[M], data: Any, where: str, source: str) -> M:
+    """pydantic's validation with errors that name file, key path, value and nearest key."""
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(cls, problem, where, source) for problem in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _explain(cls: type[BaseModel], problem: Any, where: str, source: str) -> str:
+    place = [where] if where else []
+    place += [str(p) for p in problem["loc"]]
+    path = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        fields = _fields_at(cls, problem["loc"][:-1])
+        return (
+            f"{source}: {path}: unknown key.{did_you_mean(str(problem['loc'][-1]), fields)} "
+            f"Known: {', '.join(fields)}"
+        )
+    if problem["type"] == "missing":
+        return f"{source}: {path}: missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{source}: {path}: {message}".replace(": : ", ": ")
+    near = ""
+    if problem["type"] == "literal_error":
+        near = did_you_mean(str(problem["input"]), re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
+    return f"{source}: {path}: {message}, got {problem['input']!r}.{near}".removesuffix(".")
+
+
+def _fields_at(cls: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    for key in loc:
+        if isinstance(key, int):
+            continue
+        annotation = cls.model_fields[key].annotation
+        inner = [annotation, *getattr(annotation, "__args__", ())]
+        found = [a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)]
+        if not found:
+            return []
+        cls = found[0]
+    return [name for name in cls.model_fields]
+
+
+def merge(
+    base: Mapping[str, Any], over: Mapping[str, Any] | None, path: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """`over` onto `base`, key by key; a mapping that names another part replaces the whole part.
+
+    Args:
+        path: where in a model config `base` stands: only encoder, decoder, discriminator and the losses
+            are parts, an optimiser keeps its other settings when its name changes.
+    """
+    merged = dict(base)
+    for key, value in (over or {}).items():
+        old = merged.get(key)
+        is_part = path == ("losses",) or (path == () and key in MODEL_PARTS)
+        if not isinstance(value, Mapping) or not isinstance(old, Mapping):
+            merged[key] = value
+        elif is_part and "name" in value and "name" in old and value["name"] != old["name"]:
+            merged[key] = dict(value)
+        else:
+            merged[key] = merge(old, value, (*path, key))
+    return merged
+
+
+def parse_overrides(overrides: Iterable[str]) -> dict[str, Any]:
+    """``["a.b=1", "c=x"]`` to ``{"a": {"b": 1}, "c": "x"}``.
+
+    Raises:
+        ConfigError: no '=' in one of them.
+    """
+    data: dict[str, Any] = {}
+    for text in overrides:
+        path, equals, value = text.partition("=")
+        if not equals or not path:
+            raise ConfigError(f"--set {text}: expected key.path=value, as --set train.steps=500")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {text}: '{value}' is not a YAML value: {error}") from None
+        nested: Any = parsed
+        for key in reversed(path.split(".")):
+            nested = {key: nested}
+        data = merge(data, nested)
+    return data
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping.
+
+    Raises:
+        ConfigError: unreadable or no mapping; names the file and line.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected keys and values, got {type(data).__name__}")
+    return data
+
+
+@cache
+def _registries() -> dict[str, Registry[Any]]:
+    from zoo.decoders import DECODERS
+    from zoo.discriminators import DISCRIMINATORS
+    from zoo.encoders import ENCODERS
+    from zoo.losses import LOSSES
+
+    return {"encoder": ENCODERS, "decoder": DECODERS, "discriminator": DISCRIMINATORS, "loss": LOSSES}

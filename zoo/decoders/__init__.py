@@ -1,0 +1,38 @@
+"""Decoders: latent to shapes. One file per entry; see `Decoder` for the contract."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import nn
+
+from zoo.registry import EntryConfig, Registry
+from zoo.types import Latent, Shapes
+
+
+class Decoder(nn.Module, ABC):
+    """Turns a latent into a batch of shapes in the canonical frame.
+
+    Attributes:
+        representation: what comes out: 'voxels', 'points' or 'mesh'.
+        needs: parts of `Latent` that it reads besides `mean`.
+        reads_views: True when it takes (B, V, D), any V; False when it takes one vector (B, D).
+        resolution: side of the voxel grid; None for other representations.
+    """
+
+    representation: ClassVar[str]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    reads_views: ClassVar[bool] = False
+    resolution: int | None = None
+
+    def __init__(self, config: EntryConfig, *, latent_dim: int) -> None:
+        """Args: latent_dim is D of the encoder's mean."""
+        super().__init__()
+        self.config = config
+        self.latent_dim = latent_dim
+
+    @abstractmethod
+    def forward(self, latent: Latent) -> Shapes:
+        """Decode `latent.mean`: the sampled code in training, the posterior mean in evaluation."""
+
+
+DECODERS: Registry[Decoder] = Registry("decoder", Decoder, "zoo.decoders", "zoo.decoders")

@@ -1,0 +1,74 @@
+"""Devices: which one to use, how much memory was used on it, what to print about it."""
+
+import platform
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """'auto' is CUDA where there is a GPU, then Apple's MPS, then the CPU.
+
+    Raises:
+        ValueError: the device that was asked for is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"unknown device '{name}'; use auto, cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device '{name}' asked for, but torch {torch.__version__} sees no GPU; use --device cpu")
+    return device
+
+
+def describe_device(device: torch.device) -> str:
+    """Name of the device as a reader of a table wants it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{_cpu_name()}, {torch.get_num_threads()} threads"
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+class PeakMemory:
+    """Peak memory in MiB from `reset` on: allocated by torch on CUDA, resident of the process elsewhere.
+
+    Where the process's mark cannot be reset (anything but Linux, some containers), it is the peak since the start
+    of the process.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the peak so far."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        else:
+            with suppress(OSError):  # not Linux, or not allowed in this container: see above
+                Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
+
+    def mib(self) -> float:
+        """The peak in MiB."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        status = Path("/proc/self/status")
+        if status.exists():
+            for line in status.read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 2**10
+        unit = 1 if sys.platform == "darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -1,0 +1,34 @@
+"""Discriminators: is this shape a real one? One file per entry."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from zoo.registry import EntryConfig, Registry
+
+
+class Discriminator(nn.Module, ABC):
+    """Scores shapes of one representation.
+
+    Attributes:
+        representation: what it reads; must be the decoder's.
+    """
+
+    representation: ClassVar[str]
+
+    def __init__(self, config: EntryConfig, *, resolution: int) -> None:
+        """Args: resolution of the voxel grids that it will read, from the decoder."""
+        super().__init__()
+        self.config = config
+        self.resolution = resolution
+
+    @abstractmethod
+    def forward(self, shapes: Float[Tensor, "batch r r r"]) -> Float[Tensor, " batch"]:
+        """Logits of 'real', one per sample; voxels come as probabilities in [0, 1]."""
+
+
+DISCRIMINATORS: Registry[Discriminator] = Registry(
+    "discriminator", Discriminator, "zoo.discriminators", "zoo.discriminators"
+)

@@ -1,0 +1,39 @@
+"""Encoders: image to latent. One file per entry; see `Encoder` for the contract."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from zoo.registry import EntryConfig, Registry
+from zoo.types import Latent
+
+
+class Encoder(nn.Module, ABC):
+    """Reads one image and says what it sees.
+
+    An encoder never samples, never looks at other items of its batch in evaluation, and takes the width
+    of its latent from its own config; a decoder is built to that width.
+
+    Attributes:
+        latent_dim: D of `Latent.mean`.
+        gives: the parts of `Latent` that it fills besides `mean`: 'log_var', 'features', 'tokens'.
+    """
+
+    gives: ClassVar[frozenset[str]] = frozenset()
+    latent_dim: int
+
+    def __init__(self, config: EntryConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
+        """Args: channels and (height, width) of the images, both from the model's preprocessing."""
+        super().__init__()
+        self.config = config
+        self.in_channels = in_channels
+        self.image_size = image_size
+
+    @abstractmethod
+    def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
+        """Encode images in the value range of the model's preprocessing."""
+
+
+ENCODERS: Registry[Encoder] = Registry("encoder", Encoder, "zoo.encoders", "zoo.encoders")

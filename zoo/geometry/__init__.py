@@ -1,0 +1,1 @@
+"""Meshes, voxels, points, cameras and pictures of them. Numpy and numba; nothing here imports torch."""

@@ -1,0 +1,76 @@
+"""The one triangle mesh that the zoo passes around."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import trimesh
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles in the canonical frame.
+
+    Attributes:
+        vertices: (V, 3) float64.
+        faces: (F, 3) int64, counter-clockwise seen from outside where there is an outside.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+
+    def __post_init__(self) -> None:
+        vertices = np.ascontiguousarray(self.vertices, dtype=np.float64)
+        faces = np.ascontiguousarray(self.faces, dtype=np.int64)
+        if vertices.ndim != 2 or vertices.shape[1] != 3:
+            raise ValueError(f"vertices must be (V, 3), got {vertices.shape}")
+        if faces.ndim != 2 or faces.shape[1] != 3:
+            raise ValueError(f"faces must be (F, 3), got {faces.shape}")
+        if not np.isfinite(vertices).all():
+            raise ValueError("mesh vertices hold NaN or infinity")
+        if len(faces) and not (faces.min() >= 0 and faces.max() < len(vertices)):
+            raise ValueError(f"mesh faces name vertices outside 0...{len(vertices) - 1}")
+        object.__setattr__(self, "vertices", vertices)
+        object.__setattr__(self, "faces", faces)
+
+    @property
+    def triangles(self) -> np.ndarray:
+        """Corner coordinates (F, 3, 3)."""
+        return self.vertices[self.faces]
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """Lower and upper corner (2, 3) of the vertices that a face uses."""
+        if not len(self.faces):
+            raise ValueError("a mesh without faces has no bounds")
+        used = self.vertices[np.unique(self.faces)]
+        return np.stack([used.min(0), used.max(0)])
+
+    @staticmethod
+    def concatenate(meshes: Iterable[Mesh]) -> Mesh:
+        """All the triangles in one mesh; nothing is welded."""
+        vertices, faces, offset = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], 0
+        for mesh in meshes:
+            vertices.append(mesh.vertices)
+            faces.append(mesh.faces + offset)
+            offset += len(mesh.vertices)
+        return Mesh(np.concatenate(vertices), np.concatenate(faces))
+
+    def normalized(self) -> Mesh:
+        """Centred on its bounding box and scaled to a longest edge of 1."""
+        low, high = self.bounds
+        longest = float((high - low).max())
+        if longest <= 0:
+            raise ValueError("a mesh of a single point cannot be scaled to the unit cube")
+        return Mesh((self.vertices - (low + high) / 2) / longest, self.faces)
+
+    def to_trimesh(self) -> trimesh.Trimesh:
+        """The same arrays for trimesh's file formats and queries."""
+        import trimesh
+
+        return trimesh.Trimesh(self.vertices, self.faces, process=False)

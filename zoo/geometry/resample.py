@@ -1,0 +1,73 @@
+"""Changing the resolution of an occupancy grid. Cells, not corners, are what a value belongs to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def resample(volume: np.ndarray, resolution: int) -> np.ndarray:
+    """The same unit cube on another grid.
+
+    A multiple of the old resolution repeats cells, a divisor averages them: both keep the mean and put no
+    value anywhere that was not covered by the cell before. Any other ratio interpolates linearly between
+    cell centres (constant beyond the outermost ones).
+
+    Args:
+        volume: (R, R, R), bool or real.
+        resolution: cells per edge of the result.
+
+    Returns:
+        (resolution, resolution, resolution) float32; never a view of `volume`.
+
+    Raises:
+        ValueError: `volume` is no cube, or `resolution` is below 1.
+    """
+    size = _edge(volume, resolution)
+    values = np.asarray(volume, dtype=np.float32)
+    if resolution % size == 0:
+        times = resolution // size
+        return values.repeat(times, 0).repeat(times, 1).repeat(times, 2)
+    if size % resolution == 0:
+        return _blocks(values, resolution).mean(axis=(1, 3, 5), dtype=np.float32)
+    weights = _linear_weights(size, resolution)
+    for _ in range(3):  # contract the first axis, append the new one: after three turns the order is back
+        values = np.tensordot(values, weights, axes=(0, 1))
+    return np.ascontiguousarray(values)
+
+
+def max_pool(volume: np.ndarray, resolution: int) -> np.ndarray:
+    """Occupied where any covered cell is: a coarser grid that loses no thin part. Keeps the dtype.
+
+    Raises:
+        ValueError: `volume` is no cube, or its resolution is not a multiple of `resolution`.
+    """
+    size = _edge(volume, resolution)
+    if size % resolution:
+        raise ValueError(f"cannot pool {size} cells per edge to {resolution}: not a whole ratio")
+    return _blocks(np.asarray(volume), resolution).max(axis=(1, 3, 5))
+
+
+def _edge(volume: np.ndarray, resolution: int) -> int:
+    shape = np.shape(volume)
+    if len(shape) != 3 or len(set(shape)) != 1 or shape[0] == 0:
+        raise ValueError(f"volume must be a cube (R, R, R), got {shape}")
+    if resolution < 1:
+        raise ValueError(f"resolution must be at least 1, got {resolution}")
+    return int(shape[0])
+
+
+def _blocks(values: np.ndarray, resolution: int) -> np.ndarray:
+    times = values.shape[0] // resolution
+    return values.reshape(resolution, times, resolution, times, resolution, times)
+
+
+def _linear_weights(size: int, resolution: int) -> np.ndarray:
+    """Matrix (resolution, size) that interpolates between cell centres; every row sums to 1."""
+    position = np.clip((np.arange(resolution) + 0.5) * size / resolution - 0.5, 0, size - 1)
+    low = np.minimum(position.astype(int), max(size - 2, 0))
+    fraction = position - low
+    weights = np.zeros((resolution, size))
+    rows = np.arange(resolution)
+    weights[rows, low] = 1 - fraction
+    weights[rows, np.minimum(low + 1, size - 1)] += fraction
+    return weights.astype(np.float32)

@@ -1,0 +1,40 @@
+"""Points on a surface, uniform by area."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoo.geometry.mesh import Mesh
+
+
+def sample_surface(mesh: Mesh, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Independent points, uniform by area over all triangles.
+
+    A triangle is drawn with a probability proportional to its area; inside it (1 - sqrt(u)) a +
+    sqrt(u) (1 - v) b + sqrt(u) v c is uniform (Osada et al. 2002, section 3.1). Orientation does not
+    matter, and a triangle without area is never drawn.
+
+    Args:
+        mesh: any triangles; the same generator state gives the same points.
+        n: number of points.
+        rng: draws 3 n uniform numbers.
+
+    Returns:
+        (n, 3) float64.
+
+    Raises:
+        ValueError: the mesh has no area to put points on, or `n` is negative.
+    """
+    if n < 0:
+        raise ValueError(f"cannot sample {n} points")
+    a, b, c = np.moveaxis(mesh.triangles, 1, 0)
+    to_b, to_c = b - a, c - a
+    cumulative = np.cumsum(np.linalg.norm(np.cross(to_b, to_c), axis=1))
+    total = cumulative[-1] if len(cumulative) else 0.0
+    if not total > 0:
+        raise ValueError(f"mesh has no surface area to sample ({len(mesh.faces)} faces)")
+    pick, u, v = rng.random((3, n))
+    # side="right" skips triangles of zero area; u < 1 keeps the product below the total except by rounding
+    face = np.searchsorted(cumulative, np.minimum(pick * total, np.nextafter(total, 0)), side="right")
+    root = np.sqrt(u)
+    return a[face] + (root * (1 - v))[:, None] * to_b[face] + (root * v)[:, None] * to_c[face]

@@ -1,0 +1,69 @@
+"""What the two timm encoders share: resolving a name, and padding an image to a size a backbone takes."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from zoo.registry import RegistryError, did_you_mean
+
+
+def require_backbone(name: str, *, pretrained: bool) -> None:
+    """Check that timm knows `name` ('resnet18' or 'resnet18.a1_in1k').
+
+    Raises:
+        RegistryError: unknown architecture or weights tag (with the nearest names), or weights asked for
+            that do not exist.
+    """
+    import timm
+
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        raise RegistryError(
+            f"unknown timm backbone '{architecture}'.{did_you_mean(architecture, timm.list_models())} "
+            f"timm {timm.__version__} knows {len(timm.list_models())}: python -c "
+            "\"import timm; print(timm.list_models('*resnet*'))\""
+        )
+    known = [n.partition(".")[2] for n in timm.list_pretrained(f"{architecture}.*")]
+    if tag and tag not in known:
+        raise RegistryError(
+            f"timm backbone '{architecture}' has no weights '{tag}'.{did_you_mean(tag, known)} "
+            f"Known: {', '.join(known) or 'none'}"
+        )
+    if pretrained and not timm.is_model_pretrained(name):
+        raise RegistryError(f"timm backbone '{name}' has no pretrained weights; set pretrained: false")
+
+
+def create_backbone(name: str, *, pretrained: bool, **options: object) -> nn.Module:
+    """timm's model without a classifier.
+
+    Raises:
+        RuntimeError: the pretrained weights cannot be loaded; says how to do without them.
+    """
+    import timm
+
+    if not pretrained:
+        return timm.create_model(name, pretrained=False, num_classes=0, **options)
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=0, **options)
+    except (OSError, RuntimeError) as error:
+        raise RuntimeError(
+            f"cannot load the pretrained weights of timm backbone '{name}' "
+            f"({type(error).__name__}: {error}); set pretrained: false to start from random ones"
+        ) from error
+
+
+def padded(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """The smallest (height, width) that holds `size` and divides by `multiple`."""
+    height, width = (-(-side // multiple) * multiple for side in size)
+    return height, width
+
+
+def pad_image(
+    image: Float[Tensor, "batch channels height width"], size: tuple[int, int]
+) -> Float[Tensor, "batch channels height2 width2"]:
+    """Pad to (height, width) on all sides by repeating the edge: a flat background goes on as it is."""
+    bottom, right = size[0] - image.shape[-2], size[1] - image.shape[-1]
+    if not bottom and not right:
+        return image
+    top, left = bottom // 2, right // 2
+    return F.pad(image, (left, right - left, top, bottom - top), mode="replicate")

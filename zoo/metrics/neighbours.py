@@ -1,0 +1,171 @@
+"""Distances between point clouds, and the one place that picks how they are computed.
+
+| backend     | what it is                                | when `auto` takes it                         |
+|-------------|-------------------------------------------|----------------------------------------------|
+| `boxtree`   | `zoo.metrics.boxtree`, compiled by numba  | on a CPU: the fastest there at every size    |
+| `kdtree`    | scipy's cKDTree                           | never; an independent reference              |
+| `torch`     | exact differences in chunks, CPU or CUDA  | on CUDA, when PyTorch3D cannot be imported   |
+| `pytorch3d` | PyTorch3D's K-nearest kernel              | on CUDA, when it can be imported             |
+
+All give the same float64 distances (to 1e-6 relative; PyTorch3D searches in single precision, so its
+choice between two almost equally near points may differ, but the distance is recomputed in double).
+`R3D_NEIGHBOURS=kdtree` or `R3D_NEIGHBOURS=torch:cuda` forces one; a forced backend that cannot run is an
+error and never replaced by another.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from zoo.metrics.boxtree import BoxTree
+
+BACKENDS = ("boxtree", "kdtree", "torch", "pytorch3d")
+ENVIRONMENT = "R3D_NEIGHBOURS"
+CHUNK = 1 << 22
+"""Distances held at once by the torch backend."""
+
+
+class Backend(NamedTuple):
+    """A choice of backend and why it was made."""
+
+    name: str
+    device: str
+    reason: str
+
+
+def active_backend(device: str = "cpu") -> Backend:
+    """What `auto` means for clouds on `device`, with the reason in words.
+
+    Raises:
+        ValueError: the environment variable names no backend.
+        ImportError: it names one that cannot be imported here.
+    """
+    forced = os.environ.get(ENVIRONMENT, "")
+    if forced:
+        name, _, wanted = forced.partition(":")
+        if name not in BACKENDS:
+            raise ValueError(
+                f"{ENVIRONMENT}={forced}: no such backend; choose one of {', '.join(BACKENDS)}, "
+                f"for torch and pytorch3d optionally with a device as in torch:cuda"
+            )
+        if (problem := why_not(name)) is not None:
+            raise ImportError(f"{ENVIRONMENT}={forced}: {problem}")
+        return Backend(name, wanted or device, f"forced by {ENVIRONMENT}={forced}")
+    if not device.startswith("cuda"):
+        return Backend("boxtree", device, "exact and the fastest on a CPU at every size")
+    problem = why_not("pytorch3d")
+    if problem is None:
+        return Backend("pytorch3d", device, "PyTorch3D can be imported and the clouds are on CUDA")
+    return Backend("torch", device, f"the clouds are on CUDA, and {problem}")
+
+
+def why_not(backend: str) -> str | None:
+    """Why a backend cannot be used here, or None when it can. Asking about a torch backend imports torch."""
+    module = {"torch": "torch", "pytorch3d": "pytorch3d.ops"}.get(backend)
+    if module is None:
+        return None
+    try:
+        import_module(module)
+    except (ImportError, OSError) as error:  # OSError: a kernel built for another torch
+        return f"{module.partition('.')[0]} cannot be imported ({error})"
+    return None
+
+
+class Index:
+    """A cloud to search in, prepared once and asked many times.
+
+    Args:
+        points: (M, 3), M >= 1, finite.
+        backend: one of `BACKENDS`, or 'auto' for `active_backend`.
+        device: 'cpu' or 'cuda'; the tree backends run on the CPU only.
+
+    Raises:
+        ValueError: no points, NaN or infinity, an unknown backend, a tree backend asked to use CUDA.
+        ImportError: the backend cannot be imported.
+    """
+
+    def __init__(self, points: np.ndarray, backend: str = "auto", device: str = "cpu") -> None:
+        self.points = _check(points)
+        if not len(self.points):
+            raise ValueError("there is no nearest neighbour in an empty cloud")
+        if backend == "auto":
+            backend, device, _ = active_backend(device)
+        if backend not in BACKENDS:
+            raise ValueError(f"unknown backend '{backend}'; choose one of {', '.join(BACKENDS)} or auto")
+        if (problem := why_not(backend)) is not None:
+            raise ImportError(f"backend '{backend}': {problem}")
+        if backend in ("boxtree", "kdtree") and device != "cpu":
+            raise ValueError(f"backend '{backend}' runs on the CPU, not on {device}; use torch there")
+        self.backend, self.device = backend, device
+        self._search: Any = None
+        if backend == "boxtree":
+            self._search = BoxTree(self.points)
+        elif backend == "kdtree":  # midpoint splits without shrinking: the fastest of its settings, as exact
+            self._search = cKDTree(self.points, leafsize=32, balanced_tree=False, compact_nodes=False)
+
+    def query(self, points: np.ndarray) -> np.ndarray:
+        """Euclidean distance of each point (N, 3) to the nearest in the cloud, (N,) float64."""
+        return self.search(points)[0]
+
+    def search(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distance to the nearest point and its index, (N,) float64 and (N,) int64."""
+        queries = _check(points)
+        if not len(queries):
+            return np.zeros(0), np.zeros(0, np.int64)
+        if self._search is not None:
+            distance, index = self._search.query(queries)
+            return distance, index.astype(np.int64, copy=False)
+        search = _torch_search if self.backend == "torch" else _pytorch3d_search
+        index = search(queries, self.points, self.device)
+        return np.linalg.norm(queries - self.points[index], axis=1), index
+
+
+def nearest(a: np.ndarray, b: np.ndarray, backend: str = "auto", device: str = "cpu") -> np.ndarray:
+    """Distance of each point of `a` (N, 3) to the nearest point of `b` (M, 3): (N,) float64."""
+    return Index(b, backend, device).query(a)
+
+
+def nearest_both_ways(
+    a: np.ndarray, b: np.ndarray, backend: str = "auto", device: str = "cpu"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances from `a` to `b` (N,) and from `b` to `a` (M,)."""
+    return nearest(a, b, backend, device), nearest(b, a, backend, device)
+
+
+def _check(points: np.ndarray) -> np.ndarray:
+    points = np.ascontiguousarray(points, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ValueError(f"a point cloud must be (N, 3), got {points.shape}")
+    if not np.isfinite(points).all():
+        raise ValueError("point cloud holds NaN or infinity")
+    return points
+
+
+def _torch_search(queries: np.ndarray, points: np.ndarray, device: str) -> np.ndarray:
+    """Squared differences axis by axis: no matrix product, whose cancellation costs half the digits."""
+    import torch
+
+    target = torch.from_numpy(points).to(device)
+    found = []
+    for part in torch.from_numpy(queries).to(device).split(max(1, CHUNK // len(points))):
+        squared = torch.zeros((), dtype=torch.float64, device=device)
+        for axis in range(3):
+            squared = squared + (part[:, axis, None] - target[None, :, axis]).square()
+        found.append(squared.argmin(1))
+    return torch.cat(found).cpu().numpy()
+
+
+def _pytorch3d_search(queries: np.ndarray, points: np.ndarray, device: str) -> np.ndarray:
+    """PyTorch3D's kernels take single precision: centred first, so that a far origin costs no digits."""
+    import torch
+    from pytorch3d.ops import knn_points
+
+    centre = points.mean(0)
+    a = torch.from_numpy((queries - centre).astype(np.float32)).to(device)[None]
+    b = torch.from_numpy((points - centre).astype(np.float32)).to(device)[None]
+    return knn_points(a, b, K=1).idx[0, :, 0].cpu().numpy().astype(np.int64)

@@ -1,0 +1,173 @@
+"""Checkpoints: safetensors weights, JSON state, resolved config, optimiser state; nothing that runs code.
+
+A checkpoint is a folder ``step-000200/`` with::
+
+    config.json              the resolved config, which `zoo.config.parse_model` accepts back
+    state.json               step, seed, data fingerprint, seconds trained, versions, commit
+    model.safetensors        encoder and decoder
+    discriminator.safetensors  where there is one
+    optimizers.pt            tensors only, read with weights_only=True
+"""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from zoo import __version__
+from zoo.config import ModelConfig, parse_model
+from zoo.files import atomic_folder
+from zoo.model import Reconstructor, build_model
+
+FORMAT = 1
+KEEP = 2
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is damaged or does not fit its config; the message names file and tensors."""
+
+
+@dataclass
+class TrainState:
+    """What a run needs besides weights to go on as if it had never stopped."""
+
+    step: int = 0
+    seed: int = 0
+    data: str = ""
+    """Fingerprint of the data set and split that it trains on."""
+    seconds: float = 0.0
+    """Time spent in steps, over all the runs that led here."""
+    peak_memory_mib: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    return {"zoo": __version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def save_checkpoint(
+    run_dir: Path,
+    config: ModelConfig,
+    state: TrainState,
+    model: nn.Module,
+    discriminator: nn.Module | None,
+    optimizers: Mapping[str, torch.optim.Optimizer],
+) -> Path:
+    """Write ``step-N/`` atomically and drop all but the newest two."""
+    path = run_dir / f"step-{state.step:07d}"
+    with atomic_folder(path) as folder:
+        (folder / "config.json").write_text(json.dumps(config.resolved(), indent=1))
+        (folder / "state.json").write_text(json.dumps({"format": FORMAT, **asdict(state)}, indent=1))
+        _save_weights(model, folder / "model.safetensors")
+        if discriminator is not None:
+            _save_weights(discriminator, folder / "discriminator.safetensors")
+        torch.save({k: o.state_dict() for k, o in optimizers.items()}, folder / "optimizers.pt")
+    for old in [*checkpoints(run_dir)[:-KEEP], *run_dir.glob(".step-*.part")]:  # .part: left by a killed run
+        rmtree(old)
+    return path
+
+
+def checkpoints(run_dir: Path) -> list[Path]:
+    """Checkpoints of a run, oldest first."""
+    return sorted(run_dir.glob("step-*")) if run_dir.is_dir() else []
+
+
+def load_state(path: Path) -> TrainState:
+    """The state of a checkpoint.
+
+    Raises:
+        CheckpointError: missing, damaged, or of a newer format.
+    """
+    data = read_json(path / "state.json")
+    found = data.pop("format", None)
+    if found != FORMAT:
+        raise CheckpointError(f"{path}: checkpoint format {found}, this version reads {FORMAT}")
+    try:
+        return TrainState(**data)
+    except TypeError as error:
+        raise CheckpointError(f"{path / 'state.json'}: {error}") from error
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Strict load of a safetensors file.
+
+    Raises:
+        CheckpointError: says which tensors are missing, unexpected or of another shape.
+    """
+    try:
+        tensors = load_file(path)
+    except Exception as error:  # safetensors raises its own untyped errors for damaged files
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    own = module.state_dict()
+    problems = [f"missing {k} {tuple(v.shape)}" for k, v in own.items() if k not in tensors]
+    problems += [f"unexpected {k} {tuple(v.shape)}" for k, v in tensors.items() if k not in own]
+    problems += [
+        f"{k} is {tuple(tensors[k].shape)}, the config asks for {tuple(v.shape)}"
+        for k, v in own.items()
+        if k in tensors and tensors[k].shape != v.shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 8} more" if len(problems) > 8 else ""
+        raise CheckpointError(f"{path} does not fit its config: {'; '.join(problems[:8])}{more}")
+    module.load_state_dict(tensors)
+
+
+def load_optimizers(path: Path, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+    """Restore optimiser state saved by `save_checkpoint`.
+
+    Raises:
+        CheckpointError: missing, damaged, holds more than tensors, or belongs to other optimisers.
+    """
+    try:
+        states: dict[str, Any] = torch.load(path / "optimizers.pt", weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises whatever the damaged archive provokes
+        raise CheckpointError(f"{path}/optimizers.pt: cannot be read: {error}") from error
+    if set(states) != set(optimizers):
+        raise CheckpointError(f"{path}/optimizers.pt holds {sorted(states)}, expected {sorted(optimizers)}")
+    for key, optimizer in optimizers.items():
+        optimizer.load_state_dict(states[key])
+
+
+def load_pretrained(path: str | Path) -> Reconstructor:
+    """A trained model, in evaluation mode on the CPU, from a checkpoint folder or a run folder.
+
+    Raises:
+        CheckpointError: nothing there, or weights that do not fit their config.
+    """
+    folder = Path(path)
+    if not (folder / "config.json").is_file():
+        found = checkpoints(folder)
+        if not found:
+            raise CheckpointError(f"{folder}: neither a checkpoint (no config.json) nor a run folder (no step-*)")
+        folder = found[-1]
+    config = parse_model(read_json(folder / "config.json"), source=str(folder / "config.json"))
+    model = build_model(config, seed=0)
+    load_weights(model, folder / "model.safetensors")
+    return model.eval()
+
+
+def _save_weights(module: nn.Module, path: Path) -> None:
+    save_file({k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}, path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a checkpoint.
+
+    Raises:
+        CheckpointError: missing, damaged, or no object.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path}: expected keys and values, got {type(data).__name__}")
+    return data

@@ -1,0 +1,326 @@
+"""The shared VAE-GAN trainer.
+
+One step updates encoder and decoder on the weighted sum of the model's losses, then the discriminator,
+where there is one, on real shapes and detached predictions, unless it is too strong already. A config
+without a discriminator has no adversarial term; nothing else changes.
+
+Every random choice of a step (samples, views, crops, noise, dropout) is a function of the run's seed and
+the step's number, so a run that was stopped goes on exactly as it would have without the stop.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+
+from zoo.config import ModelConfig
+from zoo.device import PeakMemory
+from zoo.files import write_atomic
+from zoo.losses.adversarial import Adversarial
+from zoo.model import build_discriminator, build_losses, build_model
+from zoo.seeding import derive
+from zoo.training.checkpoint import (
+    CheckpointError,
+    TrainState,
+    checkpoints,
+    load_optimizers,
+    load_state,
+    load_weights,
+    read_json,
+    save_checkpoint,
+    versions,
+)
+from zoo.training.interrupt import Interrupted, graceful_stop
+from zoo.training.optim import build_optimizer, set_lr
+from zoo.training.sampler import batch_indices, batches
+from zoo.training.stages import Stage, freeze, lay_out
+from zoo.types import Batch, ContractError, Source, Voxels
+
+OnStep = Callable[[int, int, dict[str, float]], None]
+"""Called after every step with steps done, steps in all and the latest logged figures."""
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss became NaN or infinite; the ids of its batch lie in ``nonfinite.json`` of the run folder."""
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a finished run says of itself.
+
+    Attributes:
+        checkpoint: folder of the final weights.
+        seconds: time in steps; images_per_second: samples seen per such second.
+        peak_memory_mib: of the device's allocations on CUDA, of the process elsewhere.
+    """
+
+    checkpoint: Path
+    steps: int
+    seconds: float
+    images_per_second: float
+    peak_memory_mib: float
+    parameters: int
+
+
+def train(
+    config: ModelConfig,
+    source: Source,
+    run_dir: Path,
+    *,
+    seed: int,
+    device: torch.device,
+    on_step: OnStep | None = None,
+) -> TrainReport:
+    """Train a model, or go on where its run folder stopped, or return at once when it is done.
+
+    Raises:
+        ContractError: parts, losses and data do not fit; checked before the first step.
+        CheckpointError: the run folder belongs to another config, seed or data set, or is damaged.
+        NonFiniteLoss: see there. Interrupted: SIGINT or SIGTERM came; the state is saved.
+    """
+    return Trainer(config, source, run_dir, seed=seed, device=device).run(on_step)
+
+
+class Trainer:
+    """One run of one model; see `train`."""
+
+    def __init__(
+        self, config: ModelConfig, source: Source, run_dir: Path, *, seed: int, device: torch.device
+    ) -> None:
+        if len(source) == 0:
+            raise ContractError("the training split is empty")
+        self.config, self.source, self.run_dir = config, source, run_dir
+        self.seed, self.device = seed, device
+        self.model = build_model(config, seed=derive(seed, "weights"))
+        self.losses = build_losses(config, self.model, source.provides)
+        self.discriminator = build_discriminator(config, self.model.decoder, seed=derive(seed, "critic"))
+        self.parameters = sum(p.numel() for p in self.model.parameters())
+        for module in self.modules():
+            to_fast_memory_format(module.to(device))
+        self.stages = lay_out(config.train.stages, config.train.steps)
+        self.autocast = _precision(config.train.precision, device)
+        self.memory = PeakMemory(device)
+        self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions())
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.pending: list[tuple[int, Tensor]] = []  # losses whose finiteness is not checked yet
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Model, and discriminator where there is one."""
+        yield self.model
+        if self.discriminator is not None:
+            yield self.discriminator
+
+    def run(self, on_step: OnStep | None = None) -> TrainReport:
+        """Train to the end; see `train`."""
+        train = self.config.train
+        found = checkpoints(self.run_dir)
+        if found:
+            self._restore(found[-1])
+        log = self.run_dir / "metrics.jsonl"
+        _cut_log(log, self.state.step)
+        with graceful_stop() as stop:
+            for stage in self.stages:
+                if self.state.step < stage.last:
+                    self._run_stage(stage, stop, log, on_step, resumed=bool(found))
+                    found = []
+        final = checkpoints(self.run_dir)[-1]
+        seconds = max(self.state.seconds, 1e-9)
+        return TrainReport(
+            checkpoint=final,
+            steps=train.steps,
+            seconds=self.state.seconds,
+            images_per_second=train.steps * train.batch_size / seconds,
+            peak_memory_mib=self.state.peak_memory_mib,
+            parameters=self.parameters,
+        )
+
+    def _run_stage(
+        self, stage: Stage, stop: Callable[[], bool], log: Path, on_step: OnStep | None, *, resumed: bool
+    ) -> None:
+        train = self.config.train
+        self.enter(stage)
+        if resumed and self.state.step > stage.first:
+            load_optimizers(checkpoints(self.run_dir)[-1], self.optimizers)
+        logged: dict[str, float] = {}
+        started, since = perf_counter(), self.state.step
+        stream = batches(
+            self.source,
+            batch_size=train.batch_size,
+            views=train.views,
+            first=self.state.step,
+            last=stage.last,
+            seed=derive(self.seed, "data"),
+            device=self.device,
+        )
+        for batch in stream:
+            figures = self.step(batch, stage)
+            self.state.step += 1
+            done = self.state.step
+            last = done == stage.last
+            if done % train.log_every == 0 or last or self.device.type == "cpu":
+                self._check_finite()
+            if done % train.log_every == 0 or last:
+                logged = {k: v.item() if isinstance(v, Tensor) else v for k, v in figures.items()}
+                rate = (done - since) * train.batch_size / (perf_counter() - started)
+                with log.open("a") as file:
+                    file.write(json.dumps({"step": done, "stage": stage.config.name, **logged, "rate": rate}) + "\n")
+            if on_step:
+                on_step(done, train.steps, logged)
+            interrupted = stop()
+            if done % train.checkpoint_every == 0 or last or interrupted:
+                self._check_finite()
+                self.state.seconds += perf_counter() - started
+                self._save()
+                started, since = perf_counter(), done
+            if interrupted and done < train.steps:
+                raise Interrupted(self.run_dir, done, train.steps)
+
+    def step(self, batch: Batch, stage: Stage) -> dict[str, Tensor | float]:
+        """One update of every part that learns; returns figures, tensors not yet fetched."""
+        step, config = self.state.step, self.config.train
+        torch.manual_seed(derive(self.seed, "dropout", step))
+        generator = torch.Generator().manual_seed(derive(self.seed, "noise", step))
+        place = (step - stage.first, stage.last - stage.first)
+        figures: dict[str, Tensor | float] = {}
+        image = self.model.preprocess(batch.image, training=True, generator=generator)
+        with self.autocast:
+            prediction = self.model(image, generator)
+            if self.discriminator is not None:
+                self.discriminator.requires_grad_(False)  # it only passes gradients on
+            total = image.new_zeros(())
+            for key, loss in self._active(stage).items():
+                value = loss(prediction, batch, self.discriminator)
+                total = total + self._weight(key, step) * value
+                figures[key] = value.detach()
+        self.pending.append((step, total.detach()))
+        if "generator" in self.optimizers:
+            figures["lr"] = set_lr(self.optimizers["generator"], config.optimizer, *place)
+            self.optimizers["generator"].zero_grad(set_to_none=True)
+            total.backward()
+            if config.clip is not None:
+                parameters = [p for p in self.model.parameters() if p.grad is not None]
+                figures["grad_norm"] = nn.utils.clip_grad_norm_(parameters, config.clip).detach()
+            self.optimizers["generator"].step()
+        if "discriminator" in self.optimizers:
+            assert isinstance(prediction.shapes, Voxels) and batch.voxels is not None
+            fake = torch.sigmoid(prediction.shapes.logits.detach().float())
+            figures |= self._step_discriminator(batch.voxels, fake, place)
+        figures["loss"] = total.detach()
+        return figures
+
+    def _step_discriminator(
+        self, real: Tensor, fake: Tensor, place: tuple[int, int]
+    ) -> dict[str, Tensor | float]:
+        assert self.discriminator is not None
+        config, optimizer = self.config.train, self.optimizers["discriminator"]
+        self.discriminator.requires_grad_(True)
+        with self.autocast:
+            loss, accuracy = Adversarial.discriminator_loss(self.discriminator, real, fake)
+        figures: dict[str, Tensor | float] = {"d_loss": loss.detach(), "d_accuracy": accuracy}
+        if config.gate is not None and accuracy.item() > config.gate:
+            return figures
+        set_lr(optimizer, config.discriminator_optimizer, *place)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return figures
+
+    def _active(self, stage: Stage) -> dict[str, nn.Module]:
+        wanted = stage.config.losses
+        return {
+            key: loss
+            for key, loss in self.losses.items()
+            if (wanted is None or key in wanted) and self.config.losses[key].config.weight > 0  # type: ignore[attr-defined]
+        }
+
+    def _weight(self, key: str, step: int) -> float:
+        loss = self.losses[key].config
+        ramp = loss.warmup * self.config.train.steps
+        return loss.weight * (min(1.0, (step + 1) / ramp) if ramp > 0 else 1.0)
+
+    def enter(self, stage: Stage) -> None:
+        """Freeze and thaw as the stage says, and start its optimisers."""
+        config, trains = self.config.train, stage.config.trains
+        self.model.train()
+        self.model.zero_grad(set_to_none=True)  # a part now frozen would keep its last gradient and be clipped with
+        freeze(self.model.encoder, "encoder" in trains)
+        freeze(self.model.decoder, "decoder" in trains)
+        self.optimizers = {}
+        if any(p.requires_grad for p in self.model.parameters()):
+            self.optimizers["generator"] = build_optimizer(config.optimizer, self.model.parameters())
+        if self.discriminator is not None:
+            adversarial = any(loss.adversarial for loss in self._active(stage).values())
+            learns = "discriminator" in trains and adversarial
+            freeze(self.discriminator, learns)
+            if learns:
+                self.optimizers["discriminator"] = build_optimizer(
+                    config.discriminator_optimizer, self.discriminator.parameters()
+                )
+
+    def _check_finite(self) -> None:
+        for step, total in self.pending:
+            if not torch.isfinite(total):
+                seed = derive(self.seed, "data")
+                indices = batch_indices(len(self.source), self.config.train.batch_size, step, seed)
+                ids = [self.source.ids[i] for i in indices]
+                path = self.run_dir / "nonfinite.json"
+                write_atomic(path, json.dumps({"step": step, "loss": str(total.item()), "ids": ids}, indent=1))
+                raise NonFiniteLoss(
+                    f"model '{self.config.name}': the loss is {total.item()} at step {step}; the ids of the "
+                    f"batch are in {path}. Lower train.optimizer.lr or set train.clip"
+                )
+        self.pending.clear()
+
+    def _save(self) -> None:
+        self.state.peak_memory_mib = max(self.state.peak_memory_mib, self.memory.mib())
+        save_checkpoint(
+            self.run_dir, self.config, self.state, self.model, self.discriminator, self.optimizers
+        )
+
+    def _restore(self, path: Path) -> None:
+        state = load_state(path)
+        saved = read_json(path / "config.json")
+        if saved != json.loads(json.dumps(self.config.resolved())):
+            raise CheckpointError(f"{path} was trained with another config; choose another run folder")
+        if (state.seed, state.data) != (self.seed, self.source.fingerprint):
+            raise CheckpointError(
+                f"{path} was trained with seed {state.seed} on data {state.data[:12]}, now asked for seed "
+                f"{self.seed} on {self.source.fingerprint[:12]}; choose another run folder"
+            )
+        load_weights(self.model, path / "model.safetensors")
+        if self.discriminator is not None:
+            load_weights(self.discriminator, path / "discriminator.safetensors")
+        self.state = state
+        self.state.versions = versions()
+
+
+def to_fast_memory_format(module: nn.Module) -> None:
+    """Channels-last weights on CUDA, where convolutions then run on tensor cores without transposes."""
+    for parameter in module.parameters():
+        if parameter.is_cuda and parameter.dim() in (4, 5):
+            layout = torch.channels_last if parameter.dim() == 4 else torch.channels_last_3d
+            parameter.data = parameter.data.contiguous(memory_format=layout)
+
+
+def _precision(name: str, device: torch.device) -> torch.autocast | nullcontext[None]:
+    bf16 = name == "bf16" or (name == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported())
+    return torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext()
+
+
+def _cut_log(log: Path, step: int) -> None:
+    """Drop lines that a resumed run will write again, and a last one that a crash left half written."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        whole = [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        kept = [line.rstrip("\n") for line in whole if json.loads(line)["step"] <= step]
+        write_atomic(log, "".join(line + "\n" for line in kept))
+
+
+def report_dict(report: TrainReport) -> dict[str, object]:
+    """Plain data of a report, for a record."""
+    return {**asdict(report), "checkpoint": report.checkpoint.name}
