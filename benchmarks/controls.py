@@ -100,9 +100,7 @@ def mean_shape(training: Training, truths: Sequence[Truth], images: np.ndarray) 
     return [mean] * len(truths)
 
 
-def category_mean(
-    training: Training, truths: Sequence[Truth], images: np.ndarray
-) -> list[Shape | None]:
+def category_mean(training: Training, truths: Sequence[Truth], images: np.ndarray) -> list[Shape | None]:
     """The mean of the training shapes of the true category, which this control is told.
 
     A category without training shapes has no mean: its instances have no prediction and count as failed.
@@ -164,7 +162,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "ceiling",
         "ground truth at model resolution",
-        "the truth brought to the models' grid: what a perfect yes-or-no prediction of that resolution scores",
+        "the truth brought to the models' grid: what a perfect yes-or-no prediction there scores",
         ceiling,
     ),
     Control(
@@ -184,7 +182,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "image_retrieval",
         "nearest training image",
-        f"training shape whose image (any stored view) is nearest in {FEATURE_SIZE}x{FEATURE_SIZE} grey pixels, L2",
+        f"training shape with the nearest image of any view, {FEATURE_SIZE}x{FEATURE_SIZE} grey pixels, L2",
         image_retrieval,
     ),
     Control(

@@ -12,12 +12,19 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
+from benchmarks.comparison import Comparison, compare
 from benchmarks.gallery import Case, Drawn, choose_cases, gallery
 from benchmarks.protocols import PROTOCOLS, Protocol
-from benchmarks.results import Comparison, Record, Rows
-from benchmarks.results import compare as compare_results
+from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
 from benchmarks.settings import settings
 from benchmarks.table import to_rich, write_outputs
@@ -103,7 +110,7 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
     with phases("table"):
         shown = [record.name for record, _ in results]
         reference = args.reference if args.reference in shown else None
-        comparison = compare_results(results, protocol, reference)
+        comparison = compare(results, protocol, reference)
         console.print("", to_rich(comparison, console.width))
         written = write_outputs(comparison, args.out)
         written.append(_gallery(session, cells, comparison, args.out / "gallery.png"))
@@ -123,7 +130,11 @@ def build_protocol(name: str, config: dict[str, Any]) -> Protocol:
 
 
 def _train(
-    session: Session, cells: Sequence[ModelCell], console: Console, phases: Phases, failed: dict[str, Exception]
+    session: Session,
+    cells: Sequence[ModelCell],
+    console: Console,
+    phases: Phases,
+    failed: dict[str, Exception],
 ) -> dict[ModelCell, TrainReport]:
     """Train the cells that have no result; what fails is noted and the others go on."""
     trained = {}
@@ -134,7 +145,9 @@ def _train(
         with phases(f"training {cell.config.name}"), _progress(console) as bar:
             task = bar.add_task(f"training {cell.label}", total=cell.config.train.steps, note="")
 
-            def on_step(done: int, steps: int, figures: dict[str, float], bar: Progress = bar, task: Any = task) -> None:
+            def on_step(
+                done: int, steps: int, figures: dict[str, float], bar: Progress = bar, task: Any = task
+            ) -> None:
                 parts = [f"{k} {figures[k]:.4g}" for k in ("loss", "rate") if k in figures]
                 bar.update(task, completed=done, note="  ".join(parts).replace("rate", "im/s"))
 
@@ -191,7 +204,9 @@ def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Compariso
         picture = session.test.images([k], [[view or 0]])[0, 0].transpose(1, 2, 0)
         camera = Camera.from_row(np.asarray(session.test.cameras([k], [[view or 0]])[0, 0]))
         cases.append(
-            Case(shape_id, session.test.categories[k], group, picture, truths[k].shape, drawn[shape_id], camera)
+            Case(
+                shape_id, session.test.categories[k], group, picture, truths[k].shape, drawn[shape_id], camera
+            )
         )
     gallery(
         path,

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.results import write_atomic
+from zoo.files import write_atomic
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import render

@@ -41,18 +41,41 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--models", default="r3d,vae_gan_baseline", help="names, globs, YAML files, or 'all' (default: %(default)s)")
-    p.add_argument("--dataset", default="procedural", help="data set (default: %(default)s, made on the spot)")
-    p.add_argument("--data-root", type=Path, help="folder of the data set's files; of 'procedural', where to keep it")
+    p.add_argument(
+        "--models",
+        default="r3d,vae_gan_baseline",
+        help="names, globs, YAML files, or 'all' (default: %(default)s)",
+    )
+    p.add_argument(
+        "--dataset", default="procedural", help="data set (default: %(default)s, made on the spot)"
+    )
+    p.add_argument(
+        "--data-root", type=Path, help="folder of the data set's files; of 'procedural', where to keep it"
+    )
     p.add_argument("--preset", default="quick", help="quick, standard or paper (default: %(default)s)")
     p.add_argument("--protocol", default="r3d-v1", help="how predictions are measured (default: %(default)s)")
-    p.add_argument("--seeds", type=int, default=1, metavar="N", help="train N times, with seeds 0...N-1 (default: 1)")
-    p.add_argument("--reference", help="model that the others are paired with (default: the first of --models)")
-    p.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs, results and tables (default: runs/)")
+    p.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="train N times, with seeds 0...N-1 (default: 1)"
+    )
+    p.add_argument(
+        "--reference", help="model that the others are paired with (default: the first of --models)"
+    )
+    p.add_argument(
+        "--out", type=Path, default=Path("runs"), help="folder of runs, results and tables (default: runs/)"
+    )
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
-    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a setting; see below")
-    p.add_argument("--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts")
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a setting; see below",
+    )
+    p.add_argument(
+        "--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts"
+    )
     p.add_argument("--force", action="store_true", help="train and measure again what is already there")
     p.add_argument("--list", action="store_true", help="list the models and exit")
     return p

@@ -70,11 +70,11 @@ def score(
         ValueError: no truths, an instance twice, rows of another length, a row without its threshold.
         RuntimeError: a process died (usually killed for memory).
     """
-    _check(predictions, truths, thresholds)
-    tasks = _tasks(predictions, truths)
+    who = _check(predictions, truths, thresholds)
+    tasks = _tasks(predictions, truths, who)
     found: dict[int, dict[str, Measurement]] = {}
     count = _available_cores() if workers is None else workers
-    groups = len({t.id for t in truths})
+    groups = len({id for id, _, _ in who})
     results = (
         _in_processes(tasks, protocol, thresholds, min(count, groups))
         if count > 0 and groups > 1
@@ -83,13 +83,13 @@ def score(
     for part in results:
         found |= part
         if progress is not None:
-            progress(len(found), len(truths))
-    if set(found) != set(range(len(truths))):
-        raise RuntimeError(f"scored {len(found)} of {len(truths)} instances: a bug in benchmarks.scoring")
+            progress(len(found), len(who))
+    if set(found) != set(range(len(who))):
+        raise RuntimeError(f"scored {len(found)} of {len(who)} instances: a bug in benchmarks.scoring")
     scores = Scores()
     for name in predictions:
-        measured = [found[k][name] for k in range(len(truths))]
-        scores.rows[name] = [_row(t, m, protocol) for t, m in zip(truths, measured, strict=True)]
+        measured = [found[k][name] for k in range(len(who))]
+        scores.rows[name] = [_row(*w, m, protocol) for w, m in zip(who, measured, strict=True)]
         scores.iou_curve[name] = _mean_curve(measured)
     return scores
 
@@ -98,24 +98,32 @@ def _check(
     predictions: Mapping[str, Sequence[Shape | None]],
     truths: Sequence[Truth],
     thresholds: Mapping[str, float | None],
-) -> None:
-    if not truths:
-        raise ValueError("there is no instance to score: the split is empty")
-    if len({t.key for t in truths}) != len(truths):
-        raise ValueError("an instance (id, view) occurs twice among the truths")
-    for truth in truths:
+) -> list[tuple[str, str, int]]:
+    """Id, category and view of each instance; a bad truth is found before anything is measured."""
+    who = []
+    for truth in truths:  # one at a time: they may be read from a file as asked for
         truth.check()
+        who.append((truth.id, truth.category, truth.view))
+    if not who:
+        raise ValueError("there is no instance to score: the split is empty")
+    if len({(id, view) for id, _, view in who}) != len(who):
+        raise ValueError("an instance (id, view) occurs twice among the truths")
     for name, shapes in predictions.items():
-        if len(shapes) != len(truths):
-            raise ValueError(f"row '{name}' has {len(shapes)} predictions for {len(truths)} instances")
+        if len(shapes) != len(who):
+            raise ValueError(f"row '{name}' has {len(shapes)} predictions for {len(who)} instances")
         if name not in thresholds:
             raise ValueError(f"row '{name}' has no threshold; give None for shapes without voxels")
+    return who
 
 
-def _tasks(predictions: Mapping[str, Sequence[Shape | None]], truths: Sequence[Truth]) -> Iterator[_Task]:
+def _tasks(
+    predictions: Mapping[str, Sequence[Shape | None]],
+    truths: Sequence[Truth],
+    who: Sequence[tuple[str, str, int]],
+) -> Iterator[_Task]:
     places: dict[str, list[int]] = {}
-    for place, truth in enumerate(truths):
-        places.setdefault(truth.id, []).append(place)
+    for place, (id, _, _) in enumerate(who):
+        places.setdefault(id, []).append(place)
     for group in places.values():
         own = [truths[k] for k in group]
         for other in own[1:]:
@@ -125,10 +133,11 @@ def _tasks(predictions: Mapping[str, Sequence[Shape | None]], truths: Sequence[T
 
 
 def _same_shape(a: Truth, b: Truth) -> bool:
-    same_grid = a.shape is b.shape or np.array_equal(a.shape.occupancy, b.shape.occupancy)
-    if a.surface is b.surface:
-        return same_grid
-    return same_grid and a.surface is not None and b.surface is not None and np.array_equal(a.surface, b.surface)
+    if a.shape is not b.shape and not np.array_equal(a.shape.occupancy, b.shape.occupancy):
+        return False
+    if a.surface is None or b.surface is None:
+        return a.surface is b.surface
+    return np.array_equal(a.surface, b.surface)
 
 
 def _score_task(
@@ -152,11 +161,11 @@ def _score_task(
     return found
 
 
-def _row(truth: Truth, measured: Measurement, protocol: Protocol) -> dict[str, Any]:
+def _row(id: str, category: str, view: int, measured: Measurement, protocol: Protocol) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "id": truth.id,
-        "category": truth.category,
-        "view": truth.view,
+        "id": id,
+        "category": category,
+        "view": view,
         "failed": measured.failed,
         "reason": measured.reason,
     }

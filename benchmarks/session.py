@@ -95,7 +95,9 @@ class Session:
     @property
     def protocol_info(self) -> ProtocolInfo:
         """The protocol as records name it."""
-        return ProtocolInfo(id=self.protocol.id, version=self.protocol.version, settings=self.protocol.settings)
+        return ProtocolInfo(
+            id=self.protocol.id, version=self.protocol.version, settings=self.protocol.settings
+        )
 
     @property
     def dataset_info(self) -> DatasetInfo:
@@ -116,7 +118,10 @@ class Session:
         training = [resolved, self._training_split(config).fingerprint, self.settings.preset, seed]
         name = hashlib.sha256(canonical_json(training).encode()).hexdigest()[:12]
         return ModelCell(
-            config, seed, self._hash("model", config.name, resolved, seed), self.out / "runs" / f"{config.name}-{name}"
+            config,
+            seed,
+            self._hash("model", config.name, resolved, seed),
+            self.out / "runs" / f"{config.name}-{name}",
         )
 
     def check(self, config: ModelConfig) -> None:
@@ -259,7 +264,9 @@ class Session:
             dataset=self.dataset_info,
             preset=self.settings.preset,
             threshold=threshold
-            and Threshold(value=threshold.value, chosen=f"highest mean IoU on {threshold.n} validation instances"),
+            and Threshold(
+                value=threshold.value, chosen=f"highest mean IoU on {threshold.n} validation instances"
+            ),
             n=len(rows),
             n_failed=sum(row["failed"] for row in rows),
             iou_curve=curve,

@@ -11,6 +11,7 @@ import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -140,7 +141,8 @@ def paired_difference(
         ValueError: as `cluster_bootstrap`.
     """
     first, second = _values(a, clusters), _values(b, clusters)
-    both = _known(first, omit_nan).all(0) & _known(second, omit_nan).all(0)
+    both = np.vstack([_known(first, omit_nan), _known(second, omit_nan)])
+    both = np.logical_and.reduce(both, axis=0)
     design = _design(clusters, strata, average)
     if not both.any():
         return Paired(math.nan, math.nan, math.nan, math.nan, 0, 0)
@@ -181,7 +183,9 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 def _values(values: np.ndarray, clusters: Sequence[Hashable]) -> np.ndarray:
     table = np.atleast_2d(np.asarray(values, dtype=float))
     if table.ndim != 2 or table.shape[1] != len(clusters) or not table.size:
-        raise ValueError(f"values {np.shape(values)} must be (seeds, instances) with {len(clusters)} instances")
+        raise ValueError(
+            f"values {np.shape(values)} must be (seeds, instances) with {len(clusters)} instances"
+        )
     if np.isinf(table).any():
         raise ValueError("values hold infinity")
     return table
@@ -191,8 +195,8 @@ def _known(table: np.ndarray, omit_nan: bool) -> np.ndarray:
     known = ~np.isnan(table)
     if not omit_nan and known.any() and not known.all():
         raise ValueError(
-            f"{int((~known).sum())} of {known.size} values are undefined (NaN); a row is defined everywhere or "
-            f"nowhere. Pass omit_nan=True for a mean over the others"
+            f"{int((~known).sum())} of {known.size} values are undefined (NaN); a row is defined everywhere "
+            f"or nowhere. Pass omit_nan=True for a mean over the others"
         )
     return known
 
@@ -225,7 +229,9 @@ def _per_cluster(table: np.ndarray, known: np.ndarray, design: _Design) -> tuple
     return np.array(sums), np.array(counts)
 
 
-def _resampled(design: _Design, resamples: int, seed: int) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
+def _resampled(
+    design: _Design, resamples: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
     """How often each cluster was drawn (B, K), in blocks that fit into memory, and a generator for the rest.
 
     The draws depend on the design and the seed alone, so that every row and column of a table is resampled
@@ -269,7 +275,7 @@ def _means(
     parts = [slice(None)]
     if average == "category":
         ends = np.searchsorted(design.stratum_of, np.arange(design.strata + 1))
-        parts = [slice(low, high) for low, high in zip(ends[:-1], ends[1:], strict=True)]
+        parts = [slice(low, high) for low, high in pairwise(ends)]
     means = []
     for own in parts:
         drawn = weights[:, own]

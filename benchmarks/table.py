@@ -20,9 +20,10 @@ from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimate, PairedRow
 from benchmarks.controls import CONTROLS
 from benchmarks.published import Published, PublishedTable, load_published
-from benchmarks.results import MIN_CLUSTERS, ComparedRow, Comparison, Estimate, PairedRow, write_atomic
+from zoo.files import write_atomic
 from zoo.metrics import Column
 
 OUTPUT_SCHEMA_VERSION = 1
@@ -167,7 +168,9 @@ def category_block(comparison: Comparison, metric: str) -> Block:
     shapes = {category: _shapes(comparison, category) for category in comparison.categories}
     few = any(k < MIN_CLUSTERS for k in shapes.values())
     lines = tuple(
-        line(c, f"{n}{'' if shapes[c] >= MIN_CLUSTERS else ' †'}", [r.categories[c][metric] for r in rows])
+        line(
+            f"{c}{'' if shapes[c] >= MIN_CLUSTERS else ' †'}", str(n), [r.categories[c][metric] for r in rows]
+        )
         for c, n in comparison.categories.items()
     )
     averages = (
@@ -296,7 +299,9 @@ def markdown_block(block: Block) -> str:
         return "| " + " | ".join(cells) + " |"
 
     def text(cell: Cell) -> str:
-        escaped = cell.text.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_").replace("<", "&lt;")
+        escaped = (
+            cell.text.strip().replace("|", "\\|").replace("*", "\\*").replace("_", "\\_").replace("<", "&lt;")
+        )
         return f"**{escaped}**" if cell.style == "best" else escaped
 
     rule = ["---:" if _is_number(block, i) else ":---" for i in range(len(block.columns))]
@@ -462,7 +467,8 @@ def _estimates(
             cells.append(_NA)
             continue
         text = _number(e.mean, column)
-        half = "" if e.half is None else f" ±{_number(e.half, column)}"
+        # without an interval as wide as with one: means stand under means
+        half = " " * (2 + len(text)) if e.half is None else f" ±{_number(e.half, column)}"
         cells.append(Cell(text + half, "best" if text == best and _ranked(row) else ""))
     return cells
 

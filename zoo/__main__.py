@@ -95,6 +95,9 @@ def _list(args: argparse.Namespace) -> int:
     for kind, registry in registries().items():
         if args.kind in (None, kind):
             data[kind] = [_entry_row(entry) for entry in registry]
+            for name, error in registry.broken().items():
+                why = f"comes from a plugin that failed to import: {type(error).__name__}: {error}"
+                print(f"warning: {registry.kind} '{name}' {why}", file=sys.stderr)
     if args.json:
         print(json.dumps(data, indent=1))
         return 0
@@ -146,10 +149,12 @@ def find(name: str) -> ModelConfig | Entry[Any]:
     if ":" in name:
         return _find_class(name)
     for registry in registries().values():
-        if name in registry:
+        if name in registry or name in registry.broken():
             return registry.get(name)
         known += registry.names()
-    raise RegistryError(f"unknown model or part '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}")
+    raise RegistryError(
+        f"unknown model or part '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}"
+    )
 
 
 def _find_class(path: str) -> Entry[Any]:
@@ -160,7 +165,9 @@ def _find_class(path: str) -> Entry[Any]:
             return registry.get(path)
         except RegistryError:  # the class may be registered as a part of another kind
             continue
-    raise RegistryError(f"'{path}': {module} registers no part of that class; use @ENCODERS.register or its like")
+    raise RegistryError(
+        f"'{path}': {module} registers no part of that class; use @ENCODERS.register or its like"
+    )
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -174,7 +181,11 @@ def _show(args: argparse.Namespace) -> int:
             _model_card(found)
         return 0
     fields = {
-        name: {"type": _type_name(f.annotation), "default": f.get_default(call_default_factory=True), "help": f.description}
+        name: {
+            "type": _type_name(f.annotation),
+            "default": f.get_default(call_default_factory=True),
+            "help": f.description,
+        }
         for name, f in found.config.model_fields.items()
     }
     if args.json:
@@ -194,8 +205,10 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _type_name(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else (
-        str(annotation).replace("typing.", "")
+    return (
+        annotation.__name__
+        if isinstance(annotation, type) and not hasattr(annotation, "__args__")
+        else (str(annotation).replace("typing.", ""))
     )
 
 
@@ -214,8 +227,14 @@ def _model_card(config: ModelConfig) -> None:
     table.add_row("departs", "\n".join(f"- {d}" for d in config.departs) or "in nothing that is known")
     table.add_row("licence", config.licence)
     console.print(table, "", highlight=False)
-    parts = {k: v for k, v in config.resolved().items() if k in ("preprocess", "encoder", "decoder", "discriminator", "losses", "train")}
-    console.print(yaml.safe_dump(parts, sort_keys=False, default_flow_style=None), highlight=False, markup=False)
+    parts = {
+        k: v
+        for k, v in config.resolved().items()
+        if k in ("preprocess", "encoder", "decoder", "discriminator", "losses", "train")
+    }
+    console.print(
+        yaml.safe_dump(parts, sort_keys=False, default_flow_style=None), highlight=False, markup=False
+    )
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -205,7 +205,9 @@ def model_checks(config: ModelConfig) -> list[Check]:
     return [Check("config round trip", round_trip), Check("one training step", step)]
 
 
-def smoke_model(encoder: Entry[Encoder], decoder: Entry[Decoder], size: tuple[int, int] = SIZES[0]) -> ModelConfig:
+def smoke_model(
+    encoder: Entry[Encoder], decoder: Entry[Decoder], size: tuple[int, int] = SIZES[0]
+) -> ModelConfig:
     """The smallest model of an encoder and a decoder, with every registered loss that fits both."""
     fits = [
         loss
@@ -303,7 +305,9 @@ def _module_checks(build: Callable[[], Any], output: Callable[[Any], Tensor]) ->
         expect_close(output(one), output(other), "outputs before and after a state dict round trip")
 
     def same_seed() -> None:
-        for (name, a), b in zip(seeded_build().state_dict().items(), seeded_build().state_dict().values(), strict=True):
+        for (name, a), b in zip(
+            seeded_build().state_dict().items(), seeded_build().state_dict().values(), strict=True
+        ):
             if not torch.equal(a, b):
                 raise CheckFailed(f"two builds with one seed differ in {name}")
 

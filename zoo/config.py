@@ -239,7 +239,9 @@ def load_preset(name: str) -> dict[str, Any]:
     parts = [f"{kind}.{name}" for kind in MODEL_PARTS for name in _registries()[kind].names()]
     for key in data.get("parts") or ():
         if key not in parts:
-            raise ConfigError(f"{path}: parts: unknown part '{key}'.{did_you_mean(key, parts)} Known: {', '.join(parts)}")
+            raise ConfigError(
+                f"{path}: parts: unknown part '{key}'.{did_you_mean(key, parts)} Known: {', '.join(parts)}"
+            )
     return {key: {} if value is None else value for key, value in data.items()}
 
 

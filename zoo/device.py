@@ -8,21 +8,25 @@ from pathlib import Path
 
 import torch
 
+from zoo.config import ConfigError
+
 
 def pick_device(name: str = "auto") -> torch.device:
     """'auto' is CUDA where there is a GPU, then Apple's MPS, then the CPU.
 
     Raises:
-        ValueError: the device that was asked for is not there.
+        ConfigError: the device that was asked for is not there.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"unknown device '{name}'; use auto, cpu, cuda, cuda:1 or mps") from None
+        raise ConfigError(f"unknown device '{name}'; use auto, cpu, cuda, cuda:1 or mps") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device '{name}' asked for, but torch {torch.__version__} sees no GPU; use --device cpu")
+        raise ConfigError(
+            f"device '{name}' asked for, but torch {torch.__version__} sees no GPU; use --device cpu"
+        )
     return device
 
 

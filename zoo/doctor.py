@@ -7,7 +7,18 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-REQUIRED = ("torch", "timm", "numpy", "scipy", "numba", "trimesh", "scikit-image", "pydantic", "safetensors", "rich")
+REQUIRED = (
+    "torch",
+    "timm",
+    "numpy",
+    "scipy",
+    "numba",
+    "trimesh",
+    "scikit-image",
+    "pydantic",
+    "safetensors",
+    "rich",
+)
 OPTIONAL = {
     "pytorch3d": "nearest neighbours on the GPU through PyTorch3D; without it the zoo's own torch kernel",
     "tensorboard": "training curves in TensorBoard; metrics.jsonl is always written",

@@ -122,7 +122,9 @@ def build_discriminator(config: ModelConfig, decoder: Decoder, *, seed: int) -> 
         return cls(config.discriminator.config, resolution=decoder.resolution)
 
 
-def build_losses(config: ModelConfig, model: Reconstructor, provides: Sequence[str] | frozenset[str]) -> dict[str, Loss]:
+def build_losses(
+    config: ModelConfig, model: Reconstructor, provides: Sequence[str] | frozenset[str]
+) -> dict[str, Loss]:
     """The losses of a config, checked against encoder, decoder, discriminator and data.
 
     Args:
@@ -152,7 +154,9 @@ def build_losses(config: ModelConfig, model: Reconstructor, provides: Sequence[s
                 f"{model.decoder.representation}; losses that fit: {', '.join(fits) or 'none'}"
             )
         if loss.adversarial and config.discriminator is None:
-            raise ContractError(f"{where} needs a discriminator; add one, e.g. discriminator: {{name: voxel_conv}}")
+            raise ContractError(
+                f"{where} needs a discriminator; add one, e.g. discriminator: {{name: voxel_conv}}"
+            )
         losses[key] = loss
     if config.discriminator is not None and not any(loss.adversarial for loss in losses.values()):
         raise ContractError(

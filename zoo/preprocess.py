@@ -43,7 +43,9 @@ class PreprocessConfig(EntryConfig):
         if any(s <= 0 for s in self.std):
             raise ValueError(f"std must be positive, got {self.std}")
         if self.background_train and not 0 <= self.background_train[0] <= self.background_train[1] <= 1:
-            raise ValueError(f"background_train must be low <= high within [0, 1], got {self.background_train}")
+            raise ValueError(
+                f"background_train must be low <= high within [0, 1], got {self.background_train}"
+            )
         return self
 
 

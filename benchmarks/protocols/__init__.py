@@ -55,11 +55,12 @@ class Truth:
             TruthError: no occupied cell, or the surface points are none, not (P, 3) or not finite.
         """
         if not (self.shape.occupancy >= 0.5).any():
-            raise TruthError(f"true shape '{self.id}' has no occupied cell: exclude it from the split, with the reason")
+            raise TruthError(f"true shape '{self.id}' has no occupied cell; exclude it from the split")
         if self.surface is None:
             return
-        if self.surface.ndim != 2 or self.surface.shape[1] != 3 or not len(self.surface):
-            raise TruthError(f"true shape '{self.id}': surface points must be (P, 3), got {self.surface.shape}")
+        shape = self.surface.shape
+        if len(shape) != 2 or shape[1] != 3 or not shape[0]:
+            raise TruthError(f"true shape '{self.id}': surface points must be (P, 3), got {shape}")
         if not np.isfinite(self.surface).all():
             raise TruthError(f"true shape '{self.id}': surface points hold NaN or infinity")
 
@@ -97,7 +98,7 @@ class ThresholdChoice:
 
 
 class Protocol(ABC):
-    """How predictions are measured: frame, thresholds, surfaces, points, metrics and what they compare with."""
+    """How predictions are measured: frame, threshold, surface, points, metrics."""
 
     name: ClassVar[str]
     version: ClassVar[int]
@@ -180,7 +181,7 @@ class Protocol(ABC):
         if not voxels + open_surfaces:
             raise ValueError("there is no prediction to choose a threshold on")
         if voxels and open_surfaces:
-            raise ValueError(f"{voxels} predictions have voxels and {open_surfaces} have none; they must agree")
+            raise ValueError(f"{voxels} predictions have voxels, {open_surfaces} have none; all or none must")
         if not voxels:
             return None
         mean = total / len(truths)

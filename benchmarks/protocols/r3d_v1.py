@@ -24,6 +24,31 @@ from zoo.seeding import derive, rng
 from zoo.shapes import PointShape, Shape
 
 EMD_POINTS = 1024
+DESCRIPTION = """\
+Protocol {id}
+Frame      object-centred, canonical pose. The bounding box of the true surface gives centre and scale
+           (longest edge 1) for truth and prediction alike; no alignment, no rescaling of either.
+Threshold  one per model: the t in .05, .10, ... .95 with the highest mean IoU on the validation split,
+           frozen. Shapes without voxels have no threshold and no IoU.
+IoU        |P and G| / |P or G| of cells >= t at the truth's native grid, to which the prediction is
+           resampled; iou@val at the frozen t, iou@.5 at one half. Fraction, higher is better.
+Surface    marching cubes on the prediction's own grid, padded by one empty cell, at the frozen t; at .5
+           on the true grid.
+Points     {points} per side, uniform by area; the seed is SHA-256 of instance and side.
+CD         cd = mean(d_P) + mean(d_G), unsquared: eq. (1) of the R3D report; acc and comp are its halves.
+           cd_sq = mean(d_P^2) + mean(d_G^2), printed x 1000. Longest edges of the truth, lower is better.
+F-score    2 P R / (P + R) at 1, 2 and 5 % of the longest edge, strictly nearer. Fraction, higher is better.
+EMD        mean distance under the exact best assignment of {emd_points} points per side, a subset of the same
+           clouds. Longest edges of the truth, lower is better.
+*_mesh     the same against points of the true mesh instead of the true grid's surface; with the number of
+           points that the store holds on both sides, where that is smaller.
+Failures   a missing or empty prediction scores IoU = P = R = F = 0, acc = comp = EMD = sqrt(3),
+           CD = 2 sqrt(3), CD_sq = 6, and is counted. Nothing is dropped or clipped.
+Averages   instance mean and category mean of per-instance values; 95 % percentile intervals by bootstrap
+           over shapes within category.
+Compares   with rows of this protocol on the same split, and with nothing else. Pix3D scales each cloud by
+           itself and searches its threshold on the test images; Occupancy Networks print 5 x cd (of other
+           data); PyTorch3D, Mesh R-CNN and AtlasNet print squared distances."""
 MODES = {10_000: "fast, ", 100_000: "final, "}
 
 
@@ -42,12 +67,14 @@ class Prepared:
 
     Attributes:
         centre, scale: a canonical point p is measured at (p - centre) * scale.
+        grid: the true occupancy, bool.
         surface: points of the marching-cubes surface of the true grid, and the grid.
         mesh: points of the true mesh, or None.
     """
 
     centre: np.ndarray
     scale: float
+    grid: np.ndarray
     surface: Measured
     mesh: Measured | None
 
@@ -96,19 +123,20 @@ class R3DV1(Protocol):
             raise TruthError(f"true shape '{truth.id}' has no surface at level .5")
         low, high = mesh.bounds
         centre, scale = (low + high) / 2, 1 / float((high - low).max())
+        grid = truth.shape.occupancy >= 0.5
         # of the id alone: every view of a shape is measured against the same true points
         sampled = truth.shape.points(self.points, rng(0, self.name, truth.id, "truth"), 0.5)
         surface = Measured(
             (sampled - centre) * scale,
-            truth.shape.occupancy >= 0.5,
+            grid,
             threshold=0.5,
             seed=derive(0, self.name, truth.id, "truth"),
         )
         if truth.surface is None:
-            return Prepared(centre, scale, surface, None)
+            return Prepared(centre, scale, grid, surface, None)
         count = min(self.points, len(truth.surface))
         chosen = PointShape(truth.surface).points(count, rng(0, self.name, truth.id, "mesh"))
-        return Prepared(centre, scale, surface, Measured((chosen - centre) * scale))
+        return Prepared(centre, scale, grid, surface, Measured((chosen - centre) * scale))
 
     def measure(
         self, prediction: Shape, threshold: float | None, truth: Truth, prepared: Prepared
@@ -127,11 +155,12 @@ class R3DV1(Protocol):
         values |= self._against_mesh(measured, prepared.mesh)
         for metric in self._extra_metrics:
             values |= metric(measured, prepared.surface)
-        curve = None if grid is None else iou_curve(grid, prepared.surface.voxels, CURVE)
+        curve = None if grid is None else iou_curve(grid, prepared.grid, CURVE)
         if len(points):
             return Measurement(values, curve)
         if threshold is not None:
-            values["iou@val"] = 0.0  # a surface needs a cell of its own grid; one stray resampled cell is none
+            # no cell of its own grid reaches the threshold; one that only interpolation lifts is none
+            values["iou@val"] = 0.0
             return Measurement(values, curve, True, f"empty at its threshold of {threshold:g}")
         return Measurement(values, curve, True, "empty")
 
@@ -151,40 +180,14 @@ class R3DV1(Protocol):
             return {_of_mesh(c).name: None for metric in self._mesh_metrics for c in metric.columns}
         few = len(mesh.points) < len(measured.points)
         side = Measured(measured.subset(len(mesh.points))) if few else measured
-        found = {}
+        found: dict[str, float | None] = {}
         for metric in self._mesh_metrics:
             found |= metric(side, mesh)
         return {_mesh_name(name): value for name, value in found.items()}
 
     def describe(self) -> str:
-        return "\n".join(
-            [
-                f"Protocol {self.id}",
-                "Frame       object-centred, canonical pose; the truth's bounding box gives centre and scale "
-                "(longest edge 1), applied to truth and prediction alike; no alignment, no rescaling.",
-                "Threshold   one per model: the t in .05, .10, ... .95 with the highest mean IoU on the "
-                "validation split, frozen; predictions without voxels have none and no IoU.",
-                "IoU         |P and G| / |P or G| of cells >= t at the truth's native grid, the prediction "
-                "resampled to it; `iou@val` at the frozen t, `iou@.5` at one half; higher is better.",
-                "Surface     marching cubes on the prediction's own grid, padded by one empty cell, at the "
-                "frozen t; .5 for the true grid.",
-                f"Points      {self.points:,} per side, uniform by area; seed from SHA-256 of id and side.",
-                "CD          cd = mean(d_P) + mean(d_G), unsquared, eq. (1) of the R3D report; acc and comp are "
-                "its halves; cd_sq = mean(d_P^2) + mean(d_G^2), printed x 1000. Unit: longest edge; lower is better.",
-                "F-score     2PR / (P + R) at 1, 2 and 5 % of the longest edge, strictly nearer; higher is better.",
-                f"EMD         mean distance under the exact best assignment of {EMD_POINTS:,} points, a subset "
-                "of the same clouds; lower is better.",
-                "*_mesh      the same against points of the true mesh instead of the true grid's surface, with "
-                "the number of points that the store holds where that is smaller.",
-                "Failures    a missing or empty prediction scores IoU = P = R = F = 0, acc = comp = EMD = sqrt(3), "
-                "CD = 2 sqrt(3), CD_sq = 6, and is counted; nothing is dropped or clipped.",
-                "Averages    instance mean and category mean of per-instance values, 95 % percentile intervals "
-                "by bootstrap over shapes within category.",
-                "Compares    with rows of this protocol on the same split only. Pix3D's numbers scale each cloud by "
-                "itself and search the threshold on the test images; Occupancy Networks print 5 x cd; PyTorch3D, "
-                "Mesh R-CNN and AtlasNet print squared distances.",
-            ]
-        )
+        facts = {"id": self.id, "points": f"{self.points:,}", "emd_points": f"{EMD_POINTS:,}"}
+        return DESCRIPTION.format(**facts)
 
 
 def _metric(name: str, **options: Any) -> Metric:

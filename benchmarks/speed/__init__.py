@@ -1,0 +1,1 @@
+"""Speed benchmarks: ratios against the alternative, measured in the same run."""

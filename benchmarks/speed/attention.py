@@ -29,13 +29,22 @@ VARIANTS = {
 def main() -> None:
     """Measure and print one table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.attention", description=__doc__)
-    parser.add_argument("--size", type=int, nargs=2, default=(96, 128), metavar=("H", "W"), help="of the map after the first block (default: 96 128)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        default=(96, 128),
+        metavar=("H", "W"),
+        help="of the map after the first block (default: 96 128)",
+    )
     parser.add_argument("--causal", action="store_true", help="with the listing's mask")
     parser.add_argument("--runs", type=int, default=3, help="timed runs after a warm-up; the median is shown")
     parser.add_argument("--threads", type=int, default=0, help="torch threads; 0 for torch's own choice")
     args = parser.parse_args()
     tokens = math.prod(args.size)
-    table = Table(title=f"forward and backward of one image, {tokens:,} tokens, {HEADS} heads of {HEAD_DIM}, causal: {args.causal}")
+    table = Table(
+        title=f"forward and backward of one image, {tokens:,} tokens, {HEADS} heads of {HEAD_DIM}, causal: {args.causal}"
+    )
     for column in ("kernel", "seconds", "ratio", "peak MiB", "ratio", ""):
         table.add_column(column, justify="left" if column in ("kernel", "") else "right")
     context, base = multiprocessing.get_context("spawn"), None
@@ -43,7 +52,14 @@ def main() -> None:
         with context.Pool(1) as pool:
             seconds, mib = pool.apply(measure, (name, tokens, args.causal, args.runs, args.threads))
         base = base or (seconds, mib)
-        table.add_row(name, f"{seconds:.3f}", f"{base[0] / seconds:.1f}x", f"{mib:,.0f}", f"{base[1] / max(mib, 1):.1f}x", text)
+        table.add_row(
+            name,
+            f"{seconds:.3f}",
+            f"{base[0] / seconds:.1f}x",
+            f"{mib:,.0f}",
+            f"{base[1] / max(mib, 1):.1f}x",
+            text,
+        )
     Console().print(table)
 
 
@@ -60,6 +76,7 @@ def measure(name: str, tokens: int, causal: bool, runs: int, threads: int) -> tu
         torch.set_num_threads(threads)
     q, k, v = (torch.randn(1, HEADS, tokens, HEAD_DIM, requires_grad=True) for _ in range(3))
     p = 0.1 if "dropout" in name else 0.0
+
     def kernel() -> Any:
         return sdpa_kernel(SDPBackend.MATH) if name.startswith("math") else nullcontext()
 

@@ -40,11 +40,20 @@ class Speed:
 def main() -> None:
     """Measure and print one table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.training", description=__doc__)
-    parser.add_argument("--models", default="vae_gan_baseline,r3d", help="names, globs or 'all' (default: %(default)s)")
+    parser.add_argument(
+        "--models", default="vae_gan_baseline,r3d", help="names, globs or 'all' (default: %(default)s)"
+    )
     parser.add_argument("--preset", default="quick", help="whose sizes to use (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=10, help="timed steps after three untimed ones")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="as in benchmarks.run")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="as in benchmarks.run",
+    )
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args()
     context, found = multiprocessing.get_context("spawn"), []

@@ -79,13 +79,15 @@ class Parts:
         """Everything in one mesh, normalised and set on a lattice.
 
         Vertices become odd multiples of half a lattice step: coordinates that differ in the last bits
-        between machines become equal, the voxeliser's products are exact in float64, and no face lies
-        on a plane of voxel centres at any resolution that is a power of two.
+        between machines become equal, and no vertex lies on a plane of voxel centres at any resolution
+        that is a power of two.
         """
         vertices = np.concatenate(self._vertices)
         low, high = vertices.min(0), vertices.max(0)
         unit = (vertices - (low + high) / 2) / (high - low).max() + 0.5
-        steps = np.clip(np.floor(unit * LATTICE), 0, LATTICE - 1)
+        # rounding changes sides at odd places, away from the middle and the faces of the cube, where
+        # symmetric shapes have vertices
+        steps = np.clip(np.floor(unit * LATTICE + 0.3), 0, LATTICE - 1)
         mesh = Mesh((steps + 0.5) / LATTICE - 0.5, np.concatenate(self._faces))
         colors = np.array([c for c, _ in self._colors], np.float32)
         repeats = [n for _, n in self._colors]
@@ -130,30 +132,37 @@ _FABRICS = (
 
 
 def wood(draw: Draw) -> Color:
+    """Light to dark wood."""
     return _shade(draw, draw.pick(_WOODS), 0.2)
 
 
 def paint(draw: Draw) -> Color:
+    """A lacquer: red, blue, white, black, gray, green, yellow, orange."""
     return _shade(draw, draw.pick(_PAINTS), 0.2)
 
 
 def fabric(draw: Draw) -> Color:
+    """Cloth or leather."""
     return _shade(draw, draw.pick(_FABRICS), 0.2)
 
 
 def metal(draw: Draw) -> Color:
+    """Steel, light to dark."""
     return _shade(draw, (0.6, 0.61, 0.63), 0.25)
 
 
 def white(draw: Draw) -> Color:
+    """White plastic or lacquer."""
     return _shade(draw, (0.88, 0.88, 0.87), 0.08)
 
 
 def dark(draw: Draw) -> Color:
+    """Black plastic or cast iron, light enough to show its shading."""
     return _shade(draw, (0.26, 0.26, 0.27), 0.35)
 
 
 def glass(draw: Draw) -> Color:
+    """Dark bluish glass."""
     return _shade(draw, (0.32, 0.4, 0.47), 0.25)
 
 

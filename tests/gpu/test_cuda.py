@@ -58,6 +58,4 @@ def test_dropout_on_weights_uses_little_memory():
 def test_neighbours_on_the_gpu_equal_the_tree(backend):
     generator = np.random.default_rng(0)
     a, b = generator.random((5000, 3)) + 10, generator.random((7000, 3)) + 10
-    np.testing.assert_allclose(
-        nearest(a, b, backend, "cuda"), nearest(a, b, "kdtree"), rtol=1e-6, atol=1e-9
-    )
+    np.testing.assert_allclose(nearest(a, b, backend, "cuda"), nearest(a, b, "kdtree"), rtol=1e-6, atol=1e-9)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from datasets import BadItem, DataError, DataSource, Item, PrepareOptions, Sample
 from zoo.registry import EntryConfig
@@ -27,7 +28,7 @@ class FakeConfig(EntryConfig):
     """Shapes in the validation split."""
     test: int = 3
     """Shapes in the test split."""
-    faults: dict[str, str] = {}
+    faults: dict[str, str] = Field({})
     """Item id -> fault."""
     delay: float = 0.0
     """Seconds per item."""

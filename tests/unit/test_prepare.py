@@ -62,13 +62,13 @@ def built(log: Path) -> list[str]:
 def script(folder: Path, **config) -> str:
     """A user's script without a main guard, which is what a spawned worker must not run again."""
     return textwrap.dedent(f"""
-        import torch
         from pathlib import Path
         from datasets import DATASETS
         from datasets.prepare import prepare
         from tests.unit.fake_dataset import OPTIONS, FakeConfig, FakeSource
         DATASETS.register("fake", config=FakeConfig)(FakeSource)
-        store = prepare("fake", FakeConfig(**{config!r}), None, OPTIONS, Path({str(folder)!r}), 2, progress=False)
+        config, folder = FakeConfig(**{config!r}), Path({str(folder)!r})
+        store = prepare("fake", config, None, OPTIONS, folder, 2, progress=False)
         print(store.fingerprint)
     """)
 
@@ -77,7 +77,11 @@ def start(path: Path, text: str) -> subprocess.Popen:
     path.write_text(text)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, str(path)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -125,10 +129,9 @@ def test_fingerprint_is_stable():
     from datasets._writer import fingerprint
 
     source = FakeSource(FakeConfig(), None)
-    assert fingerprint("fake", source, OPTIONS, source.items()) == FINGERPRINT
-
-
-FINGERPRINT = "?"
+    assert fingerprint("fake", source, OPTIONS, source.items()) == (
+        "c1d68f91d0db9c48dd31937a6d1d6d609d07c378d067b972317bb1be4eeb1717"
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,13 +205,13 @@ def test_worker_deaths_without_end_are_an_error(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_data_error_stops_the_run(tmp_path, workers):
-    with pytest.raises(DataError, match="^the index file is of another version$"):
+    with pytest.raises(DataError, match=r"^the index file is of another version$"):
         fake(tmp_path, workers=workers, faults={"shape03": "fatal"})
 
 
 def test_all_corrupt_is_an_error(tmp_path):
     faults = {f"shape{i:02d}": "corrupt" for i in range(11)}
-    with pytest.raises(DataError, match="none of 11 items could be used. First: shape00: /data/shape.png: cor"):
+    with pytest.raises(DataError, match=r"none of 11 items could be used. First: shape00: /data/shape"):
         fake(tmp_path, faults=faults)
     assert not list(tmp_path.glob("*/manifest.json"))
 
@@ -222,7 +225,9 @@ def test_empty_split_is_found_before_anything_is_built(tmp_path):
 
 def test_split_emptied_by_skipping_is_an_error(tmp_path):
     faults = {"shape06": "corrupt", "shape07": "corrupt"}
-    expected = r"split 'val' is empty after 2 of its items were skipped \(train 6, val 0, test 3\). First: shape06"
+    expected = (
+        r"split 'val' is empty after 2 of its items were skipped \(train 6, val 0, test 3\). First: shape06"
+    )
     with pytest.raises(DataError, match=expected):
         fake(tmp_path, faults=faults)
 
@@ -328,7 +333,7 @@ def test_two_at_once_build_once(tmp_path):
 
 def test_workers_load_no_torch_and_run_no_main_module(tmp_path):
     # the script imports torch and has no main guard
-    text = script(tmp_path / "s", faults={"shape00": "torch", "shape01": "torch"})
+    text = "import torch\n" + script(tmp_path / "s", faults={"shape00": "torch", "shape01": "torch"})
     process = start(tmp_path / "user.py", text)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
@@ -399,11 +404,11 @@ def test_options_may_be_plain_values(tmp_path):
 def test_errors_name_the_nearest(tmp_path):
     with pytest.raises(RegistryError, match=r"unknown dataset 'fakke'. Did you mean 'fake'"):
         open_dataset("fakke")
-    with pytest.raises(ConfigError, match="data set 'fake': trian: unknown key. Did you mean 'train'"):
+    with pytest.raises(ConfigError, match=r"data set 'fake': trian: unknown key. Did you mean 'train'"):
         open_dataset("fake", config_overrides={"trian": 1})
-    with pytest.raises(ConfigError, match="options of prepare: view: unknown key. Did you mean 'views'"):
+    with pytest.raises(ConfigError, match=r"options of prepare: view: unknown key. Did you mean 'views'"):
         open_dataset("fake", options={"view": 1})
-    with pytest.raises(ConfigError, match="options of prepare: views: .*greater than or equal to 1, got 0"):
+    with pytest.raises(ConfigError, match=r"options of prepare: views: .*greater than or equal to 1, got 0"):
         open_dataset("fake", options={"views": 0})
     with pytest.raises(DataError, match=r"'fake_files' needs the folder of its files. How to get it: it is"):
         open_dataset("fake_files")

@@ -128,11 +128,8 @@ def test_identity_skip_wants_equal_widths():
 
 def test_initial_weights_have_the_mean_fan_deviation():
     torch.manual_seed(0)
-    model = ResidualCNN(
-        ResidualCNNConfig(widths=(96, 128, 32, 32, 32, 32), latent_dim=64),
-        in_channels=3,
-        image_size=(127, 127),
-    )
+    config = ResidualCNNConfig(widths=(96, 128, 32, 32, 32, 32), latent_dim=64)
+    model = ResidualCNN(config, in_channels=3, image_size=(127, 127))
     gru = ConvGRU3d(256, 32, 4)
     cases = [
         (model.blocks[0].conv1, 3 * 49, 96 * 49),

@@ -37,6 +37,7 @@ def test_down_averages_cells():
     expected = np.zeros((2, 2, 2))
     expected[0, 0, 0], expected[1, 0, 1] = 2 / 8, 1 / 8
     np.testing.assert_array_equal(result, expected)
+    assert result.dtype == np.float32 and result.flags.c_contiguous
 
 
 @pytest.mark.parametrize(("size", "resolution"), [(32, 48), (20, 32), (48, 32)])

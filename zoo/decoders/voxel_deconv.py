@@ -73,7 +73,10 @@ class VoxelDeconv(Decoder):
     def _double(channels: int, out_channels: int, config: VoxelDeconvConfig) -> list[nn.Module]:
         if config.up == "deconv":
             return [nn.ConvTranspose3d(channels, out_channels, 4, stride=2, padding=1, bias=config.bias)]
-        return [nn.Upsample(scale_factor=2), nn.Conv3d(channels, out_channels, 3, padding=1, bias=config.bias)]
+        return [
+            nn.Upsample(scale_factor=2),
+            nn.Conv3d(channels, out_channels, 3, padding=1, bias=config.bias),
+        ]
 
     def forward(self, latent: Latent) -> Voxels:
         return Voxels(self.layers(self.stem(latent.mean)).squeeze(1))

@@ -27,7 +27,9 @@ class CNNConfig(EntryConfig):
         if not self.widths or min(*self.widths, *self.pools, *self.hidden, self.latent_dim, 1) < 1:
             raise ValueError("give at least one block, and sizes of at least 1")
         if len(self.widths) != len(self.pools):
-            raise ValueError(f"{len(self.widths)} widths but {len(self.pools)} pools; give one pool per block")
+            raise ValueError(
+                f"{len(self.widths)} widths but {len(self.pools)} pools; give one pool per block"
+            )
         return self
 
 

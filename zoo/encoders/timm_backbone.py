@@ -61,7 +61,7 @@ class TimmBackbone(Encoder):
         if not config.variational:
             self.gives = self.gives - {"log_var"}  # type: ignore[misc]
         require_backbone(config.backbone, pretrained=config.pretrained)
-        options = {**config.options, "in_chans": in_channels}
+        options: dict[str, Any] = {**config.options, "in_chans": in_channels}
         self.padded_size, sized, features = _accepted_size(config.backbone, options, image_size)
         if sized:
             options["img_size"] = self.padded_size
@@ -100,7 +100,8 @@ def _accepted_size(
     import timm
 
     tried = ", ".join(f"{h}x{w}" for h, w in sizes[1:])
-    made_for = "x".join(str(n) for n in timm.get_pretrained_cfg(name).input_size)
+    own = timm.get_pretrained_cfg(name)
+    made_for = "x".join(str(n) for n in own.input_size) if own else "an unstated size"
     raise ContractError(
         f"timm backbone '{name}' refuses images of {options['in_chans']}x{image_size[0]}x{image_size[1]} "
         f"({refusals[0]}), also padded (tried {tried}); it was made for {made_for}: set preprocess.channels "

@@ -21,7 +21,7 @@ class ViTConfig(EntryConfig):
     """A timm vision transformer: an architecture by name, and what to change in it."""
 
     arch: str = "vit_tiny_patch16_224"
-    """A VisionTransformer of timm, 'vit_small_patch16_224' for instance; the 224 in the name binds nothing."""
+    """A VisionTransformer of timm, 'vit_small_patch16_224' for instance; its 224 binds nothing."""
     width: int | None = Field(None, ge=1)
     """Channels of a token; None for the architecture's own."""
     depth: int | None = Field(None, ge=1)
@@ -136,7 +136,7 @@ def _own_patch(arch: str) -> int:
     Raises:
         ContractError: it is no VisionTransformer over plain square patches.
     """
-    from timm.layers import PatchEmbed
+    from timm.layers.patch_embed import PatchEmbed
     from timm.models.vision_transformer import VisionTransformer
 
     with torch.device("meta"):

@@ -1,5 +1,7 @@
 """What the two timm encoders share: resolving a name, and padding an image to a size a backbone takes."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -33,7 +35,7 @@ def require_backbone(name: str, *, pretrained: bool) -> None:
         raise RegistryError(f"timm backbone '{name}' has no pretrained weights; set pretrained: false")
 
 
-def create_backbone(name: str, *, pretrained: bool, **options: object) -> nn.Module:
+def create_backbone(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
     """timm's model without a classifier.
 
     Raises:

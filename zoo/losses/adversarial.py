@@ -40,9 +40,7 @@ class Adversarial(Loss):
         return F.softplus(-scores.float()).mean()
 
     @staticmethod
-    def discriminator_loss(
-        discriminator: Discriminator, real: Tensor, fake: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def discriminator_loss(discriminator: Discriminator, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """-log D(real) - log(1 - D(fake)), and the accuracy over both halves.
 
         Real and generated shapes pass separately, so that batch norm never mixes their statistics.

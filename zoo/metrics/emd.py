@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit
 from scipy.optimize import linear_sum_assignment
@@ -54,13 +56,16 @@ def assignment(cost: np.ndarray) -> np.ndarray:
     if len(cost) < 64:
         return linear_sum_assignment(cost)[1]
     some = cost[:: len(cost) // 64, :: len(cost) // 64]
-    typical = float(np.median(some)) or float(cost.max())  # the largest would let one stray point set the steps
+    typical = float(np.median(some)) or float(
+        cost.max()
+    )  # the largest would let one stray point set the steps
     reduced = cost - _prices(cost, typical)
     reduced -= reduced.min(axis=1, keepdims=True)
     return linear_sum_assignment(reduced)[1]
 
 
 @njit(cache=True)
+@no_type_check
 def _prices(cost, typical):
     """Column prices (n,) by a Gauss-Seidel auction with shrinking increments (Bertsekas 1988)."""
     n = len(cost)
@@ -118,7 +123,7 @@ class EMDMetric(Metric):
         return (Column("emd", "EMD", "lower", DIAGONAL, 4, unit),)
 
     def __call__(self, prediction: Measured, truth: Measured) -> dict[str, float | None]:
-        target = truth.subset(self.config.points)
+        check_points(truth.points, "truth", allow_empty=False)
         if not len(prediction.points):
-            return {"emd": emd(prediction.points, target)}
-        return {"emd": emd(prediction.subset(self.config.points), target)}
+            return {"emd": DIAGONAL}
+        return {"emd": emd(prediction.subset(self.config.points), truth.subset(self.config.points))}

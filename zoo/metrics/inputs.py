@@ -30,9 +30,7 @@ class Measured:
     voxels: np.ndarray | None = None
     threshold: float | None = None
     seed: int = 0
-    _distances: WeakKeyDictionary[Measured, np.ndarray] = field(
-        default_factory=WeakKeyDictionary, repr=False
-    )
+    _distances: WeakKeyDictionary[Measured, np.ndarray] = field(default_factory=WeakKeyDictionary, repr=False)
 
     def __post_init__(self) -> None:
         self.points = check_points(self.points, "points")

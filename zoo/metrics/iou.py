@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
@@ -57,6 +58,7 @@ def iou_curve(prediction: np.ndarray, truth: np.ndarray, thresholds: Sequence[fl
 
 
 @njit(cache=True)
+@no_type_check
 def _histogram(values, truth, levels):
     """Cells by truth (2,) and by the number of levels that their value reaches (T + 1,)."""
     count = len(levels)

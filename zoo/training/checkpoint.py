@@ -146,7 +146,9 @@ def load_pretrained(path: str | Path) -> Reconstructor:
     if not (folder / "config.json").is_file():
         found = checkpoints(folder)
         if not found:
-            raise CheckpointError(f"{folder}: neither a checkpoint (no config.json) nor a run folder (no step-*)")
+            raise CheckpointError(
+                f"{folder}: neither a checkpoint (no config.json) nor a run folder (no step-*)"
+            )
         folder = found[-1]
     config = parse_model(read_json(folder / "config.json"), source=str(folder / "config.json"))
     model = build_model(config, seed=0)

@@ -15,7 +15,12 @@ def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter])
     cls = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
     fused = all(p.device.type in ("cpu", "cuda") for p in trained)
     return cls(
-        trained, lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=fused
+        trained,
+        lr=config.lr,
+        betas=config.betas,
+        eps=config.eps,
+        weight_decay=config.weight_decay,
+        fused=fused,
     )
 
 

@@ -168,7 +168,9 @@ class Trainer:
                 logged = {k: v.item() if isinstance(v, Tensor) else v for k, v in figures.items()}
                 rate = (done - since) * train.batch_size / (perf_counter() - started)
                 with log.open("a") as file:
-                    file.write(json.dumps({"step": done, "stage": stage.config.name, **logged, "rate": rate}) + "\n")
+                    file.write(
+                        json.dumps({"step": done, "stage": stage.config.name, **logged, "rate": rate}) + "\n"
+                    )
             if on_step:
                 on_step(done, train.steps, logged)
             interrupted = stop()
@@ -247,7 +249,9 @@ class Trainer:
         """Freeze and thaw as the stage says, and start its optimisers."""
         config, trains = self.config.train, stage.config.trains
         self.model.train()
-        self.model.zero_grad(set_to_none=True)  # a part now frozen would keep its last gradient and be clipped with
+        self.model.zero_grad(
+            set_to_none=True
+        )  # a part now frozen would keep its last gradient and be clipped with
         freeze(self.model.encoder, "encoder" in trains)
         freeze(self.model.decoder, "decoder" in trains)
         self.optimizers = {}
@@ -269,7 +273,9 @@ class Trainer:
                 indices = batch_indices(len(self.source), self.config.train.batch_size, step, seed)
                 ids = [self.source.ids[i] for i in indices]
                 path = self.run_dir / "nonfinite.json"
-                write_atomic(path, json.dumps({"step": step, "loss": str(total.item()), "ids": ids}, indent=1))
+                write_atomic(
+                    path, json.dumps({"step": step, "loss": str(total.item()), "ids": ids}, indent=1)
+                )
                 raise NonFiniteLoss(
                     f"model '{self.config.name}': the loss is {total.item()} at step {step}; the ids of the "
                     f"batch are in {path}. Lower train.optimizer.lr or set train.clip"

@@ -13,17 +13,19 @@ from datasets.procedural.draw import Draw
 from datasets.procedural.families import (
     airplane,
     bench,
+    boats,
     cabinet,
     car,
     chair,
     display,
     lamp,
     rifle,
+    ships,
     sofa,
     speaker,
     table,
     telephone,
-    watercraft,
+    vans,
 )
 from datasets.procedural.parts import ColoredMesh, Parts
 
@@ -33,7 +35,7 @@ FAMILIES: dict[str, Mapping[str, Style]] = {
     "airplane": airplane.STYLES,
     "bench": bench.STYLES,
     "cabinet": cabinet.STYLES,
-    "car": car.STYLES,
+    "car": {**car.STYLES, **vans.STYLES},
     "chair": chair.STYLES,
     "display": display.STYLES,
     "lamp": lamp.STYLES,
@@ -42,7 +44,7 @@ FAMILIES: dict[str, Mapping[str, Style]] = {
     "sofa": sofa.STYLES,
     "table": table.STYLES,
     "telephone": telephone.STYLES,
-    "watercraft": watercraft.STYLES,
+    "watercraft": {**boats.STYLES, **ships.STYLES},
 }
 """Category name to its styles, in the order of `datasets.R2N2_CATEGORIES`."""
 

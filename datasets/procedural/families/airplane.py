@@ -13,7 +13,13 @@ Pair = tuple[float, float]
 
 
 def _fuselage(
-    parts: Parts, color: Color, radius: float, nose: float, tail: float, height: float = 1.0, lift: float = 0.5,
+    parts: Parts,
+    color: Color,
+    radius: float,
+    nose: float,
+    tail: float,
+    height: float = 1.0,
+    lift: float = 0.5,
     tip: float = 0.25,
 ) -> None:
     """Body of length 1 about the origin.
@@ -40,27 +46,44 @@ def _fuselage(
 
 
 def _wings(
-    parts: Parts, color: Color, root: Pair, half_span: float, chords: Pair, sweep: float, rise: float = 0.0,
+    parts: Parts,
+    color: Color,
+    root: Pair,
+    half_span: float,
+    chords: Pair,
+    sweep: float,
+    rise: float = 0.0,
     thickness: float = 0.046,
 ) -> None:
     """Both wings; `root` is (x, y) of the leading edge. Thick enough to hold together on a 32^3 grid."""
-    sheet = (thickness, thickness * 0.85)
+    thick = thickness * max(1.0, 2 * half_span) + 0.06 * abs(rise)  # a slope is a staircase on a grid
+    sheet = (thick, thick * 0.9)
     parts.pair(wing((root[0], root[1], -0.001), half_span, chords, sheet, sweep, rise), color)
 
 
 def _fin(
-    parts: Parts, color: Color, root: Pair, height: float, chords: Pair, sweep: float, z: float = 0.0,
+    parts: Parts,
+    color: Color,
+    root: Pair,
+    height: float,
+    chords: Pair,
+    sweep: float,
+    z: float = 0.0,
     thickness: float = 0.044,
 ) -> None:
     """Vertical tail; a second one mirrored across the centre line when `z` is not 0."""
-    fin = move(turn(wing((0, 0, 0), height, chords, (thickness, thickness * 0.9), sweep), "x", -90), (*root, z))
+    fin = move(
+        turn(wing((0, 0, 0), height, chords, (thickness, thickness * 0.9), sweep), "x", -90), (*root, z)
+    )
     if z:
         parts.pair(fin, color)
     else:
         parts.add(fin, color)
 
 
-def _jets(parts: Parts, color: Color, center: tuple[float, float, float], radius: float, length: float) -> None:
+def _jets(
+    parts: Parts, color: Color, center: tuple[float, float, float], radius: float, length: float
+) -> None:
     """A pair of nacelles with dark mouths."""
     profile = [(0.62, 0.0), (0.95, 0.45), (1.0, 0.85), (0.86, 1.0)]
     nacelle = turn(lathe([(r * radius, (y - 0.5) * length) for r, y in profile], 10), "z", -90)
@@ -90,14 +113,31 @@ def _tail(parts: Parts, draw: Draw, color: Color, radius: float, swept: float, t
     """Fin and tailplane, low on the body or (`top`) as a T."""
     height = draw.between(0.13, 0.2)
     chord = draw.between(0.12, 0.17)
-    _fin(parts, color, (-0.5 + chord + 0.02, radius * 0.3), height + radius, (chord, chord * 0.6), swept * 0.6 + 0.05)
+    _fin(
+        parts,
+        color,
+        (-0.5 + chord + 0.02, radius * 0.3),
+        height + radius,
+        (chord, chord * 0.6),
+        swept * 0.6 + 0.05,
+    )
     span = draw.between(0.15, 0.22)
     back = swept * 0.6 + 0.05 if top else 0.0
     y = height + radius * 1.3 - 0.02 if top else radius * 0.5
-    _wings(parts, color, (-0.5 + 0.9 * chord - back + 0.02, y), span, (chord * 0.8, chord * 0.45), swept * 0.5, 0.01, 0.042)
+    _wings(
+        parts,
+        color,
+        (-0.5 + 0.9 * chord - back + 0.02, y),
+        span,
+        (chord * 0.8, chord * 0.45),
+        swept * 0.5,
+        0.01,
+        0.042,
+    )
 
 
 def airliner(draw: Draw, parts: Parts) -> None:
+    """Two or four engines under low swept wings."""
     body, wings = _livery(draw)
     radius = draw.between(0.05, 0.075)
     _fuselage(parts, body, radius, draw.between(0.1, 0.18), draw.between(0.25, 0.4))
@@ -110,16 +150,31 @@ def airliner(draw: Draw, parts: Parts) -> None:
     places = (0.33, 0.62) if draw.chance(0.35) else (draw.between(0.3, 0.42),)
     for place in places:
         low = y + rise * place - engine * 1.25
-        _jets(parts, metal(draw), (x - sweep * place + 0.02, low, span * place), engine, draw.between(0.11, 0.16))
+        _jets(
+            parts,
+            metal(draw),
+            (x - sweep * place + 0.02, low, span * place),
+            engine,
+            draw.between(0.11, 0.16),
+        )
     parts.add(box((0.05, radius * 0.35, radius * 1.3), (0.5 - 0.1, radius * 0.5, 0)), glass(draw))
 
 
 def tail_jet(draw: Draw, parts: Parts) -> None:
+    """Engines at the rear of the fuselage, often a T tail."""
     body, wings = _livery(draw)
     radius = draw.between(0.05, 0.07)
     _fuselage(parts, body, radius, draw.between(0.12, 0.22), draw.between(0.25, 0.35))
     root, sweep, span = draw.between(0.16, 0.24), draw.between(0.1, 0.24), draw.between(0.34, 0.5)
-    _wings(parts, wings, (draw.between(0.0, 0.1), -radius * 0.6), span, (root, root * 0.4), sweep, draw.between(0, 0.05))
+    _wings(
+        parts,
+        wings,
+        (draw.between(0.0, 0.1), -radius * 0.6),
+        span,
+        (root, root * 0.4),
+        sweep,
+        draw.between(0, 0.05),
+    )
     _tail(parts, draw, wings, radius, sweep, top=draw.chance(0.8))
     engine = draw.between(0.03, 0.042)
     _jets(parts, metal(draw), (-0.24, radius * 0.35, radius + engine * 0.7), engine, draw.between(0.14, 0.2))
@@ -131,19 +186,25 @@ def propeller(draw: Draw, parts: Parts) -> None:
     body, wings = _livery(draw)
     radius = draw.between(0.06, 0.09)
     high = draw.chance(0.6)
-    _fuselage(parts, body, radius, draw.between(0.1, 0.2), draw.between(0.45, 0.6), draw.between(1.0, 1.3), 0.3)
+    _fuselage(
+        parts, body, radius, draw.between(0.1, 0.2), draw.between(0.45, 0.6), draw.between(1.0, 1.3), 0.3
+    )
     span, chord = draw.between(0.5, 0.72), draw.between(0.15, 0.21)
     y = radius * 1.2 if high else -radius * 0.7
     x = draw.between(0.2, 0.28)
     rise = 0.0 if high else draw.between(0.03, 0.09)
     _wings(parts, wings, (x, y), span, (chord, chord * draw.between(0.6, 1.0)), draw.between(0, 0.03), rise)
-    parts.add(box((0.2, radius * 0.9, radius * 1.4), (0.12, radius, 0), taper=(0.7, 0.8), bevel=0.01), glass(draw))
+    parts.add(
+        box((0.2, radius * 0.9, radius * 1.4), (0.12, radius, 0), taper=(0.7, 0.8), bevel=0.01), glass(draw)
+    )
     _tail(parts, draw, paint(draw), radius * 0.8, 0.05, top=False)
     _propeller(parts, draw, (0.52, -0.2 * radius, 0), draw.between(0.13, 0.18), draw.pick((2, 2, 3)))
     wheel_z, wheel_y = draw.between(0.09, 0.14), -radius - draw.between(0.06, 0.1)
     strut = metal(draw)
     parts.pair(rod((0.15, -radius * 0.6, radius * 0.4), (0.15, wheel_y, wheel_z), 0.023), strut)
-    parts.pair(rod((0.15, wheel_y, wheel_z - 0.022), (0.15, wheel_y, wheel_z + 0.022), 0.042, sides=10), dark(draw))
+    parts.pair(
+        rod((0.15, wheel_y, wheel_z - 0.022), (0.15, wheel_y, wheel_z + 0.022), 0.042, sides=10), dark(draw)
+    )
     if high and draw.chance(0.7):
         parts.pair(rod((x - 0.08, -radius * 0.5, radius * 0.5), (x - 0.08, y, span * 0.5), 0.022), strut)
     else:
@@ -191,19 +252,33 @@ def fighter(draw: Draw, parts: Parts) -> None:
     _wings(parts, body, (draw.between(0.02, 0.12), 0), span, (root, root * draw.between(0.1, 0.25)), sweep)
     height, chord = draw.between(0.15, 0.22), draw.between(0.16, 0.22)
     twin_fin = draw.between(0.04, 0.07) if draw.chance(0.5) else 0.0
-    _fin(parts, darker(body), (-0.3, radius * 0.4), height, (chord, chord * 0.45), draw.between(0.08, 0.16), twin_fin)
+    _fin(
+        parts,
+        darker(body),
+        (-0.3, radius * 0.4),
+        height,
+        (chord, chord * 0.45),
+        draw.between(0.08, 0.16),
+        twin_fin,
+    )
     if draw.chance(0.7):
         _wings(parts, darker(body), (-0.34, 0), draw.between(0.16, 0.2), (0.14, 0.07), 0.08)
     else:  # canards
         _wings(parts, darker(body), (0.28, 0.01), draw.between(0.12, 0.16), (0.11, 0.05), 0.07)
     intake = draw.between(0.25, 0.4)
-    parts.pair(box((intake, radius * 1.1, 0.05), (0.02, -radius * 0.2, radius * 1.05), bevel=0.012), darker(body, 0.85))
-    parts.add(ellipsoid((draw.between(0.1, 0.14), radius * 0.8, radius * 0.65), (0.2, radius * 0.7, 0)), glass(draw))
+    parts.pair(
+        box((intake, radius * 1.1, 0.05), (0.02, -radius * 0.2, radius * 1.05), bevel=0.012),
+        darker(body, 0.85),
+    )
+    parts.add(
+        ellipsoid((draw.between(0.1, 0.14), radius * 0.8, radius * 0.65), (0.2, radius * 0.7, 0)), glass(draw)
+    )
     if draw.chance(0.5):
         parts.pair(rod((-0.25, -0.03, span * 0.62), (0.0, -0.03, span * 0.62), 0.024, 0.012), white(draw))
 
 
 def biplane(draw: Draw, parts: Parts) -> None:
+    """Two wings above each other, struts, propeller, wheels."""
     body = paint(draw)
     radius = draw.between(0.065, 0.085)
     _fuselage(parts, body, radius, draw.between(0.06, 0.1), draw.between(0.5, 0.65), 1.1, 0.2)
@@ -228,20 +303,31 @@ def glider(draw: Draw, parts: Parts) -> None:
     """Slender body and very long straight wings; some with a V tail."""
     body = white(draw) if draw.chance(0.7) else paint(draw)
     span, chord = draw.between(0.6, 0.85), draw.between(0.12, 0.17)
-    wide = 2 * span  # the longest edge: everything must be thick enough in its measure
+    wide = 2 * span  # the longest edge, which decides how thick everything must be
     radius = draw.between(0.034, 0.042) * wide
     _fuselage(parts, body, radius, draw.between(0.25, 0.35), draw.between(0.4, 0.5), 1.1, 0.3, 0.72)
-    x, sheet = draw.between(0.08, 0.16), 0.044 * wide
+    x = draw.between(0.08, 0.16)
     root = (x, radius * draw.between(-0.2, 0.6))
-    _wings(parts, body, root, span, (chord, chord * 0.65), draw.between(0, 0.04), draw.between(0.0, 0.08), sheet)
+    _wings(
+        parts, body, root, span, (chord, chord * 0.65), draw.between(0, 0.04), draw.between(0.0, 0.08), 0.044
+    )
     parts.add(ellipsoid((0.13, radius * 0.8, radius * 0.75), (0.26, radius * 0.5, 0)), glass(draw))
     tail = draw.between(0.1, 0.13)
     if draw.chance(0.3):
-        _wings(parts, body, (-0.36, radius * 0.2), 0.22, (tail, tail * 0.8), 0.05, 0.18, sheet * 1.2)
+        _wings(parts, body, (-0.36, radius * 0.2), 0.22, (tail, tail * 0.8), 0.05, 0.18, 0.044 * wide)
     else:
         height = draw.between(0.15, 0.2)
-        _fin(parts, paint(draw), (-0.36, 0), height, (tail * 1.2, tail), 0.03, thickness=sheet)
-        _wings(parts, body, (-0.38, height - 0.02 if draw.chance(0.6) else 0.02), 0.22, (tail, tail * 0.8), 0.02, 0.0, sheet)
+        _fin(parts, paint(draw), (-0.36, 0), height, (tail * 1.2, tail), 0.03, thickness=0.044 * wide)
+        _wings(
+            parts,
+            body,
+            (-0.38, height - 0.02 if draw.chance(0.6) else 0.02),
+            0.22,
+            (tail, tail * 0.8),
+            0.02,
+            0.0,
+            0.042 * wide,
+        )
 
 
 STYLES = {

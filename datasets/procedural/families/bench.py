@@ -16,7 +16,15 @@ def _size(draw: Draw) -> tuple[float, float, float]:
     return draw.between(0.36, 0.52), draw.between(0.4, 0.48), draw.between(1.0, 1.8)
 
 
-def _rows(parts: Parts, draw: Draw, color: Color, low: tuple[float, float], high: tuple[float, float], count: int, length: float) -> None:
+def _rows(
+    parts: Parts,
+    draw: Draw,
+    color: Color,
+    low: tuple[float, float],
+    high: tuple[float, float],
+    count: int,
+    length: float,
+) -> None:
     """`count` boards along z, side by side from one point of the (x, y) plane to another."""
     (x0, y0), (x1, y1) = low, high
     run = np.hypot(x1 - x0, y1 - y0)
@@ -34,7 +42,15 @@ def park(draw: Draw, parts: Parts) -> None:
     depth, height, length = _size(draw)
     color, frame = wood(draw), dark(draw) if draw.chance(0.6) else metal(draw)
     bar = max(0.05, 0.043 * length)
-    _rows(parts, draw, color, (-depth / 2, height), (depth / 2, height + draw.between(0, 0.04)), draw.whole(2, 4), length)
+    _rows(
+        parts,
+        draw,
+        color,
+        (-depth / 2, height),
+        (depth / 2, height + draw.between(0, 0.04)),
+        draw.whole(2, 4),
+        length,
+    )
     lean, tall = draw.between(0.05, 0.16), draw.between(0.32, 0.5)
     base = (-depth / 2 - 0.02, height + 0.08)
     _rows(parts, draw, color, base, (base[0] - lean, height + tall), draw.whole(1, 3), length)
@@ -44,7 +60,11 @@ def park(draw: Draw, parts: Parts) -> None:
     places = (-z, 0.0, z) if length > 1.5 and draw.chance(0.5) else (-z, z)
     for at in places:
         parts.add(tube([(x, y, at) for x, y in side], bar * 0.6), frame)
-        rear = [(-depth / 2 - splay, 0, at), (-depth / 2, height, at), (base[0] - lean - 0.04, height + tall, at)]
+        rear = [
+            (-depth / 2 - splay, 0, at),
+            (-depth / 2, height, at),
+            (base[0] - lean - 0.04, height + tall, at),
+        ]
         parts.add(tube(rear, bar * 0.6), frame)
     if draw.chance(0.55):
         rise = height + draw.between(0.18, 0.25)
@@ -61,25 +81,51 @@ def backless(draw: Draw, parts: Parts) -> None:
     if draw.chance(0.55):
         parts.add(box((depth, thick, length), (0, height - thick / 2, 0), bevel=draw.between(0, 0.02)), color)
     else:
-        _rows(parts, draw, color, (-depth / 2, height - 0.03), (depth / 2, height - 0.03), draw.whole(2, 4), length)
-        parts.pair(box((depth * 0.95, 0.04 * length + 0.02, 0.04 * length), (0, height - 0.07, length * 0.36)), frame)
-    z, bar = length / 2 * draw.between(0.65, 0.92), max(0.06, 0.042 * length)
+        _rows(
+            parts,
+            draw,
+            color,
+            (-depth / 2, height - 0.02),
+            (depth / 2, height - 0.02),
+            draw.whole(2, 4),
+            length,
+        )
+        parts.pair(
+            box((depth * 0.95, 0.04 * length + 0.02, 0.04 * length), (0, height - 0.05, length * 0.36)), frame
+        )
+    z, bar = length / 2 * draw.between(0.65, 0.92), max(0.06, 0.047 * length)
     kind = draw.pick(("slab", "cross", "square", "hoop", "trestle"))
     if kind == "slab":
-        parts.pair(box((depth * draw.between(0.7, 0.95), height - 0.02, bar), (0, height / 2 - 0.01, z), taper=(draw.between(0.8, 1), 1)), frame)
+        parts.pair(
+            box(
+                (depth * draw.between(0.7, 0.95), height - 0.02, bar),
+                (0, height / 2 - 0.01, z),
+                taper=(draw.between(0.8, 1), 1),
+            ),
+            frame,
+        )
     elif kind == "cross":
         for side in (-1, 1):
-            parts.pair(tube([(side * depth / 2, 0, z), (-side * depth / 2, height - 0.03, z)], bar * 0.55), frame)
+            parts.pair(
+                tube([(side * depth / 2, 0, z), (-side * depth / 2, height - 0.03, z)], bar * 0.55), frame
+            )
     elif kind == "square":
-        parts.corners(box((bar, height - 0.02, bar), (depth / 2 - bar / 2, height / 2 - 0.01, z - bar / 2)), frame)
+        parts.corners(
+            box((bar, height - 0.02, bar), (depth / 2 - bar / 2, height / 2 - 0.01, z - bar / 2)), frame
+        )
     elif kind == "hoop":
         x = depth / 2 - bar / 2
-        parts.pair(tube([(x, height - 0.03, z), (x, bar / 2, z), (-x, bar / 2, z), (-x, height - 0.03, z)], bar * 0.52), frame)
+        parts.pair(
+            tube(
+                [(x, height - 0.03, z), (x, bar / 2, z), (-x, bar / 2, z), (-x, height - 0.03, z)], bar * 0.55
+            ),
+            frame,
+        )
     else:
         parts.pair(box((depth * 0.3, height, bar), (0, height / 2, z)), frame)
         parts.pair(box((depth * 0.9, bar, bar), (0, bar / 2, z)), frame)
-    if draw.chance(0.4):
-        parts.add(box((bar, bar, 2 * z), (0, height * draw.between(0.25, 0.5), 0)), frame)
+    if kind in ("slab", "cross", "trestle") and draw.chance(0.5):
+        parts.add(box((bar, bar, 2 * z), (0, height * 0.5, 0)), frame)
 
 
 def pew(draw: Draw, parts: Parts) -> None:
@@ -89,16 +135,34 @@ def pew(draw: Draw, parts: Parts) -> None:
     thick = max(0.055, 0.037 * length)
     tall = height + draw.between(0.35, 0.55)
     parts.add(box((depth, thick, length), (0, height - thick / 2, 0)), color)
-    parts.add(box((thick, tall - 0.1, length), (-depth / 2 + thick / 2, (tall + 0.1) / 2, 0), shift=(-draw.between(0, 0.08), 0)), color)
+    parts.add(
+        box(
+            (thick, tall - 0.1, length),
+            (-depth / 2 + thick / 2, (tall + 0.1) / 2, 0),
+            shift=(-draw.between(0, 0.08), 0),
+        ),
+        color,
+    )
     arm = height + draw.between(-0.01, 0.25)
     top = tall if draw.chance(0.4) else arm
     back, front = -depth / 2 - 0.06, depth / 2 + 0.02
-    side = [(front, 0), (front, arm * 0.8), (front - 0.06, arm), (back + 0.16, arm), (back + 0.12, top), (back, top), (back, 0.3), (back, 0)]
+    side = [
+        (front, 0),
+        (front, arm * 0.8),
+        (front - 0.06, arm),
+        (back + 0.16, arm),
+        (back + 0.12, top),
+        (back, top),
+        (back, 0.3),
+        (back, 0),
+    ]
     parts.pair(extrude(side, thick, (0, 0, length / 2 + thick / 2 - 0.01)), darker(color, 0.9))
     if draw.chance(0.4):
         parts.add(box((thick, height - 0.05, length), (depth * 0.25, height / 2, 0)), darker(color))
     if draw.chance(0.35):
-        parts.add(box((depth * 0.9, 0.06, length * 0.97), (0.03, height + 0.025, 0), bevel=0.02), fabric(draw))
+        parts.add(
+            box((depth * 0.9, 0.06, length * 0.97), (0.03, height + 0.025, 0), bevel=0.02), fabric(draw)
+        )
 
 
 def stone(draw: Draw, parts: Parts) -> None:
@@ -123,14 +187,21 @@ def stone(draw: Draw, parts: Parts) -> None:
         place = (length / 2 - block[2] / 2) * draw.between(0.7, 1.0)
         parts.pair(box(block, (0, block[1] / 2, place), taper=(draw.between(0.7, 1), 1)), darker(color))
         if draw.chance(0.35):
-            parts.add(box((0.1, draw.between(0.3, 0.5), length * 0.98), (-depth / 2 + 0.05, height + 0.15, 0), bevel=0.02), color)
+            parts.add(
+                box(
+                    (0.1, draw.between(0.3, 0.5), length * 0.98),
+                    (-depth / 2 + 0.05, height + 0.15, 0),
+                    bevel=0.02,
+                ),
+                color,
+            )
 
 
 def garden(draw: Draw, parts: Parts) -> None:
     """Wooden bench with upright spindles or a panel in the back and flat arms."""
     depth, height, length = _size(draw)
     color = wood(draw) if draw.chance(0.7) else white(draw)
-    post = max(0.06, 0.042 * length)
+    post = max(0.06, 0.043 * length)
     z, x = length / 2 - post / 2, depth / 2 - post / 2
     tall = height + draw.between(0.38, 0.55)
     _rows(parts, draw, color, (-depth / 2, height), (depth / 2, height), draw.whole(1, 3), length)
@@ -144,8 +215,10 @@ def garden(draw: Draw, parts: Parts) -> None:
     count = draw.whole(3, 8)
     for k in range(count):
         at = (k + 0.5) / count * 2 - 1
-        parts.add(box((post, tall - height - 0.08, post), (-x, (tall + height) / 2, at * (z - post / 2))), color)
-    parts.pair(box((depth, post, post), (0, height - 0.06, z)), color)
+        parts.add(
+            box((post, tall - height - 0.08, post), (-x, (tall + height) / 2, at * (z - post / 2))), color
+        )
+    parts.pair(box((depth, post, post), (0, height - 0.04, z)), color)
     if draw.chance(0.5):
         parts.add(box((post, post, length), (draw.pick((0, x)), height - 0.1, 0)), color)
 
@@ -159,7 +232,7 @@ def picnic(draw: Draw, parts: Parts) -> None:
     thick = 0.036 * length
     parts.add(box((top, thick, length), (0, height, 0)), color)
     parts.pair(box((draw.between(0.24, 0.3), thick, length), (reach, seat, 0)), color, axis="x")
-    z, bar = length * draw.between(0.28, 0.38), 0.042 * length
+    z, bar = length * draw.between(0.28, 0.38), 0.048 * length
     parts.pair(box((2 * reach, bar, bar), (0, seat - 0.05, z)), frame)
     if draw.chance(0.6):
         parts.corners(tube([(reach * 0.75, 0, z), (top * 0.3, height, z)], bar * 0.55), frame)
@@ -178,14 +251,32 @@ def chest(draw: Draw, parts: Parts) -> None:
     outline = rectangle(length, depth, draw.between(0.02, 0.24))
     parts.add(extrude(outline, pad, (0, height - pad / 2, 0), axis="y", taper=0.96), cloth)
     leg = max(0.055, 0.042 * length)
-    parts.corners(rod((depth / 2 - leg, 0, length / 2 - leg), (depth / 2 - leg, height - pad, length / 2 - leg), leg * 0.55), color)
+    parts.corners(
+        rod(
+            (depth / 2 - leg, 0, length / 2 - leg),
+            (depth / 2 - leg, height - pad, length / 2 - leg),
+            leg * 0.55,
+        ),
+        color,
+    )
     kind = draw.pick(("none", "none", "back", "ends"))
     if kind == "back":
         tall = draw.between(0.35, 0.5)
-        parts.add(box((0.08, tall + 0.1, length), (-depth / 2 + 0.04, height + tall / 2 - 0.05, 0), bevel=0.02, shift=(-0.06, 0)), cloth)
+        parts.add(
+            box(
+                (0.08, tall + 0.1, length),
+                (-depth / 2 + 0.04, height + tall / 2 - 0.05, 0),
+                bevel=0.02,
+                shift=(-0.06, 0),
+            ),
+            cloth,
+        )
     elif kind == "ends":
         rise = draw.between(0.15, 0.3)
-        parts.pair(box((depth, rise + 0.1, 0.08), (0, height + rise / 2 - 0.05, length / 2 - 0.04), shift=(0, 0.07)), cloth)
+        parts.pair(
+            box((depth, rise + 0.1, 0.08), (0, height + rise / 2 - 0.05, length / 2 - 0.04), shift=(0, 0.07)),
+            cloth,
+        )
 
 
 STYLES = {

@@ -6,7 +6,7 @@ from math import cos, radians, sin
 
 from datasets.procedural.draw import Draw
 from datasets.procedural.parts import Color, Parts, dark, fabric, metal, paint, white, wood
-from datasets.procedural.primitives import box, ellipsoid, lathe, move, rectangle, extrude, rod, tube, turn
+from datasets.procedural.primitives import box, ellipsoid, extrude, lathe, move, rectangle, rod, tube, turn
 from zoo.geometry.mesh import Mesh
 
 STEM = 0.0255
@@ -27,10 +27,17 @@ def _shade(draw: Draw, low: float, high: float, wide: float) -> Mesh:
     tall = high - low
     if kind == "globe":
         return ellipsoid((wide, tall / 2, wide), (0, (low + high) / 2, 0), 8, 14)
-    top = {"cone": draw.between(0.35, 0.7), "drum": 1.0, "bell": 0.35, "empire": draw.between(0.2, 0.35)}[kind]
+    top = {"cone": draw.between(0.35, 0.7), "drum": 1.0, "bell": 0.35, "empire": draw.between(0.2, 0.35)}[
+        kind
+    ]
     outer = [(wide, low), (wide * (1 + top) / 2, (low + high) / 2), (wide * top, high)]
     if kind == "bell":
-        outer = [(wide, low), (wide * 0.62, low + tall * 0.35), (wide * 0.45, low + tall * 0.75), (wide * top, high)]
+        outer = [
+            (wide, low),
+            (wide * 0.62, low + tall * 0.35),
+            (wide * 0.45, low + tall * 0.75),
+            (wide * top, high),
+        ]
     wall = 0.042
     if wide < 0.14 or draw.chance(0.4):
         return lathe(outer, 16)
@@ -61,7 +68,14 @@ def floor(draw: Draw, parts: Parts) -> None:
         profile = [*profile[:-1], (STEM, y), (STEM * 1.9, y + 0.02), (STEM, y + 0.06), profile[-1]]
     parts.add(lathe(profile, 12), color)
     if draw.chance(0.25):  # a bowl that lights the ceiling
-        bowl = [(0.03, 0.9), (wide * 0.75, 0.94), (wide, 1.0), (wide - 0.045, 1.0), (wide * 0.6, 0.97), (0.012, 0.94)]
+        bowl = [
+            (0.03, 0.9),
+            (wide * 0.75, 0.94),
+            (wide, 1.0),
+            (wide - 0.045, 1.0),
+            (wide * 0.6, 0.97),
+            (0.012, 0.94),
+        ]
         parts.add(lathe(bowl, 16), _shade_color(draw))
     else:
         parts.add(_shade(draw, 1 - tall, 1.0, wide), _shade_color(draw))
@@ -77,9 +91,23 @@ def table(draw: Draw, parts: Parts) -> None:
     color = draw.pick((paint, metal, wood, white))(draw)
     kind = draw.pick(("vase", "gourd", "column", "block", "spindle"))
     if kind == "vase":
-        profile = [(foot, 0), (foot, 0.03), (body * 0.7, 0.06), (body, neck * 0.5), (body * 0.6, neck * 0.85), (0.035, neck)]
+        profile = [
+            (foot, 0),
+            (foot, 0.03),
+            (body * 0.7, 0.06),
+            (body, neck * 0.5),
+            (body * 0.6, neck * 0.85),
+            (0.035, neck),
+        ]
     elif kind == "gourd":
-        profile = [(foot, 0), (body, 0.1), (body, neck * 0.35), (body * 0.4, neck * 0.55), (body * 0.65, neck * 0.75), (0.035, neck)]
+        profile = [
+            (foot, 0),
+            (body, 0.1),
+            (body, neck * 0.35),
+            (body * 0.4, neck * 0.55),
+            (body * 0.65, neck * 0.75),
+            (0.035, neck),
+        ]
     elif kind == "column":
         profile = [(foot, 0), (foot, 0.04), (body * 0.45, 0.06), (body * 0.4, neck * 0.95), (0.035, neck)]
     elif kind == "spindle":
@@ -89,13 +117,25 @@ def table(draw: Draw, parts: Parts) -> None:
             profile += [(0.035, y), (body * draw.between(0.4, 0.9), y + 0.05), (0.035, y + 0.1)]
         profile.append((0.035, neck))
     else:
-        parts.add(box((body * 1.6, neck, body * 1.6), (0, neck / 2, 0), taper=(draw.between(0.5, 1.0),) * 2, bevel=0.02), color)
+        parts.add(
+            box(
+                (body * 1.6, neck, body * 1.6),
+                (0, neck / 2, 0),
+                taper=(draw.between(0.5, 1.0),) * 2,
+                bevel=0.02,
+            ),
+            color,
+        )
         profile = [(foot * 0.9, 0), (foot * 0.9, 0.036)]
     parts.add(lathe(profile, 14), color)
     shade, high = draw.between(0.22, 0.36), draw.between(0.86, 1.0)
     parts.add(rod((0, neck * 0.9, 0), (0, high - 0.02, 0), 0.03), metal(draw))
     if draw.chance(0.2):
-        box_shade = box((shade * 1.5, high - low, shade * 1.5), (0, (low + high) / 2, 0), taper=(draw.between(0.5, 1),) * 2)
+        box_shade = box(
+            (shade * 1.5, high - low, shade * 1.5),
+            (0, (low + high) / 2, 0),
+            taper=(draw.between(0.5, 1),) * 2,
+        )
         parts.add(box_shade, _shade_color(draw))
     else:
         parts.add(_shade(draw, low, high, shade), _shade_color(draw))
@@ -157,8 +197,16 @@ def pendant(draw: Draw, parts: Parts) -> None:
             parts.around(box((r, 0.04, 0.04), (r / 2, y + 0.025, 0)), 3, color, 20)
         parts.add(rod((0, low, 0), (0, drop, 0), STEM), color)
     else:
-        parts.add(ellipsoid((wide * 0.5, tall * 0.4, wide * 0.5), (0, low + tall * 0.5, 0), 6, 10), (0.95, 0.93, 0.8))
-        rib = [(0.01, drop, 0), (wide * 0.9, drop - tall * 0.25, 0), (wide * 0.9, low + tall * 0.25, 0), (0.01, low, 0)]
+        parts.add(
+            ellipsoid((wide * 0.5, tall * 0.4, wide * 0.5), (0, low + tall * 0.5, 0), 6, 10),
+            (0.95, 0.93, 0.8),
+        )
+        rib = [
+            (0.01, drop, 0),
+            (wide * 0.9, drop - tall * 0.25, 0),
+            (wide * 0.9, low + tall * 0.25, 0),
+            (0.01, low, 0),
+        ]
         parts.around(tube(rib, 0.024), draw.whole(4, 6), color, 13)
 
 
@@ -206,16 +254,28 @@ def chandelier(draw: Draw, parts: Parts) -> None:
     hanging = draw.chance(0.7)
     low = draw.between(0.25, 0.45) if hanging else 0.55
     y0 = 0.0 if hanging else -0.35
-    body = [(0.03, y0 + 0.02), (0.08, low * 0.3), (0.03, low * 0.55), (0.06, low * 0.8), (STEM, low), (STEM, 1.0 if hanging else 0.6)]
+    body = [
+        (0.03, y0 + 0.02),
+        (0.08, low * 0.3),
+        (0.03, low * 0.55),
+        (0.06, low * 0.8),
+        (STEM, low),
+        (STEM, 1.0 if hanging else 0.6),
+    ]
     if not hanging:
         body = [(0.16, y0), (0.16, y0 + 0.036), (STEM, y0 + 0.06), *body[1:]]
     parts.add(lathe(body, 12), color)
     if hanging:
         parts.add(lathe([(0.03, 0.95), (0.08, 0.965), (0.08, 1.0)], 12), color)
     sag, tip = draw.between(0.02, 0.12), low * draw.between(0.3, 0.8)
-    arm = [(0, low * 0.35, 0), (reach * 0.5, low * 0.35 - sag, 0), (reach * 0.92, low * 0.35, 0), (reach, tip, 0)]
+    arm = [
+        (0, low * 0.35, 0),
+        (reach * 0.5, low * 0.35 - sag, 0),
+        (reach * 0.92, low * 0.35, 0),
+        (reach, tip, 0),
+    ]
     start = draw.between(5, 85)
-    parts.around(tube(arm, 0.024, 6), count, color, start)
+    parts.around(tube(arm, 0.0255, 8), count, color, start)
     cup = draw.between(0.05, 0.09)
     if draw.chance(0.5):
         bulb = rod((reach, tip, 0), (reach, tip + draw.between(0.1, 0.18), 0), 0.03)
@@ -234,17 +294,41 @@ def lantern(draw: Draw, parts: Parts) -> None:
     small = draw.between(0.6, 0.9)
     sides = 4 if square else draw.pick((6, 12))
     parts.add(lathe([(wide * small, low), (wide, low + tall)], sides), pane)
-    parts.add(lathe([(wide * 1.25, low + tall - 0.005), (wide * 0.35, low + tall + wide * 0.9), (0.03, low + tall + wide * 1.3)], sides), color)
+    parts.add(
+        lathe(
+            [
+                (wide * 1.25, low + tall - 0.005),
+                (wide * 0.35, low + tall + wide * 0.9),
+                (0.03, low + tall + wide * 1.3),
+            ],
+            sides,
+        ),
+        color,
+    )
     parts.add(lathe([(wide * small * 1.1, low - 0.035), (wide * small * 1.1, low + 0.005)], sides), color)
     if post:
         foot = draw.between(0.08, 0.14)
-        profile = [(foot, 0), (foot, 0.05), (foot * 0.5, 0.12), (0.03, 0.2), (STEM, low - 0.06), (0.05, low)]
+        profile = [
+            (foot, 0),
+            (foot, 0.05),
+            (foot * 0.5, 0.12),
+            (0.033, 0.2),
+            (STEM * 1.25, low - 0.06),
+            (0.06, low),
+        ]
         parts.add(lathe(profile, 12), color)
     else:  # on a wall at -x
         reach = wide + draw.between(0.1, 0.25)
         top = low + tall + wide
         parts.add(box((0.045, draw.between(0.25, 0.4), 0.12), (-reach, top, 0), bevel=0.01), color)
-        parts.add(tube([(-reach, top, 0), (-reach * 0.5, top + 0.16, 0), (0, top + 0.14, 0), (0, top - 0.02, 0)], 0.026, 8), color)
+        parts.add(
+            tube(
+                [(-reach, top, 0), (-reach * 0.5, top + 0.16, 0), (0, top + 0.14, 0), (0, top - 0.02, 0)],
+                0.026,
+                8,
+            ),
+            color,
+        )
 
 
 STYLES = {

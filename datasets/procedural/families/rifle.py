@@ -6,7 +6,7 @@ from datasets.procedural.draw import Draw
 from datasets.procedural.parts import Color, Parts, dark, darker, fabric, metal, wood
 from datasets.procedural.primitives import box, extrude, move, rod, tube, turn
 
-BARREL = 0.0235
+BARREL = 0.0245
 """Least radius of a barrel: it meets a line of cell centres of a 32^3 grid wherever it lies."""
 FLAT = 0.05
 """Usual thickness of a stock or receiver across (z)."""
@@ -25,7 +25,10 @@ def _barrel(parts: Parts, draw: Draw, start: float, stop: float, y: float, color
     elif kind == "silencer":
         parts.add(rod((stop - 0.17, y, 0), (stop + 0.01, y, 0), 0.033), darker(color))
     elif kind == "sight":
-        parts.add(box((0.035, 0.075, 0.034), (stop - draw.between(0.03, 0.08), y + 0.045, 0), taper=(0.6, 1)), darker(color))
+        parts.add(
+            box((0.035, 0.075, 0.034), (stop - draw.between(0.03, 0.08), y + 0.045, 0), taper=(0.6, 1)),
+            darker(color),
+        )
 
 
 def _grip(parts: Parts, draw: Draw, x: float, y: float, color: Color) -> None:
@@ -33,7 +36,12 @@ def _grip(parts: Parts, draw: Draw, x: float, y: float, color: Color) -> None:
     tall, lean = draw.between(0.1, 0.14), draw.between(8, 28)
     grip = box((0.055, tall, 0.045), (0, -tall / 2, 0), taper=(0.9, 1), bevel=0.006)
     parts.add(move(turn(grip, "z", -lean), (x, y + 0.01, 0)), color)
-    guard = [(x + 0.02, y - 0.002, 0.0), (x + 0.03, y - 0.045, 0.0), (x + 0.1, y - 0.045, 0.0), (x + 0.11, y - 0.002, 0.0)]
+    guard = [
+        (x + 0.02, y - 0.002, 0.0),
+        (x + 0.03, y - 0.045, 0.0),
+        (x + 0.1, y - 0.045, 0.0),
+        (x + 0.11, y - 0.002, 0.0),
+    ]
     parts.add(tube(guard, 0.018), darker(color))
 
 
@@ -59,7 +67,9 @@ def _scope(parts: Parts, draw: Draw, x: float, y: float) -> None:
     lift = draw.between(0.055, 0.07)
     bell = draw.between(0.03, 0.038)
     parts.add(rod((x - length / 2, y + lift, 0), (x + length / 2, y + lift, 0), BARREL), color)
-    parts.add(rod((x + length * 0.25, y + lift, 0), (x + length / 2 + 0.02, y + lift, 0), BARREL, bell), color)
+    parts.add(
+        rod((x + length * 0.25, y + lift, 0), (x + length / 2 + 0.02, y + lift, 0), BARREL, bell), color
+    )
     parts.add(rod((x - length / 2 - 0.02, y + lift, 0), (x - length * 0.3, y + lift, 0), bell * 0.9), color)
     for dx in (-0.16, 0.16):
         parts.add(box((0.035, lift, 0.036), (x + dx * length, y + lift / 2, 0)), color)
@@ -74,7 +84,12 @@ def _sights(parts: Parts, draw: Draw, x: float, y: float) -> None:
     if kind == "scope":
         _scope(parts, draw, x, y)
     elif kind == "handle":
-        path = [(x - 0.1, y - 0.01, 0), (x - 0.08, y + 0.06, 0), (x + 0.06, y + 0.06, 0), (x + 0.1, y - 0.01, 0)]
+        path = [
+            (x - 0.1, y - 0.01, 0),
+            (x - 0.08, y + 0.06, 0),
+            (x + 0.06, y + 0.06, 0),
+            (x + 0.1, y - 0.01, 0),
+        ]
         parts.add(tube(path, 0.024), color)
     elif kind == "dot":
         parts.add(box((0.09, 0.065, 0.045), (x, y + 0.03, 0), bevel=0.01), color)
@@ -84,7 +99,7 @@ def _sights(parts: Parts, draw: Draw, x: float, y: float) -> None:
 
 def _bipod(parts: Parts, draw: Draw, x: float, y: float) -> None:
     color, drop, spread = metal(draw), draw.between(0.13, 0.2), draw.between(0.06, 0.11)
-    parts.pair(rod((x, y, 0), (x + draw.between(-0.03, 0.05), y - drop, spread), 0.0225, sides=6), color)
+    parts.pair(rod((x, y, 0), (x + draw.between(-0.03, 0.05), y - drop, spread), 0.025), color)
 
 
 def _butt(parts: Parts, draw: Draw, x: float, y: float, length: float, color: Color) -> None:
@@ -93,16 +108,28 @@ def _butt(parts: Parts, draw: Draw, x: float, y: float, length: float, color: Co
     end, tall = x - length, draw.between(0.11, 0.15)
     drop = draw.between(0.0, 0.035)
     if kind in ("solid", "thumb"):
-        outline = [(x + 0.01, y - 0.03), (x + 0.01, y + 0.025), (end, y + 0.02 - drop), (end, y + 0.02 - drop - tall)]
+        outline = [
+            (x + 0.01, y - 0.03),
+            (x + 0.01, y + 0.025),
+            (end, y + 0.02 - drop),
+            (end, y + 0.02 - drop - tall),
+        ]
         if kind == "thumb":
-            parts.add(extrude(outline[1:3] + [(end, y - 0.03 - drop), (x, y - 0.02)], FLAT), color)
+            parts.add(extrude([*outline[1:3], (end, y - 0.03 - drop), (x, y - 0.02)], FLAT), color)
             parts.add(box((0.05, tall, FLAT), (end + 0.025, y + 0.02 - drop - tall / 2, 0)), color)
-            parts.add(box((length * 0.6, 0.04, FLAT * 0.9), (end + length * 0.3, y + 0.03 - drop - tall, 0)), color)
+            parts.add(
+                box((length * 0.6, 0.04, FLAT * 0.9), (end + length * 0.3, y + 0.03 - drop - tall, 0)), color
+            )
         else:
             parts.add(extrude(outline, FLAT), color)
     elif kind == "frame":
-        path = [(x, y + 0.01, 0), (end + 0.02, y - drop, 0), (end + 0.02, y - drop - tall, 0), (x - 0.02, y - 0.03, 0)]
-        parts.add(tube(path, 0.0225), darker(color))
+        path = [
+            (x, y + 0.01, 0),
+            (end + 0.02, y - drop, 0),
+            (end + 0.02, y - drop - tall, 0),
+            (x - 0.02, y - 0.03, 0),
+        ]
+        parts.add(tube(path, 0.025), darker(color))
     else:
         parts.add(rod((end + 0.05, y, 0), (x + 0.01, y, 0), 0.025), metal(draw))
         block = length * draw.between(0.45, 0.65)
@@ -118,22 +145,47 @@ def assault(draw: Draw, parts: Parts) -> None:
     parts.add(box((front - back, tall, FLAT), ((front + back) / 2, 0, 0), bevel=0.006), steel)
     guard = draw.between(0.16, 0.28)
     thick = draw.between(0.05, 0.066)
-    parts.add(rod((front - 0.01, 0.005, 0), (front + guard, 0.005, 0), thick * 0.58, thick * 0.5, sides=draw.pick((6, 8, 10))), color)
+    parts.add(
+        rod(
+            (front - 0.01, 0.005, 0),
+            (front + guard, 0.005, 0),
+            thick * 0.58,
+            thick * 0.5,
+            sides=draw.pick((6, 8, 10)),
+        ),
+        color,
+    )
     _barrel(parts, draw, front, front + guard + draw.between(0.08, 0.22), 0.01, steel)
-    _magazine(parts, draw, draw.between(-0.08, -0.02) + front, -tall / 2, steel if draw.chance(0.6) else color)
+    _magazine(
+        parts, draw, draw.between(-0.08, -0.02) + front, -tall / 2, steel if draw.chance(0.6) else color
+    )
     _grip(parts, draw, back + 0.05, -tall / 2, color)
     _butt(parts, draw, back, 0.0, draw.between(0.2, 0.3), color)
     _sights(parts, draw, (front + back) / 2, tall / 2)
     if draw.chance(0.25):
-        parts.add(rod((front + 0.04, -0.05, 0), (front + guard, -0.05, 0), 0.028), steel)  # grenade launcher
+        parts.add(rod((front + 0.04, -0.046, 0), (front + guard, -0.046, 0), 0.03), steel)  # grenade launcher
 
 
 def _long_stock(parts: Parts, draw: Draw, color: Color, tip: float) -> None:
     """One piece of wood from the butt to under the barrel, up to x = `tip`."""
     tall, wrist = draw.between(0.1, 0.14), draw.between(0.05, 0.06)
     drop = draw.between(0.02, 0.06)
-    upper = [(-0.5, 0.01 - drop), (-0.3, -drop * 0.4), (-0.2, -0.012), (-0.12, 0.02), (0.1, 0.02), (tip, 0.012)]
-    lower = [(-0.5, 0.01 - drop - tall), (-0.3, -drop - wrist * 1.4), (-0.2, -wrist - 0.03), (-0.12, -0.045), (0.1, -0.04), (tip, -0.03)]
+    upper = [
+        (-0.5, 0.01 - drop),
+        (-0.3, -drop * 0.4),
+        (-0.2, -0.012),
+        (-0.12, 0.02),
+        (0.1, 0.02),
+        (tip, 0.012),
+    ]
+    lower = [
+        (-0.5, 0.01 - drop - tall),
+        (-0.3, -drop - wrist * 1.4),
+        (-0.2, -wrist - 0.03),
+        (-0.12, -0.045),
+        (0.1, -0.04),
+        (tip, -0.03),
+    ]
     parts.add(extrude(lower + upper[::-1], draw.between(0.045, 0.056)), color)
 
 
@@ -147,7 +199,9 @@ def bolt_action(draw: Draw, parts: Parts) -> None:
     bolt = draw.between(-0.16, -0.08)
     side = draw.pick((-1, 1))
     parts.add(tube([(bolt, 0.02, 0), (bolt - 0.01, 0.0, side * 0.07)], 0.023), metal(draw))
-    parts.add(tube([(-0.15, -0.04, 0), (-0.13, -0.085, 0), (-0.06, -0.085, 0), (-0.04, -0.04, 0)], 0.02), steel)
+    parts.add(
+        tube([(-0.15, -0.04, 0), (-0.13, -0.085, 0), (-0.06, -0.085, 0), (-0.04, -0.04, 0)], 0.02), steel
+    )
     if draw.chance(0.6):
         _scope(parts, draw, draw.between(-0.12, -0.02), 0.05)
     if draw.chance(0.35):
@@ -161,13 +215,13 @@ def sniper(draw: Draw, parts: Parts) -> None:
     parts.add(box((front - back, 0.06, FLAT), ((front + back) / 2, 0, 0)), steel)
     rail = draw.between(0.14, 0.24)
     parts.add(box((rail, 0.05, 0.05), (front + rail / 2 - 0.01, -0.012, 0), taper=(1, 0.8)), color)
-    stop = draw.between(0.5, 0.62)
+    stop = draw.between(0.44, 0.54)
     _barrel(parts, draw, front, stop, 0.008, steel)
     _scope(parts, draw, draw.between(-0.1, -0.02), 0.03)
     _grip(parts, draw, back + 0.06, -0.03, color)
     if draw.chance(0.7):
         _magazine(parts, draw, -0.03, -0.03, steel)
-    _butt(parts, draw, back, 0.0, draw.between(0.24, 0.32), color)
+    _butt(parts, draw, back, 0.0, draw.between(0.22, 0.29), color)
     if draw.chance(0.5):
         parts.add(box((0.12, 0.05, 0.042), (-0.36, 0.035, 0), bevel=0.01), darker(color))
     if draw.chance(0.8):
@@ -184,9 +238,11 @@ def shotgun(draw: Draw, parts: Parts) -> None:
         reach = stop - draw.between(0.02, 0.16)
         parts.add(rod((-0.01, -0.03, 0), (reach, -0.03, 0), BARREL), steel)
         pump = draw.between(0.05, 0.16)
-        parts.add(rod((pump, -0.032, 0), (pump + draw.between(0.12, 0.18), -0.032, 0), 0.036, sides=10), color)
+        parts.add(
+            rod((pump, -0.032, 0), (pump + draw.between(0.12, 0.18), -0.032, 0), 0.036, sides=10), color
+        )
     else:
-        parts.add(box((0.14, 0.07, 0.06), (-0.08, 0, 0), bevel=0.012), steel)
+        parts.add(box((0.19, 0.07, 0.06), (-0.105, 0, 0), bevel=0.012), steel)
         if draw.chance(0.5):
             parts.pair(rod((-0.02, 0.012, 0.02), (stop, 0.012, 0.02), 0.021), steel)
         else:
@@ -196,7 +252,14 @@ def shotgun(draw: Draw, parts: Parts) -> None:
         parts.add(box((fore, 0.04, 0.05), (fore / 2 - 0.02, -0.028, 0), bevel=0.01, taper=(0.95, 1)), color)
     parts.add(tube([(-0.17, -0.03, 0), (-0.15, -0.08, 0), (-0.08, -0.08, 0), (-0.06, -0.03, 0)], 0.02), steel)
     drop, tall = draw.between(0.03, 0.07), draw.between(0.1, 0.14)
-    outline = [(-0.18, -0.035), (-0.18, 0.03), (-0.28, -0.005), (-0.5, 0.01 - drop), (-0.5, 0.01 - drop - tall), (-0.3, -0.075)]
+    outline = [
+        (-0.18, -0.035),
+        (-0.18, 0.03),
+        (-0.28, -0.005),
+        (-0.5, 0.01 - drop),
+        (-0.5, 0.01 - drop - tall),
+        (-0.3, -0.075),
+    ]
     outline = [outline[5], outline[0], outline[1], outline[2], outline[3], outline[4]]
     parts.add(extrude(outline, FLAT), color)
     if draw.chance(0.3):
@@ -235,7 +298,13 @@ def carbine(draw: Draw, parts: Parts) -> None:
     kind = draw.pick(("below", "drum", "side"))
     at = draw.between(0.02, length / 2 - 0.05)
     if kind == "below":
-        parts.add(move(turn(box((0.046, draw.between(0.18, 0.26), 0.04), (0, -0.1, 0)), "z", draw.between(0, 10)), (at, -0.02, 0)), steel)
+        parts.add(
+            move(
+                turn(box((0.046, draw.between(0.18, 0.26), 0.04), (0, -0.1, 0)), "z", draw.between(0, 10)),
+                (at, -0.02, 0),
+            ),
+            steel,
+        )
     elif kind == "drum":
         parts.add(rod((at, -0.1, -0.035), (at, -0.1, 0.035), 0.075, sides=14), steel)
         parts.add(box((0.05, 0.08, 0.045), (at, -0.05, 0)), steel)

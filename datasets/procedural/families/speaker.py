@@ -6,7 +6,19 @@ import numpy as np
 
 from datasets.procedural.draw import Draw
 from datasets.procedural.parts import Color, Parts, dark, darker, metal, paint, white, wood
-from datasets.procedural.primitives import box, ellipse, ellipsoid, extrude, lathe, loft, move, rectangle, rod, tube, turn
+from datasets.procedural.primitives import (
+    box,
+    ellipse,
+    ellipsoid,
+    extrude,
+    lathe,
+    loft,
+    move,
+    rectangle,
+    rod,
+    tube,
+    turn,
+)
 from zoo.geometry.mesh import Mesh
 
 
@@ -32,7 +44,12 @@ def _module(depth: float, low: float, high: float, width: float, hole: float, de
             quadrant = np.where((np.sign(circle) == (sy, sz)).all(1), corner, -1)
             square[int(np.argmax(np.round(quadrant, 6)))] = (sy * tall / 2, sz * width / 2)
     radius = min(hole, 0.46 * min(tall, width))
-    rings = ((-depth / 2, square), (depth / 2, square), (depth / 2, circle * radius), (depth / 2 - deep, circle * radius * 0.4))
+    rings = (
+        (-depth / 2, square),
+        (depth / 2, square),
+        (depth / 2, circle * radius),
+        (depth / 2 - deep, circle * radius * 0.4),
+    )
     sections = np.empty((4, sides, 3))
     for k, (x, ring) in enumerate(rings):
         sections[k, :, 0] = x
@@ -43,19 +60,34 @@ def _module(depth: float, low: float, high: float, width: float, hole: float, de
 def _cone(parts: Parts, draw: Draw, x: float, y: float, radius: float, z: float = 0.0) -> None:
     """Driver that stands proud of the front: surround, sunken membrane, dust cap."""
     edge = max(0.25 * radius, 0.012)
-    ring = [(radius - edge, -0.02), (radius, -0.02), (radius, 0.016), (radius - edge * 0.5, 0.03), (radius - edge, 0.016)]
+    ring = [
+        (radius - edge, -0.02),
+        (radius, -0.02),
+        (radius, 0.016),
+        (radius - edge * 0.5, 0.03),
+        (radius - edge, 0.016),
+    ]
     parts.add(_forward(lathe(ring, 14, around=True), x, y, z), dark(draw))
-    parts.add(_forward(lathe([(radius - edge * 0.6, -0.01), (radius - edge * 0.6, 0.006)], 14), x, y, z), metal(draw))
-    parts.add(_forward(ellipsoid((radius * 0.35, 0.03, radius * 0.35), (0, 0, 0), 4, 10), x, y, z), dark(draw))
+    parts.add(
+        _forward(lathe([(radius - edge * 0.6, -0.01), (radius - edge * 0.6, 0.006)], 14), x, y, z),
+        metal(draw),
+    )
+    parts.add(
+        _forward(ellipsoid((radius * 0.35, 0.03, radius * 0.35), (0, 0, 0), 4, 10), x, y, z), dark(draw)
+    )
 
 
-def _drivers(parts: Parts, draw: Draw, depth: float, width: float, low: float, high: float, count: int, color: Color) -> None:
+def _drivers(
+    parts: Parts, draw: Draw, depth: float, width: float, low: float, high: float, count: int, color: Color
+) -> None:
     """A column of `count` drivers, growing downwards; each recessed in its own piece of the box."""
     weights = [1.0 + draw.between(0.0, 0.9) * (count - 1 - k) for k in range(count)]
     total, y = sum(weights), low
     for k, weight in enumerate(weights):
         tall = (high - low) * weight / total
-        radius = min(0.44 * width, 0.44 * tall) * (draw.between(0.7, 1.0) if k < count - 1 or count == 1 else draw.between(0.45, 0.8))
+        radius = min(0.44 * width, 0.44 * tall) * (
+            draw.between(0.7, 1.0) if k < count - 1 or count == 1 else draw.between(0.45, 0.8)
+        )
         deep = min(draw.between(0.3, 0.8) * radius, 0.6 * depth)
         parts.add(_module(depth, y, y + tall, width, radius, deep), color)
         if draw.chance(0.75):
@@ -77,22 +109,34 @@ def bookshelf(draw: Draw, parts: Parts) -> None:
         _cone(parts, draw, depth / 2, draw.between(0.3, 0.36), big * 0.9)
         _cone(parts, draw, depth / 2, draw.between(0.74, 0.8), big * draw.between(0.35, 0.6))
     if draw.chance(0.3):
-        parts.corners(rod((depth * 0.38, -0.06, width * 0.38), (depth * 0.38, 0.01, width * 0.38), 0.04), dark(draw))
+        parts.corners(
+            rod((depth * 0.38, -0.06, width * 0.38), (depth * 0.38, 0.01, width * 0.38), 0.04), dark(draw)
+        )
 
 
 def tower(draw: Draw, parts: Parts) -> None:
     """Tall and slender with three to five drivers, on a plinth or spikes."""
     width, depth = draw.between(0.18, 0.32), draw.between(0.22, 0.42)
     color = _box_color(draw)
-    low = draw.between(0.02, 0.3)
-    if low > 0.05:
+    low = max(0.0, draw.between(-0.1, 0.3))
+    if low > 0.0:
         parts.add(box((depth, low + 0.01, width), (0, low / 2, 0)), color)
     if draw.chance(0.65):
         _drivers(parts, draw, depth, width, low, 1.0, draw.whole(2, 4), color)
     else:
-        parts.add(box((depth, 1.0 - low, width), (0, (1 + low) / 2, 0), bevel=0.02, taper=(draw.between(0.6, 1), draw.between(0.7, 1))), color)
+        parts.add(
+            box(
+                (depth, 1.0 - low, width),
+                (0, (1 + low) / 2, 0),
+                bevel=0.02,
+                taper=(draw.between(0.6, 1), draw.between(0.7, 1)),
+            ),
+            color,
+        )
         for k in range(draw.whole(2, 4)):
-            _cone(parts, draw, depth / 2 * (0.97 - 0.03 * k), 0.92 - 0.2 * k, width * draw.between(0.25, 0.42))
+            _cone(
+                parts, draw, depth / 2 * (0.97 - 0.03 * k), 0.92 - 0.2 * k, width * draw.between(0.25, 0.42)
+            )
     if draw.chance(0.6):
         over = draw.between(1.1, 1.6)
         parts.add(box((depth * over, 0.042, width * over), (0, 0.0, 0), bevel=0.008), dark(draw))
@@ -108,10 +152,26 @@ def cylinder(draw: Draw, parts: Parts) -> None:
         parts.add(lathe([(radius * 0.8, 0.99), (radius * 0.75, 1.03)], 18), color)
     elif kind == "ring":
         groove = draw.between(0.15, 0.3)
-        parts.add(lathe([(radius, 0), (radius, 1 - groove), (radius * 0.6, 1 - groove), (radius * 0.6, 0.93), (radius, 0.93), (radius, 1.0)], 18), color)
+        parts.add(
+            lathe(
+                [
+                    (radius, 0),
+                    (radius, 1 - groove),
+                    (radius * 0.6, 1 - groove),
+                    (radius * 0.6, 0.93),
+                    (radius, 0.93),
+                    (radius, 1.0),
+                ],
+                18,
+            ),
+            color,
+        )
     elif kind == "waist":
         waist = draw.between(0.5, 0.8)
-        parts.add(lathe([(radius, 0), (radius * waist, 0.45), (radius * waist, 0.55), (radius * 0.9, 1.0)], 18), color)
+        parts.add(
+            lathe([(radius, 0), (radius * waist, 0.45), (radius * waist, 0.55), (radius * 0.9, 1.0)], 18),
+            color,
+        )
     else:
         parts.add(lathe([(radius, 0), (radius, 0.1), (radius * draw.between(0.3, 0.7), 1.0)], 18), color)
     if draw.chance(0.6):
@@ -135,13 +195,23 @@ def rounded(draw: Draw, parts: Parts) -> None:
         parts.add(extrude(outline, deep, (0, y, 0), axis="x"), color)
         x = deep / 2 - 0.02
     else:
-        loop = [(0.55, -deep * 0.5), (0.95, -deep * 0.35), (1.0, 0.0), (0.95, deep * 0.35), (0.55, deep * 0.5)]
+        loop = [
+            (0.55, -deep * 0.5),
+            (0.95, -deep * 0.35),
+            (1.0, 0.0),
+            (0.95, deep * 0.35),
+            (0.55, deep * 0.5),
+        ]
         parts.add(_forward(lathe([(r * tall, h) for r, h in loop], 18, around=True), 0, y), color)
         parts.add(rod((-0.06, y, 0), (0.06, y, 0), tall * 0.62, sides=16), dark(draw))
         x = 0.05
     radius = min(wide, tall) * draw.between(0.4, 0.6)
-    parts.add(_forward(lathe([(radius, -0.08), (radius, 0.05), (radius * 0.85, 0.06)], 16), x, y), darker(color))
-    parts.add(_forward(ellipsoid((radius * 0.4, 0.07, radius * 0.4), (0, 0, 0), 5, 10), x + 0.05, y), metal(draw))
+    parts.add(
+        _forward(lathe([(radius, -0.08), (radius, 0.05), (radius * 0.85, 0.06)], 16), x, y), darker(color)
+    )
+    parts.add(
+        _forward(ellipsoid((radius * 0.4, 0.07, radius * 0.4), (0, 0, 0), 5, 10), x + 0.05, y), metal(draw)
+    )
     if draw.chance(0.5):
         parts.add(lathe([(0.28, 0), (0.28, 0.036), (0.05, 0.06), (0.05, lift + 0.1)], 14), metal(draw))
     else:
@@ -185,12 +255,28 @@ def amplifier(draw: Draw, parts: Parts) -> None:
             for k in range(2):
                 module = _module(depth, 0.5 * k, 0.5 * (k + 1), width / 2, 0.2, 0.1)
                 parts.add(move(module, (0, 0, sz * width / 4)), color)
-                parts.add(_forward(ellipsoid((0.08, 0.06, 0.08), (0, 0, 0), 4, 10), depth / 2 - 0.1, 0.25 + 0.5 * k, sz * width / 4), metal(draw))
+                parts.add(
+                    _forward(
+                        ellipsoid((0.08, 0.06, 0.08), (0, 0, 0), 4, 10),
+                        depth / 2 - 0.1,
+                        0.25 + 0.5 * k,
+                        sz * width / 4,
+                    ),
+                    metal(draw),
+                )
         if draw.chance(0.6):
-            parts.add(box((depth * 0.8, 0.28, width * 0.95), (-0.02, 1.14, 0), taper=(0.85, 1)), darker(paint(draw)))
+            parts.add(
+                box((depth * 0.8, 0.28, width * 0.95), (-0.02, 1.14, 0), taper=(0.85, 1)), darker(paint(draw))
+            )
     elif kind == "wedge":
         width, depth = draw.between(0.9, 1.3), draw.between(0.7, 0.9)
-        outline = [(depth / 2, 0), (depth / 2, 0.15), (-depth * 0.1, 0.62), (-depth / 2, 0.62), (-depth / 2, 0)]
+        outline = [
+            (depth / 2, 0),
+            (depth / 2, 0.15),
+            (-depth * 0.1, 0.62),
+            (-depth / 2, 0.62),
+            (-depth / 2, 0),
+        ]
         parts.add(extrude(outline, width), color)
         slope = float(np.degrees(np.arctan2(0.47, 0.6 * depth)))
         for z, radius in ((-width * 0.2, 0.22), (width * 0.28, 0.12)):
@@ -203,7 +289,18 @@ def amplifier(draw: Draw, parts: Parts) -> None:
         mouth = draw.between(0.16, 0.24)
         flare = box((0.14, mouth, width * 0.45), (0, 0, 0))
         parts.add(move(flare, (depth / 2 - 0.03, 0.76, 0)), metal(draw))
-        parts.pair(tube([(-0.1, 0.4, width / 2 - 0.02), (-0.1, 0.45, width / 2 + 0.05), (-0.1, 0.6, width / 2 + 0.05), (-0.1, 0.65, width / 2 - 0.02)], 0.03), metal(draw))
+        parts.pair(
+            tube(
+                [
+                    (-0.1, 0.4, width / 2 - 0.02),
+                    (-0.1, 0.45, width / 2 + 0.05),
+                    (-0.1, 0.6, width / 2 + 0.05),
+                    (-0.1, 0.65, width / 2 - 0.02),
+                ],
+                0.03,
+            ),
+            metal(draw),
+        )
     if draw.chance(0.3):
         parts.add(box((0.05, 0.05, 0.3), (0, 1.02 if kind != "wedge" else 0.64, 0)), metal(draw))
 
@@ -217,21 +314,55 @@ def soundbar(draw: Draw, parts: Parts) -> None:
         outline = rectangle(deep, tall, draw.between(0.01, 0.06))
         parts.add(extrude(outline, width, (0, tall / 2, 0)), color)
         for k in range(draw.whole(2, 5)):
-            _cone(parts, draw, deep / 2 - 0.005, tall / 2, tall * 0.38, (k + 0.5) / 5 - 0.5 if draw.chance(0.2) else 0.4 - 0.2 * k)
+            _cone(
+                parts,
+                draw,
+                deep / 2 - 0.005,
+                tall / 2,
+                tall * 0.38,
+                (k + 0.5) / 5 - 0.5 if draw.chance(0.2) else 0.4 - 0.2 * k,
+            )
     elif kind == "radio":
         tall, deep = draw.between(0.5, 0.68), draw.between(0.22, 0.35)
         parts.add(box((deep, tall, width), (0, tall / 2, 0), bevel=0.04), color)
         _cone(parts, draw, deep / 2, tall / 2, tall * draw.between(0.3, 0.4), -0.22)
         parts.add(box((0.05, tall * 0.4, 0.3), (deep / 2, tall * 0.62, 0.26)), metal(draw))
-        parts.add(tube([(0, tall - 0.02, 0.4), (0, tall + 0.14, 0.36), (0, tall + 0.14, -0.36), (0, tall - 0.02, -0.4)], 0.026), metal(draw))
+        parts.add(
+            tube(
+                [
+                    (0, tall - 0.02, 0.4),
+                    (0, tall + 0.14, 0.36),
+                    (0, tall + 0.14, -0.36),
+                    (0, tall - 0.02, -0.4),
+                ],
+                0.026,
+            ),
+            metal(draw),
+        )
     else:
         tall, deep = draw.between(0.42, 0.55), draw.between(0.2, 0.3)
         for z in (-1, 1):
             parts.add(move(_module(deep, 0, tall, 0.36, 0.17, 0.08), (0, 0, z * 0.32)), color)
-            parts.add(_forward(ellipsoid((0.08, 0.06, 0.08), (0, 0, 0), 4, 10), deep / 2 - 0.07, tall / 2, z * 0.32), metal(draw))
+            parts.add(
+                _forward(
+                    ellipsoid((0.08, 0.06, 0.08), (0, 0, 0), 4, 10), deep / 2 - 0.07, tall / 2, z * 0.32
+                ),
+                metal(draw),
+            )
         parts.add(box((deep * 0.9, tall * 0.95, 0.3), (0, tall / 2, 0)), darker(metal(draw)))
         if draw.chance(0.6):
-            parts.add(tube([(0, tall - 0.02, 0.44), (0, tall + 0.12, 0.44), (0, tall + 0.12, -0.44), (0, tall - 0.02, -0.44)], 0.026), dark(draw))
+            parts.add(
+                tube(
+                    [
+                        (0, tall - 0.02, 0.44),
+                        (0, tall + 0.12, 0.44),
+                        (0, tall + 0.12, -0.44),
+                        (0, tall - 0.02, -0.44),
+                    ],
+                    0.026,
+                ),
+                dark(draw),
+            )
 
 
 STYLES = {

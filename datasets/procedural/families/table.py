@@ -7,11 +7,16 @@ from datasets.procedural.parts import Color, Parts, darker, glass, metal, surfac
 from datasets.procedural.primitives import box, ellipse, extrude, lathe, rectangle, rod, tube
 
 
-def _top(parts: Parts, draw: Draw, depth: float, length: float, height: float, color: Color, round_: float = 0.0) -> float:
+def _top(
+    parts: Parts, draw: Draw, depth: float, length: float, height: float, color: Color, round_: float = 0.0
+) -> float:
     """Table top whose upper side is at `height`; returns its thickness, at least a cell of a 32^3 grid."""
     thick = max(draw.between(0.03, 0.06), 0.037 * max(depth, length, height))
     outline = rectangle(length, depth, round_, 4)
-    parts.add(extrude(outline, thick, (0, height - thick / 2, 0), axis="y", taper=draw.pick((1.0, 1.0, 0.97))), color)
+    parts.add(
+        extrude(outline, thick, (0, height - thick / 2, 0), axis="y", taper=draw.pick((1.0, 1.0, 0.97))),
+        color,
+    )
     return thick
 
 
@@ -24,21 +29,38 @@ def four_leg(draw: Draw, parts: Parts) -> None:
     depth, length, height = draw.between(0.6, 1.0), draw.between(0.7, 1.9), draw.between(0.68, 0.8)
     color = surface(draw)
     frame = color if draw.chance(0.6) else surface(draw)
-    thick = _top(parts, draw, depth, length, height, color, draw.between(0.05, 0.3) if draw.chance(0.4) else 0)
+    round_ = draw.between(0.05, 0.5) * depth if draw.chance(0.4) else 0.0
+    thick = _top(parts, draw, depth, length, height, color, round_)
     leg = _leg(draw, max(length, height))
-    inset = draw.between(0.0, 0.14)
+    inset = max(draw.between(0.0, 0.14), 0.32 * round_)  # keeps the legs under rounded corners
     x, z = depth / 2 - leg / 2 - inset, length / 2 - leg / 2 - inset
     splay = draw.between(0.03, 0.12) if draw.chance(0.3) else 0.0
     under = height - thick + 0.01
     kind = draw.pick(("square", "tapered", "round", "turned"))
     if kind in ("square", "tapered"):
         small = 1.0 if kind == "square" else draw.between(1.1, 1.5)
-        parts.corners(box((leg, under, leg), (x + splay, under / 2, z + splay), taper=(small, small), shift=(-splay, -splay)), frame)
+        parts.corners(
+            box(
+                (leg, under, leg),
+                (x + splay, under / 2, z + splay),
+                taper=(small, small),
+                shift=(-splay, -splay),
+            ),
+            frame,
+        )
     elif kind == "round":
         parts.corners(rod((x + splay, 0, z + splay), (x, under, z), leg * 0.52, leg * 0.6), frame)
     else:
         r = leg * 0.55
-        profile = [(r, 0), (r, 0.1), (1.5 * r, 0.2), (r, 0.32), (1.15 * r, under * 0.7), (1.7 * r, under * 0.78), (1.5 * r, under)]
+        profile = [
+            (r, 0),
+            (r, 0.1),
+            (1.5 * r, 0.2),
+            (r, 0.32),
+            (1.15 * r, under * 0.7),
+            (1.7 * r, under * 0.78),
+            (1.5 * r, under),
+        ]
         parts.corners(lathe(profile, 8, (x, 0, z)), frame)
     if draw.chance(0.5):
         apron = draw.between(0.06, 0.13)
@@ -47,8 +69,9 @@ def four_leg(draw: Draw, parts: Parts) -> None:
         parts.pair(box((2 * x, apron, leg * 0.8), (0, y, z)), frame)
     if draw.chance(0.3):
         y = draw.between(0.1, 0.2)
-        parts.pair(box((2 * x, leg * 0.8, leg * 0.8), (0, y, z + splay * 0.8)), frame)
-        parts.add(box((leg * 0.8, leg * 0.8, 2 * (z + splay * 0.8)), (0, y, 0)), frame)
+        out = splay * (1 - y / under)
+        parts.pair(box((2 * (x + out), leg * 0.8, leg * 0.8), (0, y, z + out)), frame)
+        parts.add(box((leg * 0.8, leg * 0.8, 2 * (z + out)), (0, y, 0)), frame)
 
 
 def pedestal(draw: Draw, parts: Parts) -> None:
@@ -65,15 +88,28 @@ def pedestal(draw: Draw, parts: Parts) -> None:
     if kind == "disc":
         parts.add(lathe([(foot, 0), (foot, 0.035), (column, 0.06), (column, height - thick / 2)], 16), base)
     elif kind == "cone":
-        parts.add(lathe([(foot, 0), (column * 1.2, height * 0.5), (foot * 0.7, height - thick / 2)], 14), base)
+        parts.add(
+            lathe([(foot, 0), (column * 1.2, height * 0.5), (foot * 0.7, height - thick / 2)], 14), base
+        )
     elif kind == "drum":
         parts.add(lathe([(foot, 0), (foot, height * 0.3), (foot * 0.8, height - thick / 2)], 14), base)
     elif kind == "tulip":
-        profile = [(foot, 0), (foot * 0.6, 0.05), (column, 0.2), (column, height * 0.65), (foot * 0.5, height - thick / 2)]
+        profile = [
+            (foot, 0),
+            (foot * 0.6, 0.05),
+            (column, 0.2),
+            (column, height * 0.65),
+            (foot * 0.5, height - thick / 2),
+        ]
         parts.add(lathe(profile, 14), base)
     else:
         bulge = draw.between(1.2, 2.0)
-        profile = [(column, 0.08), (column * bulge, height * 0.3), (column, height * 0.5), (column * 1.3, height - thick / 2)]
+        profile = [
+            (column, 0.08),
+            (column * bulge, height * 0.3),
+            (column, height * 0.5),
+            (column * 1.3, height - thick / 2),
+        ]
         parts.add(lathe(profile, 12), base)
         curve = [(0, height * 0.28, 0), (foot * 0.6, height * 0.16, 0), (foot * 1.15, column * 0.6, 0)]
         parts.around(tube(curve, max(column * 0.7, 0.026)), draw.pick((3, 4)), base, draw.between(10, 80))
@@ -99,9 +135,11 @@ def trestle(draw: Draw, parts: Parts) -> None:
         parts.pair(box((depth * 0.25, under, bar), (0, under / 2, z)), frame)
         parts.pair(box((2 * x * 0.8, bar, bar), (0, under - bar / 2, z)), frame)
     else:
-        parts.pair(tube([(x, under, z), (x, bar / 2, z), (-x, bar / 2, z), (-x, under, z)], bar * 0.52), frame)
+        parts.pair(
+            tube([(x, under, z), (x, bar / 2, z), (-x, bar / 2, z), (-x, under, z)], bar * 0.52), frame
+        )
     if kind != "hoop" or draw.chance(0.4):
-        y = bar / 2 if kind == "hoop" else under * draw.between(0.25, 0.5)
+        y = {"a": under * 0.4, "x": under * 0.5, "t": under * draw.between(0.25, 0.6), "hoop": bar / 2}[kind]
         parts.add(box((bar, bar, 2 * z), (0, y, 0)), frame)
 
 
@@ -109,9 +147,11 @@ def coffee(draw: Draw, parts: Parts) -> None:
     """Low, with a shelf, a drawer box or a block under the top."""
     depth, length, height = draw.between(0.5, 0.9), draw.between(0.8, 1.4), draw.between(0.32, 0.5)
     color = surface(draw)
-    thick = _top(parts, draw, depth, length, height, color, draw.between(0.05, 0.4) if draw.chance(0.35) else 0)
+    round_ = draw.between(0.1, 0.5) * depth if draw.chance(0.35) else 0.0
+    thick = _top(parts, draw, depth, length, height, color, round_)
     leg = _leg(draw, length)
-    x, z, under = depth / 2 - leg / 2 - 0.02, length / 2 - leg / 2 - 0.02, height - thick + 0.01
+    inset = leg / 2 + max(0.02, 0.32 * round_)  # keeps the legs under rounded corners
+    x, z, under = depth / 2 - inset, length / 2 - inset, height - thick + 0.01
     kind = draw.pick(("shelf", "drawer", "block", "panels", "slats"))
     if kind == "block":
         size = (depth * draw.between(0.5, 0.85), under, length * draw.between(0.4, 0.85))
@@ -143,7 +183,9 @@ def glass_top(draw: Draw, parts: Parts) -> None:
     depth = length * draw.between(0.55, 1.0)
     steel = metal(draw)
     thick = 0.037 * length
-    outline = ellipse(length, depth, 20) if draw.chance(0.5) else rectangle(length, depth, draw.between(0.02, 0.2))
+    outline = (
+        ellipse(length, depth, 20) if draw.chance(0.5) else rectangle(length, depth, draw.between(0.02, 0.2))
+    )
     parts.add(extrude(outline, thick, (0, height - thick / 2, 0), axis="y"), glass(draw))
     radius = max(0.026, 0.025 * length)
     x, z = depth * 0.36, length * 0.34
@@ -153,7 +195,14 @@ def glass_top(draw: Draw, parts: Parts) -> None:
             parts.add(rod((side * x, 0, z), (-side * x, height - thick / 2, -z), radius), steel)
             parts.add(rod((side * x, 0, -z), (-side * x, height - thick / 2, z), radius), steel)
     elif kind == "arches":
-        path = [(x, 0, z), (x * 0.8, height * 0.75, z), (x * 0.4, height - thick, z), (-x * 0.4, height - thick, z), (-x * 0.8, height * 0.75, z), (-x, 0, z)]
+        path = [
+            (x, 0, z),
+            (x * 0.8, height * 0.75, z),
+            (x * 0.4, height - thick, z),
+            (-x * 0.4, height - thick, z),
+            (-x * 0.8, height * 0.75, z),
+            (-x, 0, z),
+        ]
         parts.pair(tube(path, radius), steel)
         parts.add(rod((0, height - thick, -z), (0, height - thick, z), radius), steel)
     elif kind == "spider":
@@ -188,18 +237,38 @@ def desk(draw: Draw, parts: Parts) -> None:
             if floor > 0.02:
                 for x in (-1, 1):
                     for dz in (-1, 1):
-                        parts.add(box((leg, floor + 0.02, leg), (x * depth * 0.4, floor / 2 + 0.01, z + dz * wide * 0.38)), color)
+                        parts.add(
+                            box(
+                                (leg, floor + 0.02, leg),
+                                (x * depth * 0.4, floor / 2 + 0.01, z + dz * wide * 0.38),
+                            ),
+                            color,
+                        )
         elif draw.chance(0.5):
-            parts.add(box((depth * 0.94, height - thick / 2, leg), (0, (height - thick / 2) / 2, side * (length / 2 - leg / 2 - 0.01))), color)
+            parts.add(
+                box(
+                    (depth * 0.94, height - thick / 2, leg),
+                    (0, (height - thick / 2) / 2, side * (length / 2 - leg / 2 - 0.01)),
+                ),
+                color,
+            )
         else:
             for x in (-1, 1):
-                parts.add(box((leg, height - thick / 2, leg), (x * (depth / 2 - leg), (height - thick / 2) / 2, side * (length / 2 - leg))), color)
+                parts.add(
+                    box(
+                        (leg, height - thick / 2, leg),
+                        (x * (depth / 2 - leg), (height - thick / 2) / 2, side * (length / 2 - leg)),
+                    ),
+                    color,
+                )
     if draw.chance(0.5):
         panel = height * draw.between(0.3, 0.8)
         parts.add(box((leg, panel, length * 0.95), (-depth * 0.35, height - thick / 2 - panel / 2, 0)), color)
     if draw.chance(0.3):  # hutch
         rise = draw.between(0.25, 0.5)
-        parts.pair(box((depth * 0.4, rise, leg), (-depth * 0.29, height + rise / 2 - 0.01, length / 2 - leg)), color)
+        parts.pair(
+            box((depth * 0.4, rise, leg), (-depth * 0.29, height + rise / 2 - 0.01, length / 2 - leg)), color
+        )
         parts.add(box((depth * 0.4, leg, length * 0.97), (-depth * 0.29, height + rise, 0)), color)
 
 
@@ -210,7 +279,14 @@ def parsons(draw: Draw, parts: Parts) -> None:
     wall = max(draw.between(0.05, 0.1), 0.045 * max(length, height))
     parts.add(box((depth, wall, length), (0, height - wall / 2, 0)), color)
     lean = draw.between(0.0, 0.12) if draw.chance(0.4) else 0.0
-    parts.pair(box((depth, height - wall / 2, wall), (0, (height - wall / 2) / 2, length / 2 - wall / 2 - lean), shift=(0, lean)), color)
+    parts.pair(
+        box(
+            (depth, height - wall / 2, wall),
+            (0, (height - wall / 2) / 2, length / 2 - wall / 2 - lean),
+            shift=(0, lean),
+        ),
+        color,
+    )
     kind = draw.pick(("open", "back", "bottom", "shelf", "nest"))
     if kind == "back":
         parts.add(box((wall, height, length), (-depth / 2 + wall / 2, height / 2, 0)), darker(color, 0.9))

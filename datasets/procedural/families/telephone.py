@@ -6,7 +6,18 @@ from math import atan, degrees, radians, sin
 
 from datasets.procedural.draw import Draw
 from datasets.procedural.parts import Color, Parts, dark, darker, metal, paint, white
-from datasets.procedural.primitives import box, ellipse, ellipsoid, extrude, lathe, move, rectangle, rod, tube, turn
+from datasets.procedural.primitives import (
+    box,
+    ellipse,
+    ellipsoid,
+    extrude,
+    lathe,
+    move,
+    rectangle,
+    rod,
+    tube,
+    turn,
+)
 from zoo.geometry.mesh import Mesh
 
 
@@ -18,13 +29,31 @@ def _screen(draw: Draw) -> Color:
     return draw.pick(((0.13, 0.14, 0.17), (0.18, 0.27, 0.42), (0.35, 0.5, 0.4), (0.55, 0.65, 0.7)))
 
 
-def _plate(width: float, height: float, thick: float, radius: float, center: tuple[float, float, float] = (0, 0, 0), taper: float = 1.0) -> Mesh:
+def _plate(
+    width: float,
+    height: float,
+    thick: float,
+    radius: float,
+    center: tuple[float, float, float] = (0, 0, 0),
+    taper: float = 1.0,
+) -> Mesh:
     """Rounded slab that stands upright and faces +x."""
     outline = [(y, z) for z, y in rectangle(width, height, radius)][::-1]
     return extrude(outline, thick, center, axis="x", taper=taper)
 
 
-def _keys(parts: Parts, draw: Draw, x: float, low: float, high: float, width: float, rows: int, columns: int, color: Color, rise: float = 0.03) -> None:
+def _keys(
+    parts: Parts,
+    draw: Draw,
+    x: float,
+    low: float,
+    high: float,
+    width: float,
+    rows: int,
+    columns: int,
+    color: Color,
+    rise: float = 0.03,
+) -> None:
     """A field of keys on the front plane `x`, between two heights."""
     tall, wide = (high - low) / rows, width / columns
     for i in range(rows):
@@ -41,16 +70,28 @@ def slab(draw: Draw, parts: Parts) -> None:
     parts.add(_plate(width, 1.0, thick, round_, taper=draw.between(0.93, 1.0)), color)
     edge = draw.between(0.015, 0.06)
     tall = draw.between(0.7, 0.95)
-    parts.add(_plate(width - 2 * edge, tall, 0.012, max(0.01, round_ - edge), (thick / 2, draw.between(-0.02, 0.02), 0)), _screen(draw))
+    parts.add(
+        _plate(
+            width - 2 * edge, tall, 0.012, max(0.01, round_ - edge), (thick / 2, draw.between(-0.02, 0.02), 0)
+        ),
+        _screen(draw),
+    )
     if tall < 0.85:
-        parts.add(rod((thick / 2 - 0.01, -0.45, 0), (thick / 2 + 0.012, -0.45, 0), 0.04, sides=12), darker(color))
+        parts.add(
+            rod((thick / 2 - 0.01, -0.45, 0), (thick / 2 + 0.012, -0.45, 0), 0.04, sides=12), darker(color)
+        )
     kind = draw.pick(("bump", "round", "bar", "plain"))
     back = -thick / 2
     if kind == "bump":
         side = draw.pick((-1, 1))
-        parts.add(_plate(0.2, 0.24, 0.07, 0.05, (back - 0.015, 0.34, side * (width / 2 - 0.14))), darker(color))
+        parts.add(
+            _plate(0.2, 0.24, 0.07, 0.05, (back - 0.015, 0.34, side * (width / 2 - 0.14))), darker(color)
+        )
     elif kind == "round":
-        parts.add(rod((back - 0.05, 0.28, 0), (back + 0.01, 0.28, 0), draw.between(0.1, 0.17), sides=14), darker(color))
+        parts.add(
+            rod((back - 0.05, 0.28, 0), (back + 0.01, 0.28, 0), draw.between(0.1, 0.17), sides=14),
+            darker(color),
+        )
     elif kind == "bar":
         parts.add(box((0.08, 0.12, width * 0.96), (back - 0.01, 0.3, 0), bevel=0.015), darker(color))
     if draw.chance(0.3):
@@ -64,13 +105,29 @@ def candybar(draw: Draw, parts: Parts) -> None:
     round_ = draw.between(0.03, 0.2)
     parts.add(_plate(width, 1.0, thick, round_, taper=draw.between(0.85, 0.97)), color)
     split = draw.between(-0.02, 0.15)
-    parts.add(_plate(width * 0.72, 0.42 - split, 0.02, 0.03, (thick / 2, (split + 0.44) / 2, 0)), _screen(draw))
+    parts.add(
+        _plate(width * 0.72, 0.42 - split, 0.02, 0.03, (thick / 2, (split + 0.44) / 2, 0)), _screen(draw)
+    )
     tone = draw.pick((white, metal, dark))(draw)
-    _keys(parts, draw, thick / 2, -0.45, split - 0.06, width * 0.78, draw.whole(3, 5), 3, tone, draw.between(0.02, 0.07))
+    _keys(
+        parts,
+        draw,
+        thick / 2,
+        -0.45,
+        split - 0.06,
+        width * 0.78,
+        draw.whole(3, 5),
+        3,
+        tone,
+        draw.between(0.02, 0.07),
+    )
     if draw.chance(0.5):
         radius, high = draw.between(0.032, 0.05), draw.between(0.6, 0.85)
         side = draw.pick((-1, 1))
-        parts.add(rod((-0.02, 0.4, side * width * 0.33), (-0.02, high, side * width * 0.33), radius, radius * 0.85), color)
+        parts.add(
+            rod((-0.02, 0.4, side * width * 0.33), (-0.02, high, side * width * 0.33), radius, radius * 0.85),
+            color,
+        )
     if draw.chance(0.4):
         parts.add(_plate(width * 0.85, 0.45, 0.07, 0.04, (-thick / 2 - 0.02, -0.1, 0)), darker(color))
 
@@ -84,12 +141,16 @@ def flip(draw: Draw, parts: Parts) -> None:
     opening = draw.between(-8, 65)  # how far the lid leans towards the viewer
     parts.add(_plate(width, lower, thick, round_, (0, -lower / 2, 0)), color)
     _keys(parts, draw, thick / 2, -lower + 0.06, -0.12, width * 0.8, draw.whole(3, 5), 3, tone)
-    for mesh, paint_ in ((_plate(width, upper, thick, round_, (0, upper / 2, 0)), color),
-                         (_plate(width * 0.76, upper * 0.66, 0.02, 0.03, (thick / 2, upper * 0.52, 0)), _screen(draw))):  # fmt: skip
+    for mesh, paint_ in (
+        (_plate(width, upper, thick, round_, (0, upper / 2, 0)), color),
+        (_plate(width * 0.76, upper * 0.66, 0.02, 0.03, (thick / 2, upper * 0.52, 0)), _screen(draw)),
+    ):
         parts.add(turn(mesh, "z", -opening), paint_)
     parts.add(rod((0.01, 0, -width * 0.5), (0.01, 0, width * 0.5), thick * 0.68, sides=10), darker(color))
     if draw.chance(0.4):
-        parts.add(rod((-0.03, -0.15, width * 0.4), (-0.03, draw.between(0.12, 0.4), width * 0.4), 0.035), color)
+        parts.add(
+            rod((-0.03, -0.15, width * 0.4), (-0.03, draw.between(0.12, 0.4), width * 0.4), 0.035), color
+        )
 
 
 def slider(draw: Draw, parts: Parts) -> None:
@@ -104,7 +165,17 @@ def slider(draw: Draw, parts: Parts) -> None:
     parts.add(_plate(width, half, thick, round_, (thick * 0.95, *up)), other)
     parts.add(_plate(width * 0.84, half * 0.72, 0.02, 0.02, (thick * 1.45, up[0], up[1])), _screen(draw))
     if not aside:
-        _keys(parts, draw, thick / 2, -half / 2 + 0.03, -half / 2 + shift - 0.02, width * 0.84, 3, 4, metal(draw))
+        _keys(
+            parts,
+            draw,
+            thick / 2,
+            -half / 2 + 0.03,
+            -half / 2 + shift - 0.02,
+            width * 0.84,
+            3,
+            4,
+            metal(draw),
+        )
         parts.add(box((0.025, 0.06, width * 0.4), (thick * 1.45, shift - half * 0.43, 0)), metal(draw))
 
 
@@ -113,7 +184,13 @@ def _handset(draw: Draw, length: float) -> list[Mesh]:
     thick = length * draw.between(0.09, 0.12)
     arch = length * draw.between(0.08, 0.16)
     z = length / 2
-    path = [(0, 0, -z * 0.82), (0, arch, -z * 0.55), (0, arch * 1.15, 0), (0, arch, z * 0.55), (0, 0, z * 0.82)]
+    path = [
+        (0, 0, -z * 0.82),
+        (0, arch, -z * 0.55),
+        (0, arch * 1.15, 0),
+        (0, arch, z * 0.55),
+        (0, 0, z * 0.82),
+    ]
     end = thick * draw.between(1.2, 1.7)
     cup = [(end, -end * 1.1), (end, -end * 0.3), (end * 0.6, end * 0.5)]
     return [tube(path, thick * 0.7, 8), lathe(cup, 10, (0, 0, -z * 0.82)), lathe(cup, 10, (0, 0, z * 0.82))]
@@ -145,7 +222,10 @@ def desk(draw: Draw, parts: Parts) -> None:
             for j in range(3):
                 x = depth * (0.4 - 0.12 * i)
                 y = low + slope * (depth / 2 - x)
-                parts.add(box((depth * 0.08, 0.06, width * 0.11), (x, y + 0.005, shift + (j - 1) * width * 0.16)), tone)
+                parts.add(
+                    box((depth * 0.08, 0.06, width * 0.11), (x, y + 0.005, shift + (j - 1) * width * 0.16)),
+                    tone,
+                )
     for z in (-0.3, 0.3) if not aside else ():
         parts.add(box((0.12, 0.12, 0.1), (-depth * 0.25, tall - 0.02, z * width)), color)
     if draw.chance(0.3):
@@ -159,25 +239,45 @@ def cordless(draw: Draw, parts: Parts) -> None:
     width, thick = draw.between(0.24, 0.32), draw.between(0.12, 0.18)
     lean, lift = draw.between(0, 22), draw.between(0.06, 0.12)
     tilt = radians(lean)
-    pieces = [(_plate(width, 1.0, thick, draw.between(0.04, 0.12), (0, 0.5, 0), draw.between(0.85, 0.97)), color)]
+    pieces = [
+        (_plate(width, 1.0, thick, draw.between(0.04, 0.12), (0, 0.5, 0), draw.between(0.85, 0.97)), color)
+    ]
     pieces.append((_plate(width * 0.7, 0.2, 0.02, 0.02, (thick / 2, 0.74, 0)), _screen(draw)))
     tone = white(draw)
     for i in range(4):
         for j in range(-1, 2):
-            pieces.append((box((0.03, 0.065, width * 0.18), (thick / 2, 0.22 + 0.1 * i, j * width * 0.26)), tone))
+            pieces.append(
+                (box((0.03, 0.065, width * 0.18), (thick / 2, 0.22 + 0.1 * i, j * width * 0.26)), tone)
+            )
     if draw.chance(0.6):
-        pieces.append((rod((-0.02, 0.95, width * 0.3), (-0.02, draw.between(1.15, 1.4), width * 0.3), 0.035), darker(color)))
+        pieces.append(
+            (
+                rod((-0.02, 0.95, width * 0.3), (-0.02, draw.between(1.15, 1.4), width * 0.3), 0.035),
+                darker(color),
+            )
+        )
     for mesh, tone in pieces:
         parts.add(move(turn(mesh, "z", lean), (0, lift, 0)), tone)
     foot = draw.between(0.36, 0.5)
     kind = draw.pick(("round", "block", "wedge"))
     tall = draw.between(0.12, 0.22)
     if kind == "round":
-        parts.add(extrude(ellipse(foot * 1.1, foot, 18), tall, (-sin(tilt) * 0.1, tall / 2, 0), axis="y", taper=0.8), base)
+        parts.add(
+            extrude(
+                ellipse(foot * 1.1, foot, 18), tall, (-sin(tilt) * 0.1, tall / 2, 0), axis="y", taper=0.8
+            ),
+            base,
+        )
     elif kind == "block":
         parts.add(box((foot, tall, width * 1.5), (-0.03, tall / 2, 0), bevel=0.03, taper=(0.8, 0.9)), base)
     else:
-        outline = [(foot * 0.6, 0), (foot * 0.6, 0.05), (-foot * 0.1, tall), (-foot * 0.5, tall * 1.8), (-foot * 0.55, 0)]
+        outline = [
+            (foot * 0.6, 0),
+            (foot * 0.6, 0.05),
+            (-foot * 0.1, tall),
+            (-foot * 0.5, tall * 1.8),
+            (-foot * 0.55, 0),
+        ]
         parts.add(extrude(outline, width * 1.5), base)
 
 
@@ -185,14 +285,45 @@ def brick(draw: Draw, parts: Parts) -> None:
     """Early mobile or radio phone: thick block, long antenna, earpiece and mouthpiece bulges."""
     width, thick = draw.between(0.24, 0.34), draw.between(0.2, 0.3)
     color = draw.pick((dark, metal, white))(draw)
-    outline = [(thick / 2 + 0.04, -0.5), (thick / 2, -0.38), (thick / 2 - 0.03, 0.1), (thick / 2 + 0.05, 0.4), (thick / 2, 0.5)]
-    outline += [(-thick / 2, 0.5), (-thick / 2, 0.4), (-thick / 2, 0.1), (-thick / 2, -0.38), (-thick / 2, -0.5)]
+    outline = [
+        (thick / 2 + 0.04, -0.5),
+        (thick / 2, -0.38),
+        (thick / 2 - 0.03, 0.1),
+        (thick / 2 + 0.05, 0.4),
+        (thick / 2, 0.5),
+    ]
+    outline += [
+        (-thick / 2, 0.5),
+        (-thick / 2, 0.4),
+        (-thick / 2, 0.1),
+        (-thick / 2, -0.38),
+        (-thick / 2, -0.5),
+    ]
     parts.add(extrude(outline, width), color)
-    _keys(parts, draw, thick / 2 - 0.03, -0.32, 0.08, width * 0.8, draw.whole(3, 5), 3, draw.pick((white, metal))(draw), 0.05)
+    _keys(
+        parts,
+        draw,
+        thick / 2 - 0.03,
+        -0.32,
+        0.08,
+        width * 0.8,
+        draw.whole(3, 5),
+        3,
+        draw.pick((white, metal))(draw),
+        0.05,
+    )
     parts.add(box((0.02, 0.12, width * 0.6), (thick / 2, 0.24, 0)), _screen(draw))
     side = draw.pick((-1, 1))
     high = draw.between(0.7, 1.05)
-    parts.add(rod((-thick * 0.25, 0.45, side * width * 0.28), (-thick * 0.25, high, side * width * 0.28), 0.04, 0.034), dark(draw))
+    parts.add(
+        rod(
+            (-thick * 0.25, 0.45, side * width * 0.28),
+            (-thick * 0.25, high, side * width * 0.28),
+            0.04,
+            0.034,
+        ),
+        dark(draw),
+    )
     if draw.chance(0.4):
         parts.add(ellipsoid((0.05, 0.05, 0.05), (-thick * 0.25, high, side * width * 0.28), 5, 8), dark(draw))
     if draw.chance(0.5):

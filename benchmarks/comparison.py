@@ -1,0 +1,395 @@
+"""Rows that may stand in one table, with intervals and paired tests; everything else is refused."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.protocols import Protocol
+from benchmarks.results import DatasetInfo, Record, ResultError, Rows, canonical_json
+from benchmarks.stats import Average, Paired, cluster_bootstrap, holm, paired_difference
+from zoo.registry import did_you_mean
+
+MIN_CLUSTERS = 30
+"""A bootstrap over fewer shapes gives intervals that are too short: categories below have none."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95 % cluster-bootstrap interval, or without one (low and high are None)."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+    """Instances that entered."""
+
+    @property
+    def half(self) -> float | None:
+        """Half the width of the interval."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+
+@dataclass(frozen=True)
+class ComparedRow:
+    """One model over its seeds, or one control.
+
+    Attributes:
+        records: one per seed, seeds ascending.
+        n: instances that every seed has; missing: those of the split that are not among them.
+        instance_mean, category_mean: metric to estimate; None where it is not defined for this row.
+        categories: category to metric to estimate; intervals only for the primary metrics and where
+            there are at least `MIN_CLUSTERS` shapes.
+        values: metric to (seeds, instances of the comparison), NaN where missing or not defined.
+        failures: (seed, id, view, reason) of every failed instance; its values are the declared worst.
+    """
+
+    name: str
+    records: tuple[Record, ...]
+    n: int
+    missing: int
+    instance_mean: dict[str, Estimate | None]
+    category_mean: dict[str, Estimate | None]
+    categories: dict[str, dict[str, Estimate | None]]
+    values: dict[str, np.ndarray]
+    failures: tuple[tuple[int | None, str, int | None, str | None], ...]
+
+    @property
+    def kind(self) -> str:
+        return self.records[0].kind
+
+    @property
+    def title(self) -> str:
+        return self.records[0].title
+
+    @property
+    def complete(self) -> bool:
+        """Incomplete rows are shown, but neither ranked nor compared."""
+        return self.missing == 0
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(r.seed for r in self.records if r.seed is not None)
+
+    @property
+    def n_failed(self) -> int:
+        """Failed instances, over all seeds."""
+        return sum(r.n_failed for r in self.records)
+
+
+@dataclass(frozen=True)
+class PairedRow:
+    """Difference row - against of one metric on the same instances; p_holm is corrected over all of them."""
+
+    row: str
+    against: str
+    metric: str
+    paired: Paired
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows that may stand in one table: one protocol, one preset, the same instances.
+
+    Attributes:
+        instances: (id, view, category) of every instance that any row has, sorted by category.
+        rows: models first, best first by the first primary metric, incomplete ones last; then controls.
+        primary: metrics that are tested and shown by category.
+        reference, baseline: rows that every model is compared with; None where absent.
+    """
+
+    protocol: Protocol
+    record: Record
+    instances: tuple[tuple[str, int | None, str], ...]
+    rows: tuple[ComparedRow, ...]
+    paired: tuple[PairedRow, ...]
+    primary: tuple[str, ...]
+    reference: str | None
+    baseline: str | None
+    resamples: int
+
+    @property
+    def preset(self) -> str:
+        return self.record.preset
+
+    @property
+    def dataset(self) -> DatasetInfo:
+        return self.record.dataset
+
+    @property
+    def models(self) -> list[ComparedRow]:
+        return [row for row in self.rows if row.kind == "model"]
+
+    @property
+    def controls(self) -> list[ComparedRow]:
+        return [row for row in self.rows if row.kind == "control"]
+
+    @property
+    def categories(self) -> dict[str, int]:
+        """Category to number of instances."""
+        return dict(sorted(Counter(category for _, _, category in self.instances).items()))
+
+
+def compare(
+    results: Sequence[tuple[Record, Rows]],
+    protocol: Protocol,
+    reference: str | None = None,
+    baseline: str = "mean_shape",
+    primary: Sequence[str] | None = None,
+    resamples: int = 10_000,
+) -> Comparison:
+    """Bring results into one comparison: seeds grouped, intervals, paired tests.
+
+    Args:
+        results: records with their rows, models in the order in which they were asked for.
+        protocol: the one that they were measured by; its columns say what is shown and how.
+        reference: row that every model is compared with; None for the first model.
+        baseline: control that every model is compared with as well, where it is among the results.
+        primary: metrics that are tested; None for the first two of the protocol's headline.
+        resamples: of the bootstrap, and sign flips of the tests; both have fixed seeds.
+
+    Raises:
+        ResultError: nothing to compare; results of different protocols, presets, instances or, under one
+            name, configs; a seed twice; rows that lack a metric of the protocol.
+        LookupError: `reference` is not among the rows.
+    """
+    if not results:
+        raise ResultError("there are no results to compare")
+    _refuse_mixtures([record for record, _ in results], protocol)
+    groups = _group_seeds(results)
+    names = [column.name for column in protocol.columns]
+    instances = _instances(groups, names)
+    chosen = tuple(protocol.headline[:2] if primary is None else primary)
+    rows = _Summary(instances, names, chosen, protocol.headline, resamples).rows(groups)
+
+    if reference is not None and reference not in groups:
+        raise LookupError(f"unknown --reference '{reference}'.{did_you_mean(reference, list(groups))}")
+    reference = reference or next((row.name for row in rows if row.kind == "model"), None)
+    against = [name for name in dict.fromkeys((reference, baseline)) if name in groups]
+    better = {column.name: column.better for column in protocol.columns}
+
+    def rank(row: ComparedRow) -> tuple[Any, ...]:
+        sign = {"higher": -1.0, "lower": 1.0}
+        means = [(row.instance_mean[m], sign[better[m]]) for m in chosen]
+        return (
+            not row.complete,
+            *((e is None, 0.0 if e is None else s * e.mean) for e, s in means),
+            row.name,
+        )
+
+    ordered = sorted((r for r in rows if r.kind == "model"), key=rank)
+    return Comparison(
+        protocol=protocol,
+        record=results[0][0],
+        instances=instances,
+        rows=(*ordered, *(r for r in rows if r.kind == "control")),
+        paired=_paired(ordered, {r.name: r for r in rows}, against, chosen, instances, resamples),
+        primary=chosen,
+        reference=reference,
+        baseline=baseline if baseline in groups else None,
+        resamples=resamples,
+    )
+
+
+def _refuse_mixtures(records: Sequence[Record], protocol: Protocol) -> None:
+    """One protocol, preset and data set, or an error that names who differs."""
+
+    def must_agree(what: str, mend: str, of: Callable[[Record], str]) -> None:
+        found: dict[str, list[str]] = {}
+        for record in records:
+            found.setdefault(of(record), []).append(_who(record))
+        if len(found) > 1:
+            parts = "; ".join(f"{value}: {', '.join(dict.fromkeys(who))}" for value, who in found.items())
+            raise ResultError(f"results of different {what} cannot share a table ({parts}); {mend}")
+
+    mend = "make one table for each"
+    must_agree("protocols", mend, lambda r: f"{r.protocol.id} version {r.protocol.version}")
+    must_agree("protocol settings", mend, lambda r: canonical_json(r.protocol.settings))
+    must_agree("presets", mend, lambda r: r.preset)
+    must_agree("data", mend, lambda r: f"{r.dataset.name} {r.dataset.version}, {r.dataset.split}")
+    must_agree("views", mend, lambda r: r.dataset.views)
+    must_agree(
+        "data fingerprints",
+        "the shapes, their preparation or the split changed: run the older ones again",
+        lambda r: r.dataset.fingerprint,
+    )
+    info = records[0].protocol
+    if (info.id, info.version) != (protocol.id, protocol.version):
+        raise ResultError(
+            f"results of {info.id} version {info.version} cannot be shown as {protocol.id} version "
+            f"{protocol.version}; make a table of the protocol that they were measured by"
+        )
+
+
+def _who(record: Record) -> str:
+    return record.name if record.seed is None else f"{record.name} seed {record.seed}"
+
+
+def _group_seeds(results: Sequence[tuple[Record, Rows]]) -> dict[str, list[tuple[Record, Rows]]]:
+    groups: dict[str, list[tuple[Record, Rows]]] = {}
+    for record, rows in results:
+        groups.setdefault(record.name, []).append((record, rows))
+    for name, members in groups.items():
+        seeds = [record.seed for record, _ in members]
+        if len(set(seeds)) != len(seeds):
+            raise ResultError(
+                f"'{name}' occurs twice with seed {next(s for s in seeds if seeds.count(s) > 1)}"
+            )
+        if len({canonical_json(_seedless(record.config)) for record, _ in members}) > 1:
+            raise ResultError(
+                f"the seeds of '{name}' were trained with different configs; give them two names"
+            )
+        if len({record.kind for record, _ in members}) > 1:
+            raise ResultError(f"'{name}' is the name of a model and of a control")
+        members.sort(key=lambda member: member[0].seed or 0)
+    return groups
+
+
+def _seedless(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {key: _seedless(value) for key, value in config.items() if key != "seed"}
+    return [_seedless(value) for value in config] if isinstance(config, list) else config
+
+
+def _instances(
+    groups: Mapping[str, Sequence[tuple[Record, Rows]]], metrics: Sequence[str]
+) -> tuple[tuple[str, int | None, str], ...]:
+    """(id, view, category) of every instance, sorted by category, id and view."""
+    category: dict[tuple[str, int | None], str] = {}
+    for members in groups.values():
+        for record, rows in members:
+            absent = [m for m in metrics if m not in rows[0]]
+            if absent:
+                raise ResultError(f"the rows of {_who(record)} lack {', '.join(absent)}; run it with --force")
+            for row in rows:
+                key = (row["id"], row["view"])
+                if category.setdefault(key, row["category"]) != row["category"]:
+                    raise ResultError(
+                        f"instance {key} is in category '{category[key]}' in one row and in "
+                        f"'{row['category']}' in {_who(record)}"
+                    )
+    found = ((i, v, c) for (i, v), c in category.items())
+    return tuple(sorted(found, key=lambda x: (x[2], x[0], -1 if x[1] is None else x[1])))
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """Turns grouped rows into `ComparedRow`s."""
+
+    instances: tuple[tuple[str, int | None, str], ...]
+    metrics: Sequence[str]
+    primary: Sequence[str]
+    headline: Sequence[str]
+    resamples: int
+
+    def rows(self, groups: Mapping[str, Sequence[tuple[Record, Rows]]]) -> list[ComparedRow]:
+        tables = {name: [self._table(rows) for _, rows in members] for name, members in groups.items()}
+        everything = [t for seeds in tables.values() for _, t in seeds]
+        # a metric may be undefined for an instance (no true mesh), but then for every row
+        measurable = {m: np.any([~np.isnan(t[m]) for t in everything], axis=0) for m in self.metrics}
+        return [self._row(name, groups[name], tables[name], measurable) for name in groups]
+
+    def _table(self, rows: Rows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Which instances the rows hold (N,), and each metric (N,) with NaN where there is nothing."""
+        place = {(i, v): k for k, (i, v, _) in enumerate(self.instances)}
+        own = np.array([place[row["id"], row["view"]] for row in rows])
+        there = np.zeros(len(self.instances), bool)
+        there[own] = True
+        table = {m: np.full(len(self.instances), np.nan) for m in self.metrics}
+        for m in self.metrics:
+            table[m][own] = [math.nan if row[m] is None else row[m] for row in rows]
+        return there, table
+
+    def _row(
+        self,
+        name: str,
+        members: Sequence[tuple[Record, Rows]],
+        tables: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]],
+        measurable: Mapping[str, np.ndarray],
+    ) -> ComparedRow:
+        there = np.all([t for t, _ in tables], axis=0)
+        values = {m: np.array([t[m] for _, t in tables]) for m in self.metrics}
+        category = np.array([c for _, _, c in self.instances])
+
+        def estimate(metric: str, average: Average, part: np.ndarray, interval: bool) -> Estimate | None:
+            return self._estimate(values[metric], there & measurable[metric] & part, average, interval)
+
+        everywhere = np.ones(len(there), bool)
+        headline = {*self.headline, *self.primary}
+        shapes = Counter(c for _, c in {(i, c) for i, _, c in self.instances})
+        return ComparedRow(
+            name=name,
+            records=tuple(record for record, _ in members),
+            n=int(there.sum()),
+            missing=max(len(there), *(r.dataset.n for r, _ in members)) - int(there.sum()),
+            instance_mean={m: estimate(m, "instance", everywhere, True) for m in self.metrics},
+            category_mean={m: estimate(m, "category", everywhere, m in headline) for m in self.metrics},
+            categories={
+                c: {
+                    m: estimate(m, "instance", category == c, m in self.primary and k >= MIN_CLUSTERS)
+                    for m in self.metrics
+                }
+                for c, k in sorted(shapes.items())
+            },
+            values=values,
+            failures=tuple(
+                (record.seed, row["id"], row["view"], row["reason"])
+                for record, rows in members
+                for row in rows
+                if row["failed"]
+            ),
+        )
+
+    def _estimate(
+        self, values: np.ndarray, use: np.ndarray, average: Average, interval: bool
+    ) -> Estimate | None:
+        chosen = values[:, use]
+        if not use.any() or np.isnan(chosen).any():  # a row that lacks some values has no mean of the others
+            return None
+        used = [self.instances[k] for k in np.flatnonzero(use).tolist()]
+        shapes, strata = [i for i, _, _ in used], [c for _, _, c in used]
+        if interval:
+            found = cluster_bootstrap(chosen, shapes, strata, average=average, resamples=self.resamples)
+            return Estimate(found.mean, found.low, found.high, len(used))
+        means = chosen.mean(0)
+        if average == "category":
+            means = np.array([means[np.array(strata) == c].mean() for c in sorted(set(strata))])
+        return Estimate(float(means.mean()), None, None, len(used))
+
+
+def _paired(
+    models: Sequence[ComparedRow],
+    rows: Mapping[str, ComparedRow],
+    against: Sequence[str],
+    metrics: Sequence[str],
+    instances: Sequence[tuple[str, int | None, str]],
+    resamples: int,
+) -> tuple[PairedRow, ...]:
+    found: list[tuple[str, str, str, Paired]] = []
+    for name in against:
+        for model in models:
+            if name == model.name or not (model.complete and rows[name].complete):
+                continue
+            for metric in metrics:
+                if model.instance_mean[metric] is None or rows[name].instance_mean[metric] is None:
+                    continue
+                a, b = model.values[metric], rows[name].values[metric]
+                use = ~(np.isnan(a).any(0) | np.isnan(b).any(0))
+                used = [instances[k] for k in np.flatnonzero(use).tolist()]
+                paired = paired_difference(
+                    a[:, use],
+                    b[:, use],
+                    [i for i, _, _ in used],
+                    [c for _, _, c in used],
+                    resamples=resamples,
+                    flips=resamples,
+                )
+                found.append((model.name, name, metric, paired))
+    adjusted = holm([paired.p for *_, paired in found])
+    return tuple(PairedRow(*row, float(p)) for row, p in zip(found, adjusted, strict=True))

@@ -1,0 +1,168 @@
+"""The main command from end to end, at the smallest size that still goes through everything."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks import driver
+from benchmarks.run import main
+from zoo.training.interrupt import Interrupted
+from zoo.training.trainer import NonFiniteLoss
+
+TINY = [
+    *("--workers", "0", "--device", "cpu"),
+    *("--set", "data.categories=[chair, table]", "--set", "data.train=3", "--set", "data.val=1"),
+    *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
+    *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One finished run of one model: its output folder and data root."""
+    folder = tmp_path_factory.mktemp("run")
+    out, data = folder / "out", folder / "data"
+    assert main(["--models", "vae_gan_baseline", "--out", str(out), "--data-root", str(data), *TINY]) == 0
+    return out, data
+
+
+def again(finished, *models, extra=()):
+    out, data = finished
+    return main(["--models", ",".join(models), "--out", str(out), "--data-root", str(data), *TINY, *extra])
+
+
+def test_writes_everything(finished):
+    out, _ = finished
+    results = json.loads((out / "results.json").read_text())
+    names = [row["name"] for row in results["rows"]]
+    assert names[0] == "vae_gan_baseline"
+    assert {"floor", "ceiling", "mean_shape", "category_mean", "image_retrieval", "oracle", "empty"} <= set(
+        names
+    )
+    assert results["dataset"]["n"] == 4
+    assert "VAE-GAN" in (out / "table.md").read_text() or "vae" in (out / "table.md").read_text()
+    assert "vae_gan_baseline" in (out / "table.csv").read_text()
+    with Image.open(out / "gallery.png") as picture:
+        assert picture.width > 400
+
+
+def test_controls_stand_where_they_must(finished):
+    rows = {r["name"]: r for r in json.loads((finished[0] / "results.json").read_text())["rows"]}
+    iou = {name: row["instance_mean"]["iou@val"]["mean"] for name, row in rows.items()}
+    cd = {name: row["instance_mean"]["cd"]["mean"] for name, row in rows.items()}
+    assert iou["floor"] == iou["ceiling"] == 1.0
+    assert iou["empty"] == 0.0
+    assert cd["empty"] == pytest.approx(2 * 3**0.5)
+    assert cd["floor"] == min(cd.values())
+    assert iou["oracle"] >= iou["image_retrieval"]
+    assert rows["empty"]["n_failed"] == 4
+
+
+def test_a_second_run_trains_and_measures_nothing(finished, monkeypatch, capsys):
+    def refuse(*args, **kwargs):
+        raise AssertionError("trained or measured again")
+
+    before = (finished[0] / "results.json").read_bytes()
+    monkeypatch.setattr(driver.Session, "train", refuse)
+    monkeypatch.setattr("benchmarks.session.score", refuse)
+    assert again(finished, "vae_gan_baseline") == 0
+    assert "measured already" in capsys.readouterr().out
+    assert (finished[0] / "results.json").read_bytes() == before
+
+
+def test_only_an_added_model_is_trained(finished, monkeypatch):
+    trained, train = [], driver.Session.train
+
+    def noted(self, cell, on_step):
+        trained.append(cell.config.name)
+        return train(self, cell, on_step)
+
+    monkeypatch.setattr(driver.Session, "train", noted)
+    assert again(finished, "vae_gan_baseline", "r3d") == 0
+    assert trained == ["r3d"]
+
+
+def test_the_same_command_elsewhere_gives_the_same_numbers(finished, tmp_path):
+    assert again((tmp_path / "out", tmp_path / "data"), "vae_gan_baseline") == 0
+    values = [
+        json.loads((out / "results.json").read_text())["values"]["vae_gan_baseline"]
+        for out in (finished[0], tmp_path / "out")
+    ]
+    assert values[0] == values[1]
+
+
+def test_a_run_that_is_stopped_says_how_to_go_on(finished, monkeypatch, capsys):
+    def stopped(self, cell, on_step):
+        raise Interrupted(cell.run_dir, 1, 2)
+
+    monkeypatch.setattr(driver.Session, "train", stopped)
+    assert again(finished, "r3d", extra=["--set", "losses.kl.weight=0.5"]) == 130
+    text = " ".join(capsys.readouterr().out.split())
+    assert "stopped after step 1 of 2" in text and "same command goes on" in text
+
+
+def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypatch, capsys):
+    train = driver.Session.train
+
+    def broken(self, cell, on_step):
+        if cell.config.name == "r3d":
+            raise NonFiniteLoss("the loss is nan at step 1")
+        return train(self, cell, on_step)
+
+    monkeypatch.setattr(driver.Session, "train", broken)
+    status = again(finished, "vae_gan_baseline", "r3d", extra=["--set", "losses.kl.weight=0.25"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert status == 1
+    assert "failed r3d (seed 0): NonFiniteLoss: the loss is nan at step 1" in text
+    assert "vae_gan_baseline" in text.split("failed r3d")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--models", "r3dd"], r"unknown model 'r3dd'. Did you mean 'r3d'"),
+        (["--models", ","], r"no models given"),
+        (["--dataset", "procedual"], r"unknown dataset 'procedual'. Did you mean 'procedural'\?"),
+        (["--preset", "quik"], r"unknown preset 'quik'. Did you mean 'quick'\?"),
+        (["--protocol", "r3dv1"], r"unknown protocol 'r3dv1'. Did you mean 'r3d-v1'\?"),
+        (["--set", "train.stpes=3"], r"r3d.yaml: train.stpes: unknown key. Did you mean 'steps'"),
+        (["--set", "train.steps=many"], r"train.steps: .*got 'many'"),
+        (["--set", "data.trian=3"], r"trian.*Did you mean 'train'\?"),
+        (["--set", "prepare.vews=3"], r"prepare.vews: unknown key. Did you mean 'views'\?"),
+        (["--set", "protocol.point=3"], r"protocol.point: unknown key. Did you mean 'points'\?"),
+        (["--set", "steps"], r"--set steps: expected key.path=value"),
+        (["--reference", "r2n2"], r"--reference 'r2n2' is not among the models"),
+        (["--seeds", "0"], r"--seeds must be at least 1, got 0"),
+        (["--plugin", "no_such_module"], r"plugin 'no_such_module' failed to import: ModuleNotFoundError"),
+        (["--device", "abacus"], r"unknown device 'abacus'"),
+        (
+            ["--set", "decoder.resolution=64"],
+            r"model 'r3d' makes 64\^3 voxels, the prepared 'procedural' holds",
+        ),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_status_2(words, message, tmp_path, finished, capsys):
+    _, data = finished
+    assert main(["--models", "r3d", "--out", str(tmp_path), "--data-root", str(data), *TINY, *words]) == 2
+    error = capsys.readouterr().err.strip()
+    assert re.search(message, error), error
+    assert error.startswith("error: ") and "Traceback" not in error
+
+
+def test_missing_data_say_where_they_were_looked_for(tmp_path, capsys):
+    missing = tmp_path / "nowhere"
+    assert (
+        main(["--models", "r3d", "--dataset", "r2n2", "--data-root", str(missing), "--out", str(tmp_path)])
+        == 2
+    )
+    assert str(missing) in capsys.readouterr().err
+
+
+def test_list_names_every_model(capsys):
+    assert main(["--list"]) == 0
+    listed = capsys.readouterr().out
+    for path in Path("configs").glob("*.yaml"):
+        assert path.stem in listed

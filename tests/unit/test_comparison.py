@@ -1,0 +1,290 @@
+"""Records on disk (round trip, crash, corruption, old schemas) and what may stand in one comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.comparison import compare
+from benchmarks.results import (
+    Record,
+    ResultError,
+    Rows,
+    load,
+)
+from benchmarks.stats import cluster_bootstrap, paired_difference
+from zoo.metrics import Column
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "results_v1"
+
+
+def _stored() -> tuple[Record, Rows]:
+    return load(GOLDEN / "model")
+
+
+PROTOCOL: Any = SimpleNamespace(
+    id="r3d-v1 (fast, 10,000 points)",
+    version=1,
+    columns=(
+        Column("iou@val", "IoU", "higher", 0.0, 3),
+        Column("cd", "CD", "lower", 2 * math.sqrt(3), 4),
+        Column("cd_mesh", "CD (mesh)", "lower", 2 * math.sqrt(3), 4),
+    ),
+    headline=("iou@val", "cd"),
+)
+RESAMPLES = 400
+
+
+def _result(
+    name: str = "r3d",
+    seed: int | None = 0,
+    iou: Sequence[float | None] | float | None = 0.5,
+    cd: Sequence[float] | float = 0.1,
+    n: int = 8,
+    **changes: Any,
+) -> tuple[Record, Rows]:
+    """A result over `n` instances of two categories: two views of each of n/2 shapes."""
+
+    def at(value: Any, k: int) -> Any:
+        return value[k] if isinstance(value, Sequence | np.ndarray) else value
+
+    rows = []
+    for k in range(n):
+        shape = k // 2
+        rows.append(
+            {
+                "id": f"shape-{shape}",
+                "category": "chair" if shape % 2 else "table",
+                "view": k % 2,
+                "failed": False,
+                "reason": None,
+                "iou@val": at(iou, k),
+                "cd": at(cd, k),
+                "cd_mesh": None,
+            }
+        )
+    template = _stored()[0]
+    dataset = template.dataset.model_copy(update={"n": n})
+    kind = "control" if seed is None else "model"
+    update = {
+        "name": name,
+        "title": name,
+        "seed": seed,
+        "kind": kind,
+        "n": n,
+        "n_failed": 0,
+        "dataset": dataset,
+    }
+    return template.model_copy(update=update | changes), rows
+
+
+def _compare(*results: tuple[Record, Rows], **options: Any) -> Any:
+    return compare(results, PROTOCOL, resamples=RESAMPLES, **options)
+
+
+RNG = np.random.default_rng(3)
+A, B, C = (RNG.uniform(0.2, 0.8, 80) for _ in range(3))
+
+
+def _by_hand(rows: Rows) -> tuple[list[str], list[str]]:
+    ordered = sorted(rows, key=lambda r: (r["category"], r["id"], r["view"]))
+    return [r["id"] for r in ordered], [r["category"] for r in ordered]
+
+
+def _sorted(values: np.ndarray, rows: Rows) -> np.ndarray:
+    order = sorted(range(len(rows)), key=lambda k: (rows[k]["category"], rows[k]["id"], rows[k]["view"]))
+    return np.asarray(values)[order]
+
+
+def test_means_intervals_and_pairs_are_those_of_the_statistics_over_shapes() -> None:
+    first, second = _result("a", 0, A, n=80), _result("a", 1, B, n=80)
+    control = _result("mean_shape", None, C, n=80)
+    found = _compare(second, control, first)
+    rows = first[1]
+    shapes, categories = _by_hand(rows)
+    both = np.stack([_sorted(A, rows), _sorted(B, rows)])
+    row = found.rows[0]
+    expected = cluster_bootstrap(both, shapes, categories, resamples=RESAMPLES)
+    estimate = row.instance_mean["iou@val"]
+    assert estimate.mean == pytest.approx((A.mean() + B.mean()) / 2)
+    assert (estimate.mean, estimate.low, estimate.high) == (expected.mean, expected.low, expected.high)
+    assert row.seeds == (0, 1) and row.n == 80
+    tables = [k for k in range(80) if rows[k]["category"] == "table"]
+    chairs = [k for k in range(80) if rows[k]["category"] == "chair"]
+    macro = np.mean([np.mean([A[part].mean(), B[part].mean()]) for part in (tables, chairs)])
+    assert row.category_mean["iou@val"].mean == pytest.approx(macro)
+    assert row.categories["chair"]["iou@val"].mean == pytest.approx((A[chairs].mean() + B[chairs].mean()) / 2)
+
+    [iou_pair, cd_pair] = found.paired
+    assert (iou_pair.row, iou_pair.against, iou_pair.metric) == ("a", "mean_shape", "iou@val")
+    by_hand = paired_difference(
+        both, _sorted(C, rows), shapes, categories, resamples=RESAMPLES, flips=RESAMPLES
+    )
+    assert iou_pair.paired == by_hand
+    assert iou_pair.paired.difference == pytest.approx((A + B).mean() / 2 - C.mean())
+    smaller, larger = sorted((iou_pair, cd_pair), key=lambda p: p.paired.p)
+    assert smaller.p_holm == pytest.approx(min(1, 2 * smaller.paired.p))
+    assert larger.p_holm == pytest.approx(max(smaller.p_holm, larger.paired.p))
+
+
+def test_order_and_reference() -> None:
+    results = [_result("low", 0, 0.3), _result("high", 0, 0.6), _result("mean_shape", None, 0.2)]
+    found = _compare(*results)
+    assert [r.name for r in found.rows] == ["high", "low", "mean_shape"]
+    assert (found.reference, found.baseline) == ("low", "mean_shape")
+    assert {(p.row, p.against) for p in found.paired} == {
+        ("high", "low"),
+        ("high", "mean_shape"),
+        ("low", "mean_shape"),
+    }
+    found = _compare(*results, reference="high")
+    assert {(p.row, p.against) for p in found.paired if p.against != "mean_shape"} == {("low", "high")}
+    with pytest.raises(LookupError, match=r"unknown --reference 'hihg'\. Did you mean 'high'\?"):
+        _compare(*results, reference="hihg")
+
+
+def test_equal_iou_is_ranked_by_the_other_primary_metric() -> None:
+    found = _compare(
+        _result("far", 0, 0.5, 0.3), _result("near", 0, 0.5, 0.1), _result("points", 0, None, 0.0)
+    )
+    assert [r.name for r in found.rows] == ["near", "far", "points"]
+
+
+def test_categories_have_intervals_from_30_shapes_on() -> None:
+    few = _compare(_result("a", 0, np.tile(A, 2)[:116], n=116))  # 29 tables and 29 chairs
+    many = _compare(_result("a", 0, np.tile(A, 2)[:120], n=120))
+    assert few.rows[0].categories["chair"]["iou@val"].low is None
+    chair = many.rows[0].categories["chair"]["iou@val"]
+    assert chair.low < chair.mean < chair.high and chair.n == 60
+
+
+def test_a_metric_that_a_row_does_not_have_is_none_and_not_compared() -> None:
+    found = _compare(_result("voxels", 0, A, n=80), _result("points", 0, None, n=80))
+    points = found.rows[1]
+    assert points.name == "points" and points.instance_mean["iou@val"] is None
+    assert [(p.row, p.metric) for p in found.paired] == [("points", "cd")]
+
+
+def test_a_row_that_lacks_some_values_gets_no_mean_of_the_others() -> None:
+    holes = [None if k == 3 else float(A[k]) for k in range(80)]
+    found = _compare(_result("whole", 0, A, n=80), _result("holes", 0, holes, n=80))
+    row = next(r for r in found.rows if r.name == "holes")
+    assert row.instance_mean["iou@val"] is None and row.instance_mean["cd"] is not None
+    assert all(p.metric == "cd" for p in found.paired)
+
+
+def test_a_metric_that_the_data_allow_for_some_instances_is_averaged_over_those() -> None:
+    results = [_result("a", 0, n=80), _result("b", 0, n=80)]
+    for value, (_, rows) in zip((0.25, 0.75), results, strict=True):
+        for row in rows[:30]:
+            row["cd_mesh"] = value
+    found = _compare(*results)
+    means = {r.name: r.instance_mean["cd_mesh"] for r in found.rows}
+    assert (means["a"].mean, means["a"].n) == (0.25, 30)
+    assert (means["b"].mean, means["b"].n) == (0.75, 30)
+
+
+def test_an_incomplete_row_is_kept_marked_unranked_and_uncompared() -> None:
+    best_record, best_rows = _result("best", 0, 0.9, n=80)
+    found = _compare(
+        _result("a", 0, A, n=80), (best_record, best_rows[:70]), _result("mean_shape", None, C, n=80)
+    )
+    assert [(r.name, r.complete, r.n, r.missing) for r in found.models] == [
+        ("a", True, 80, 0),
+        ("best", False, 70, 10),
+    ]
+    assert found.rows[1].instance_mean["iou@val"].mean == pytest.approx(0.9)
+    assert {p.row for p in found.paired} == {"a"}
+
+
+def test_rows_that_all_lack_the_same_instances_are_incomplete_too() -> None:
+    dataset = _result(n=8)[0].dataset.model_copy(update={"n": 10})
+    [row] = _compare(_result(n=8, dataset=dataset)).rows
+    assert not row.complete and row.missing == 2
+
+
+def test_one_seed_with_missing_instances_makes_the_row_incomplete() -> None:
+    record, rows = _result("a", 1, 0.5)
+    row = _compare(_result("a", 0, 0.5), (record, rows[1:])).rows[0]
+    assert (row.n, row.missing, row.complete) == (7, 1, False)
+
+
+def _with(part: str, **changes: Any) -> tuple[Record, Rows]:
+    template = _result("other")[0]
+    return _result("other", 0, **{part: getattr(template, part).model_copy(update=changes)})
+
+
+def _other_config() -> tuple[Record, Rows]:
+    return _result("r3d", 1, config={"encoder": {"name": "cnn"}})
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            lambda: _with("protocol", id="pix3d"),
+            r"different protocols cannot share a table \(r3d-v1 \(fast, 10,000 points\) version 1: r3d seed 0"
+            r"; pix3d version 1: other seed 0\); make one table for each",
+        ),
+        (lambda: _with("protocol", version=2), r"version 2: other seed 0\)"),
+        (
+            lambda: _with("protocol", settings={"points": 30_000}),
+            r"different protocol settings cannot share a table .*\"points\":30000.*: other seed 0",
+        ),
+        (
+            lambda: _result("other", 0, preset="paper"),
+            r"results of different presets cannot share a table \(quick: r3d seed 0; paper: other seed 0\)",
+        ),
+        (
+            lambda: _with("dataset", fingerprint="00ff"),
+            r"different data fingerprints .*; the shapes, their preparation",
+        ),
+        (lambda: _with("dataset", name="r2n2"), r"different data cannot share .*r2n2 1, test: other seed 0"),
+        (lambda: _with("dataset", views="all"), r"different views cannot share"),
+        (lambda: _result("r3d", 0), r"'r3d' occurs twice with seed 0"),
+        (_other_config, r"the seeds of 'r3d' were trained with different configs; give them two names"),
+        (lambda: _result("r3d", None), r"'r3d' is the name of a model and of a control"),
+    ],
+)
+def test_what_must_not_share_a_table_is_refused(
+    other: Callable[[], tuple[Record, Rows]], message: str
+) -> None:
+    with pytest.raises(ResultError, match=message):
+        _compare(_result("r3d"), other())
+
+
+def test_configs_may_differ_in_the_seed() -> None:
+    configs = [{"steps": 5, "train": {"seed": k}, "stages": [{"seed": k, "name": "all"}]} for k in (0, 1)]
+    found = _compare(*(_result("r3d", k, config=c) for k, c in enumerate(configs)))
+    assert found.rows[0].seeds == (0, 1)
+
+
+def test_results_are_shown_by_their_own_protocol_only() -> None:
+    other = SimpleNamespace(**{**vars(PROTOCOL), "version": 2})
+    with pytest.raises(ResultError, match=r"version 1 cannot be shown as r3d-v1 .* version 2"):
+        compare([_result()], other)
+
+
+def test_rows_must_have_the_metrics_and_agree_on_categories() -> None:
+    record, rows = _result("other")
+    with pytest.raises(ResultError, match=r"the rows of other seed 0 lack cd; run it with --force"):
+        _compare((record, [{k: v for k, v in r.items() if k != "cd"} for r in rows]))
+    rows = [r | {"category": "lamp"} for r in rows]
+    with pytest.raises(ResultError, match=r"category 'table' in one row and in 'lamp' in other seed 0"):
+        _compare(_result(), (record, rows))
+    with pytest.raises(ResultError, match="no results to compare"):
+        _compare()
+
+
+def test_failures_are_named() -> None:
+    record, rows = _result("a", 0)
+    rows[2] |= {"failed": True, "reason": "empty"}
+    found = _compare((record.model_copy(update={"n_failed": 1}), rows))
+    assert found.rows[0].failures == ((0, "shape-1", 0, "empty"),)
+    assert found.rows[0].n_failed == 1

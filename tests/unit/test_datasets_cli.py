@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets import DATASETS
+from datasets.__main__ import main
+from datasets.store import Store
+from tests.unit.fake_dataset import FakeConfig, FakeFiles, FakeSource
+
+SMALL = ["--resolution", "8", "--views", "2", "--points", "10", "--image-size", "40", "30"]
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch, tmp_path):
+    DATASETS.names()
+    DATASETS.register("fake", config=FakeConfig, cite="nobody")(FakeSource)
+    DATASETS.register("fake_files", config=FakeConfig)(FakeFiles)
+    monkeypatch.setenv("R3D_CACHE", str(tmp_path / "cache"))
+    yield
+    del DATASETS._entries["fake"], DATASETS._entries["fake_files"]
+
+
+def prepared(tmp_path: Path) -> Store:
+    return Store.open(next((tmp_path / "cache" / "stores").glob("fake*-????????????")))
+
+
+def test_list(capsys):
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert "fake   " in out and "r2n2" in out and "Random boxes." in out
+
+
+def test_info_of_files_that_are_not_given(capsys):
+    assert main(["info", "r2n2"]) == 0
+    out = capsys.readouterr().out
+    for part in ("https://cvgl.stanford.edu/3d-r2n2/", "research only", "ShapeNetVox32.tgz", "--root DIR"):
+        assert part in out
+    assert "split = r2n2: 'r2n2': 3D-R2N2's rule" in out
+    assert "views = 24: Pictures per shape." in out
+
+
+def test_info_counts_what_is_there(capsys):
+    assert main(["info", "fake", "--set", "train=4"]) == 0
+    out = capsys.readouterr().out
+    assert ["total", "4", "2", "3"] in [line.split() for line in out.splitlines()]
+    assert "store: not prepared with these options; it would lie at" in out
+
+
+def test_prepare_then_info_verify_and_show(capsys, tmp_path):
+    faults = ["--set", "faults.shape03=corrupt"]
+    assert main(["prepare", "fake", "--workers", "0", *SMALL, *faults]) == 0
+    captured = capsys.readouterr()
+    assert "fake: 10 shapes, 1 skipped (reasons in manifest.json)" in captured.err
+    assert "skipped shape03: /data/shape.png: corrupt image" in captured.out
+    store = prepared(tmp_path)
+    assert f"fingerprint: {store.fingerprint}" in captured.out
+    assert store.split("train").image_size == (40, 30)
+
+    assert main(["info", "fake", *SMALL, *faults]) == 0
+    assert f"store: {store.path}, 10 shapes, 1 skipped" in capsys.readouterr().out
+
+    assert main(["verify", "fake", *SMALL, *faults]) == 0
+    assert "all well" in capsys.readouterr().out
+    with (store.path / "images.npy").open("r+b") as file:
+        file.seek(300)
+        file.write(b"\0\1\2\3")
+    assert main(["verify", str(store.path)]) == 1
+    out = capsys.readouterr().out
+    assert "1 damaged" in out and "shape00: images damaged" in out
+
+
+def test_show_draws_a_sheet(capsys, tmp_path):
+    target = tmp_path / "sheet.png"
+    arguments = ["show", "fake", "--workers", "0", *SMALL, "--maps", "--shapes", "5", "--out", str(target)]
+    assert main(arguments) == 0
+    with Image.open(target) as sheet:
+        # five tiles for each of two views, one row of 40 pixels and a label for each shape
+        assert sheet.size == (2 * 5 * (30 + 4), 5 * (40 + 14))
+        assert len(np.unique(np.asarray(sheet))) > 50
+
+
+def test_verify_names_damaged_files(capsys, tmp_path):
+    (tmp_path / "files").mkdir()
+    arguments = ["fake_files", "--root", str(tmp_path / "files"), *SMALL]
+    assert main(["verify", *arguments]) == 0
+    out = capsys.readouterr().out
+    assert "all well" in out and "not prepared" in out
+    assert main(["verify", *arguments, "--set", "faults.shape02=corrupt"]) == 1
+    out = capsys.readouterr().out
+    assert f"11 shapes under {tmp_path / 'files'}: 1 damaged" in out
+    assert "shape02: /data/shape.png: corrupt image" in out
+
+
+def test_rebuild(tmp_path, capsys):
+    log = tmp_path / "log"
+    for extra in ([], [], ["--rebuild"]):
+        assert main(["prepare", "fake", "--workers", "0", *SMALL, "--set", f"log={log}", *extra]) == 0
+    assert len(log.read_text().splitlines()) == 22
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["prepar", "fake"], "unknown command 'prepar'. Did you mean 'prepare'? Known: list, info, prepare"),
+        (["info", "r2m2"], "unknown dataset 'r2m2'. Did you mean 'r2n2'"),
+        (["prepare", "fake", "--set", "tests=1"], "tests: unknown key. Did you mean 'test'"),
+        (["prepare", "fake", "--set", "test"], "expected key.path=value"),
+        (["prepare", "fake", "--views", "0"], "views: Input should be greater than or equal to 1, got 0"),
+        (["prepare", "fake", "--workers", "0", "--set", "val=0"], "split 'val' is empty"),
+        (["prepare", "r2n2"], "'r2n2' needs the folder of its files. How to get it: download"),
+        (["verify", "r2n2", "--root", "/nowhere"], "looked for /nowhere/ShapeNetRendering and"),
+    ],
+)
+def test_errors_are_one_line_and_status_2(capsys, arguments, text):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert text in error
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert "python -m datasets prepare r2n2 --root" in out and "R3D_CACHE" in out
+
+
+def test_interrupt_says_how_to_go_on(monkeypatch, capsys):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("datasets.__main__.open_dataset", interrupt)
+    assert main(["prepare", "fake"]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
