@@ -28,8 +28,8 @@ EXAMPLES = """examples:
   python -m benchmarks.run --models my_model --plugin my_package.my_encoder
 
 --set takes keys of the model config (see python -m zoo show r3d), and with a prefix those of
-the data set (data.split=...), of its preparation (prepare.views=12) and of the protocol (protocol.points=30000).
-What is already trained or measured with exactly these settings is not done again.
+the data set (data.split=...), of its preparation (prepare.views=12) and of the protocol
+(protocol.points=30000). What is already trained or measured with exactly these settings is not done again.
 """
 
 

@@ -136,8 +136,8 @@ class Session:
         resolution = model.decoder.resolution
         if resolution is not None and resolution not in self.store.resolutions:
             raise ContractError(
-                f"model '{config.name}' makes {resolution}^3 voxels, the prepared '{self.store.dataset}' holds "
-                f"{self.store.resolutions}; use --set decoder.resolution={self.resolution} or "
+                f"model '{config.name}' makes {resolution}^3 voxels, the prepared '{self.store.dataset}' "
+                f"holds {self.store.resolutions}; use --set decoder.resolution={self.resolution} or "
                 f"--set prepare.resolutions=[{resolution}]"
             )
 

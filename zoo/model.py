@@ -160,7 +160,8 @@ def build_losses(
         losses[key] = loss
     if config.discriminator is not None and not any(loss.adversarial for loss in losses.values()):
         raise ContractError(
-            f"model '{config.name}' has a discriminator but no adversarial loss; add 'adversarial: {{}}' to its losses"
+            f"model '{config.name}' has a discriminator but no adversarial loss; "
+            "add 'adversarial: {}' to its losses"
         )
     return losses
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.speed.attention``: what R3D's attention costs, by kernel, at the picture's true size.
+"""``python -m benchmarks.speed.attention``: what R3D's attention costs, by kernel.
 
 Each variant runs in a process of its own, so that its peak memory is its own. Ratios are against torch's
 'math' kernel, which stores every attention weight as the report's listing does.
@@ -43,7 +43,8 @@ def main() -> None:
     args = parser.parse_args()
     tokens = math.prod(args.size)
     table = Table(
-        title=f"forward and backward of one image, {tokens:,} tokens, {HEADS} heads of {HEAD_DIM}, causal: {args.causal}"
+        title=f"forward and backward, one image: {tokens:,} tokens, {HEADS} heads of {HEAD_DIM}, "
+        f"causal: {args.causal}"
     )
     for column in ("kernel", "seconds", "ratio", "peak MiB", "ratio", ""):
         table.add_column(column, justify="left" if column in ("kernel", "") else "right")

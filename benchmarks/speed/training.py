@@ -1,4 +1,4 @@
-"""``python -m benchmarks.speed.training``: training speed and memory of models, on random pictures and shapes.
+"""``python -m benchmarks.speed.training``: training speed and memory of models, on random samples.
 
 The figures are of the trainer's own step at the preset's sizes, loading left out. Each model runs in a
 process of its own; ratios are against the first one. With ``--json`` the table is also kept as a record with

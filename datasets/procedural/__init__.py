@@ -21,15 +21,16 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator
 
-from datasets import DATASETS, R2N2_CATEGORIES, SPLITS, BadItem, DataSource, Item, PrepareOptions, Sample
-from datasets.procedural.draw import Draw, seed_of
-from datasets.procedural.families import FAMILIES, make
-from datasets.procedural.parts import ColoredMesh
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
 from zoo.geometry.sample import sample_surface
 from zoo.geometry.voxelize import solid
 from zoo.registry import EntryConfig, did_you_mean
+
+from .. import DATASETS, R2N2_CATEGORIES, SPLITS, BadItem, DataSource, Item, PrepareOptions, Sample
+from .draw import Draw, seed_of
+from .families import FAMILIES, make
+from .parts import ColoredMesh
 
 CATEGORIES: tuple[str, ...] = tuple(R2N2_CATEGORIES.values())
 R2N2_DISTANCE = 1.75

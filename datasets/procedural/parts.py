@@ -7,8 +7,9 @@ from math import cos, radians, sin
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
 from zoo.geometry.mesh import Mesh
+
+from .draw import Draw
 
 Color = tuple[float, float, float]
 

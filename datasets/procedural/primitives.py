@@ -118,7 +118,12 @@ def box(
         bevel: width that is cut off every edge; at most just under half the shortest edge.
         taper: factors on the x and z extent of the top.
         shift: how far the top is moved along x and z.
+
+    Raises:
+        ValueError: an edge or a factor is not positive; the box would be turned inside out.
     """
+    if min(*size, *taper) <= 0:
+        raise ValueError(f"a box needs positive edges and tapers, got {size} and {taper}")
     extent = np.array(size, dtype=np.float64)
     if bevel > 0:
         signs, inset, faces = _bevel_topology()

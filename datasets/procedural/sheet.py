@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from datasets.procedural import ProceduralConfig, ProceduralSource
-from datasets.procedural.families import FAMILIES
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
+
+from . import ProceduralConfig, ProceduralSource
+from .families import FAMILIES
 
 BACKGROUND = 240
 LABEL = 70

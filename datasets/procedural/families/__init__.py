@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.families import (
+from ..draw import Draw
+from ..parts import ColoredMesh, Parts
+from . import (
     airplane,
     bench,
     boats,
@@ -27,7 +28,6 @@ from datasets.procedural.families import (
     telephone,
     vans,
 )
-from datasets.procedural.parts import ColoredMesh, Parts
 
 Style = Callable[[Draw, Parts], None]
 

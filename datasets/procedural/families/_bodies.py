@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import (
+from zoo.geometry.mesh import Mesh
+
+from ..draw import Draw
+from ..parts import (
     Color,
     Parts,
     dark,
@@ -16,12 +18,11 @@ from datasets.procedural.parts import (
     metal,
     paint,
 )
-from datasets.procedural.primitives import (
+from ..primitives import (
     box,
     loft,
     rod,
 )
-from zoo.geometry.mesh import Mesh
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,20 @@ def cabin(
     width: float,
     color: Color,
 ) -> None:
-    """Glass house: `rear` and `front` are the x of its edges at the belt line and at the roof."""
+    """Glass house: `rear` and `front` are the x of its edges at the belt line and at the roof.
+
+    Slopes that leave less than a third of the length to the roof are made steeper alike.
+    """
     tuck = draw.between(0.78, 0.9)
-    bottom, top = front[0] - rear[0], front[1] - rear[1]
+    bottom = front[0] - rear[0]
+    steeper = min(1.0, 0.67 * bottom / (front[0] - front[1] + rear[1] - rear[0]))
+    high_rear, high_front = (
+        rear[0] + steeper * (rear[1] - rear[0]),
+        front[0] - steeper * (front[0] - front[1]),
+    )
+    top = high_front - high_rear
     middle = (front[0] + rear[0]) / 2
-    shift = (front[1] + rear[1]) / 2 - middle
+    shift = (high_front + high_rear) / 2 - middle
     house = box(
         (bottom, high - low, width * 0.96),
         (middle, (high + low) / 2, 0),

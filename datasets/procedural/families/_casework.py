@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import (
+from ..draw import Draw
+from ..parts import (
     Color,
     Parts,
     darker,
     metal,
 )
-from datasets.procedural.primitives import (
+from ..primitives import (
     box,
     ellipsoid,
     rod,

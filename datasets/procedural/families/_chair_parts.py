@@ -7,14 +7,16 @@ from math import cos, radians, sin
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import (
+from zoo.geometry.mesh import Mesh
+
+from ..draw import Draw
+from ..parts import (
     Color,
     Parts,
     darker,
     fabric,
 )
-from datasets.procedural.primitives import (
+from ..primitives import (
     box,
     extrude,
     loft,
@@ -24,7 +26,6 @@ from datasets.procedural.primitives import (
     tube,
     turn,
 )
-from zoo.geometry.mesh import Mesh
 
 Size = tuple[float, float, float]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import (
+from ..draw import Draw
+from ..parts import (
     Color,
     Parts,
     dark,
@@ -15,7 +15,7 @@ from datasets.procedural.parts import (
     paint,
     white,
 )
-from datasets.procedural.primitives import (
+from ..primitives import (
     box,
 )
 

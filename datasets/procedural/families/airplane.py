@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import Color, Parts, dark, darker, glass, metal, paint, white, wood
-from datasets.procedural.primitives import box, ellipse, ellipsoid, lathe, loft, move, rod, turn, wing
 from zoo.geometry.mesh import Mesh
+
+from ..draw import Draw
+from ..parts import Color, Parts, dark, darker, glass, metal, paint, white, wood
+from ..primitives import box, ellipse, ellipsoid, lathe, loft, move, rod, turn, wing
 
 Pair = tuple[float, float]
 

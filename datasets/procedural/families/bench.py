@@ -6,9 +6,9 @@ from math import cos, radians, sin
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import Color, Parts, dark, darker, fabric, metal, surface, white, wood
-from datasets.procedural.primitives import band, box, extrude, move, rectangle, rod, tube, turn
+from ..draw import Draw
+from ..parts import Color, Parts, dark, darker, fabric, metal, surface, white, wood
+from ..primitives import band, box, extrude, move, rectangle, rod, tube, turn
 
 
 def _size(draw: Draw) -> tuple[float, float, float]:

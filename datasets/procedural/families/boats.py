@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.families._hulls import MAST, cabin, hull, hull_color, open_hull
-from datasets.procedural.parts import (
+from ..draw import Draw
+from ..parts import (
     Parts,
     dark,
     darker,
@@ -17,7 +16,7 @@ from datasets.procedural.parts import (
     white,
     wood,
 )
-from datasets.procedural.primitives import (
+from ..primitives import (
     box,
     extrude,
     loft,
@@ -26,6 +25,7 @@ from datasets.procedural.primitives import (
     tube,
     turn,
 )
+from ._hulls import MAST, cabin, hull, hull_color, open_hull
 
 
 def sailboat(draw: Draw, parts: Parts) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.families._casework import carcass, fronts, shelves, stand
-from datasets.procedural.parts import Parts, dark, darker, glass, metal, surface
-from datasets.procedural.primitives import box, extrude
+from ..draw import Draw
+from ..parts import Parts, dark, darker, glass, metal, surface
+from ..primitives import box, extrude
+from ._casework import carcass, fronts, shelves, stand
 
 
 def drawers(draw: Draw, parts: Parts) -> None:
@@ -194,7 +194,7 @@ def wardrobe(draw: Draw, parts: Parts) -> None:
             (floor + height + 0.22, 0.001),
         ]
         outline += [(floor + height + 0.05, width / 2), (floor + height, width / 2)]
-        parts.add(extrude(outline[::-1], 0.1, (depth / 2 - 0.06, 0, 0), axis="x"), darker(color, 0.9))
+        parts.add(extrude(outline, 0.1, (depth / 2 - 0.06, 0, 0), axis="x"), darker(color, 0.9))
 
 
 def hutch(draw: Draw, parts: Parts) -> None:

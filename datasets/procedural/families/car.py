@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.families._bodies import cabin, draw_frame, hull, passenger
-from datasets.procedural.parts import Parts, dark, darker, glass, metal, paint, white
-from datasets.procedural.primitives import band, box, extrude, move, rod, tube
+from ..draw import Draw
+from ..parts import Parts, dark, darker, glass, metal, paint, white
+from ..primitives import band, box, extrude, move, rod, tube
+from ._bodies import cabin, draw_frame, hull, passenger
 
 
 def sedan(draw: Draw, parts: Parts) -> None:

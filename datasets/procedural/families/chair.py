@@ -6,20 +6,9 @@ from math import sin
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.families._chair_parts import (
-    any_back,
-    arm_rests,
-    curved_back,
-    four_legs,
-    leaning,
-    seat_plate,
-    seat_size,
-    slatted_back,
-    solid_back,
-)
-from datasets.procedural.parts import Parts, dark, darker, fabric, metal, paint, surface, wood
-from datasets.procedural.primitives import (
+from ..draw import Draw
+from ..parts import Parts, dark, darker, fabric, metal, paint, surface, wood
+from ..primitives import (
     box,
     ellipse,
     extrude,
@@ -30,6 +19,17 @@ from datasets.procedural.primitives import (
     rod,
     tube,
     turn,
+)
+from ._chair_parts import (
+    any_back,
+    arm_rests,
+    curved_back,
+    four_legs,
+    leaning,
+    seat_plate,
+    seat_size,
+    slatted_back,
+    solid_back,
 )
 
 

@@ -7,9 +7,9 @@ from math import cos, radians, sin
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import Color, Parts, dark, darker, metal, white
-from datasets.procedural.primitives import band, box, ellipse, extrude, loft, move, rectangle, rod, tube, turn
+from ..draw import Draw
+from ..parts import Color, Parts, dark, darker, metal, white
+from ..primitives import band, box, ellipse, extrude, loft, move, rectangle, rod, tube, turn
 
 
 def _shell(draw: Draw) -> Color:

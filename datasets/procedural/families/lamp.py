@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from math import cos, radians, sin
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import Color, Parts, dark, fabric, metal, paint, white, wood
-from datasets.procedural.primitives import box, ellipsoid, extrude, lathe, move, rectangle, rod, tube, turn
 from zoo.geometry.mesh import Mesh
+
+from ..draw import Draw
+from ..parts import Color, Parts, dark, fabric, metal, paint, white, wood
+from ..primitives import box, ellipsoid, extrude, lathe, move, rectangle, rod, tube, turn
 
 STEM = 0.0255
 """Least radius of a stem on the axis: wide enough for the four middle columns of a 32^3 grid."""

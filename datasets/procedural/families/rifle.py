@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import Color, Parts, dark, darker, fabric, metal, wood
-from datasets.procedural.primitives import box, extrude, move, rod, tube, turn
+from ..draw import Draw
+from ..parts import Color, Parts, dark, darker, fabric, metal, wood
+from ..primitives import box, extrude, move, rod, tube, turn
 
 BARREL = 0.0245
 """Least radius of a barrel: it meets a line of cell centres of a 32^3 grid wherever it lies."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.families._hulls import MAST, cabin, hull
-from datasets.procedural.parts import (
+from zoo.geometry.mesh import Mesh
+
+from ..draw import Draw
+from ..parts import (
     Parts,
     dark,
     darker,
@@ -14,7 +15,7 @@ from datasets.procedural.parts import (
     white,
     wood,
 )
-from datasets.procedural.primitives import (
+from ..primitives import (
     box,
     ellipsoid,
     extrude,
@@ -25,7 +26,7 @@ from datasets.procedural.primitives import (
     turn,
     wing,
 )
-from zoo.geometry.mesh import Mesh
+from ._hulls import MAST, cabin, hull
 
 
 def cargo(draw: Draw, parts: Parts) -> None:

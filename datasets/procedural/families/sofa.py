@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import cos, radians, sin
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import Color, Parts, darker, fabric, metal, wood
-from datasets.procedural.primitives import band, box, extrude, move, rod, turn
+from ..draw import Draw
+from ..parts import Color, Parts, darker, fabric, metal, wood
+from ..primitives import band, box, extrude, move, rod, turn
 
 
 def _feet(parts: Parts, draw: Draw, places: Sequence[tuple[float, float]]) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import Color, Parts, dark, darker, metal, paint, white, wood
-from datasets.procedural.primitives import (
+from zoo.geometry.mesh import Mesh
+
+from ..draw import Draw
+from ..parts import Color, Parts, dark, darker, metal, paint, white, wood
+from ..primitives import (
     box,
     ellipse,
     ellipsoid,
@@ -19,7 +21,6 @@ from datasets.procedural.primitives import (
     tube,
     turn,
 )
-from zoo.geometry.mesh import Mesh
 
 
 def _box_color(draw: Draw) -> Color:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import Color, Parts, darker, glass, metal, surface, white, wood
-from datasets.procedural.primitives import box, ellipse, extrude, lathe, rectangle, rod, tube
+from ..draw import Draw
+from ..parts import Color, Parts, darker, glass, metal, surface, white, wood
+from ..primitives import box, ellipse, extrude, lathe, rectangle, rod, tube
 
 
 def _top(

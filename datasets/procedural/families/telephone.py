@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from math import atan, degrees, radians, sin
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.parts import Color, Parts, dark, darker, metal, paint, white
-from datasets.procedural.primitives import (
+from zoo.geometry.mesh import Mesh
+
+from ..draw import Draw
+from ..parts import Color, Parts, dark, darker, metal, paint, white
+from ..primitives import (
     box,
     ellipse,
     ellipsoid,
@@ -18,7 +20,6 @@ from datasets.procedural.primitives import (
     tube,
     turn,
 )
-from zoo.geometry.mesh import Mesh
 
 
 def _body_color(draw: Draw) -> Color:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datasets.procedural.draw import Draw
-from datasets.procedural.families._bodies import draw_frame, hull
-from datasets.procedural.parts import (
+from ..draw import Draw
+from ..parts import (
     Parts,
     dark,
     glass,
@@ -12,11 +11,12 @@ from datasets.procedural.parts import (
     paint,
     white,
 )
-from datasets.procedural.primitives import (
+from ..primitives import (
     box,
     rod,
     turn,
 )
+from ._bodies import draw_frame, hull
 
 
 def van(draw: Draw, parts: Parts) -> None:

@@ -1,0 +1,60 @@
+"""Every registered part keeps its contract: the same checks as ``python -m zoo check NAME``.
+
+A new part is tested because it is registered; nothing has to be added here.
+"""
+
+import pytest
+import torch
+import yaml
+
+from zoo.checks import checks_for
+from zoo.decoders import DECODERS
+from zoo.discriminators import DISCRIMINATORS
+from zoo.encoders import ENCODERS
+from zoo.losses import LOSSES
+
+ENTRIES = [entry for registry in (ENCODERS, DECODERS, DISCRIMINATORS, LOSSES) for entry in registry]
+NAMES = [f"{entry.kind}-{entry.name}" for entry in ENTRIES]
+CHECKS = [
+    pytest.param(check, id=f"{name}-{check.name.replace(' ', '_')}")
+    for entry, name in zip(ENTRIES, NAMES, strict=True)
+    for check in checks_for(entry)
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_contract(check):
+    torch.manual_seed(0)
+    check.run()
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
+def test_card(entry):
+    """What `zoo list` and `zoo show` print: a summary of one sentence, a source, help for every key."""
+    assert entry.summary.endswith(".")
+    assert len(entry.summary) < 130
+    assert len(entry.cite) > 8, "a citation is an arXiv id, a DOI, a URL or a report"
+    for name, field in entry.config.model_fields.items():
+        assert field.description, f"{entry.config.__name__}.{name} needs a docstring under it"
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
+def test_config_survives_yaml(entry):
+    for config in (entry.config(), entry.smoke_config()):
+        text = yaml.safe_dump(config.model_dump(mode="json"))
+        assert entry.config.model_validate(yaml.safe_load(text)) == config
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
+def test_built_on_the_device_that_torch_is_told(entry):
+    """No device is hard-coded: everything lands on `meta`."""
+    arguments = {
+        "encoder": {"in_channels": 3, "image_size": (64, 64)},
+        "decoder": {"latent_dim": 16},
+        "discriminator": {"resolution": 32},
+        "loss": {},
+    }[entry.kind]
+    with torch.device("meta"):
+        part = entry.cls(entry.smoke_config(), **arguments)
+    devices = {tensor.device.type for tensor in [*part.parameters(), *part.buffers()]}
+    assert devices <= {"meta"}

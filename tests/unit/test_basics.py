@@ -1,0 +1,178 @@
+"""Batches, latents and voxels; seeds; devices."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.checks import CheckFailed, SmokeSource, expect_close, expect_gradients, expect_shape
+from zoo.device import PeakMemory, describe_device, pick_device
+from zoo.seeding import derive, rng
+from zoo.types import Latent, Source, Voxels
+
+# --- types
+
+
+def test_the_smoke_source_is_a_source(tiny_source):
+    assert isinstance(tiny_source, Source)
+    assert len(tiny_source) == 4
+
+
+def test_smoke_samples_depend_on_index_and_view_only():
+    source = SmokeSource(size=(8, 8))
+    both, alone = source.fetch([3, 1], [[0, 2], [4, 1]]), source.fetch([1], [[1]])
+    assert both.ids == ("smoke/3", "smoke/1")
+    assert torch.equal(both.voxels[1], alone.voxels[0])
+    for field in ("image", "depth", "normals", "camera"):
+        assert torch.equal(getattr(both, field)[1, 1], getattr(alone, field)[0, 0])
+    assert not torch.equal(both.image[1, 0], both.image[1, 1])
+    torch.testing.assert_close(both.normals.norm(dim=2), torch.ones(2, 2, 8, 8))
+
+
+def test_mask_is_alpha_of_at_least_a_half(tiny_source):
+    batch = tiny_source.fetch([0], [[0]])
+    batch.image[0, 0, 3, 0, :4] = torch.tensor([0, 127, 128, 255], dtype=torch.uint8)
+    assert batch.mask[0, 0, 0, :4].tolist() == [False, False, True, True]
+
+
+def test_a_batch_moves_as_a_whole(tiny_source):
+    batch = tiny_source.fetch([0, 1], [[0], [1]])
+    assert len(batch) == 2
+    moved = batch.to(torch.device("meta"))
+    assert moved.ids == batch.ids
+    assert {t.device.type for t in (moved.image, moved.voxels, moved.camera)} == {"meta"}
+    assert batch.image.device.type == "cpu"
+
+
+def test_sampling_a_latent():
+    mean, log_var = torch.full((20_000, 2), 3.0), torch.tensor([0.0, -2.0]).expand(20_000, 2)
+    z = Latent(mean, log_var).sample(torch.Generator().manual_seed(0))
+    torch.testing.assert_close(z.mean(0), torch.tensor([3.0, 3.0]), atol=0.03, rtol=0)
+    torch.testing.assert_close(z.std(0), torch.exp(torch.tensor([0.0, -1.0])), rtol=0.02, atol=0)
+    again = Latent(mean, log_var).sample(torch.Generator().manual_seed(0))
+    assert torch.equal(z, again)
+    assert Latent(mean).sample() is mean
+
+
+def test_sampling_passes_gradients():
+    mean, log_var = torch.zeros(1, 3, requires_grad=True), torch.zeros(1, 3, requires_grad=True)
+    z = Latent(mean, log_var).sample(torch.Generator().manual_seed(0))
+    z.sum().backward()
+    torch.testing.assert_close(mean.grad, torch.ones(1, 3))
+    torch.testing.assert_close(log_var.grad, 0.5 * z.detach())
+
+
+def test_voxels_split_into_probabilities():
+    logits = torch.randn(2, 4, 4, 4, requires_grad=True)
+    shapes = Voxels(logits).split()
+    assert len(Voxels(logits)) == len(shapes) == 2
+    torch.testing.assert_close(torch.from_numpy(shapes[1].occupancy), torch.sigmoid(logits[1]).detach())
+    half = Voxels(logits.to(torch.bfloat16)).split()
+    assert half[0].occupancy.dtype == "float32"
+
+
+# --- checks of parts
+
+
+def test_expectations_say_what_is_wrong():
+    with pytest.raises(CheckFailed, match=r"mean must be \(1, 2\), is \(2, 1\)"):
+        expect_shape(torch.zeros(2, 1), (1, 2), "mean")
+    with pytest.raises(CheckFailed, match="mean holds NaN or infinity"):
+        expect_shape(torch.tensor([float("nan")]), (1,), "mean")
+    with pytest.raises(CheckFailed, match=r"outputs differ by up to 0\.5"):
+        expect_close(torch.zeros(2), torch.tensor([0.0, 0.5]), "outputs")
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [(None, "no gradient reaches weight"), (0.0, "gradient of weight is zero"), (float("nan"), "not finite")],
+)
+def test_every_parameter_must_get_a_gradient(scale, message):
+    module = torch.nn.Linear(2, 1)
+    if scale is not None:
+        (scale * module(torch.ones(1, 2))).sum().backward()
+    with pytest.raises(CheckFailed, match=message):
+        expect_gradients(module)
+
+
+# --- seeds
+
+
+def test_derived_seeds_are_those_of_sha256():
+    want = int.from_bytes(hashlib.sha256(b"7/weights/2").digest()[:8], "big") >> 1
+    assert derive(7, "weights", 2) == want
+    assert 0 <= want < 2**63
+
+
+def test_derived_seeds_differ_by_seed_and_name():
+    seeds = {derive(s, *keys) for s in range(20) for keys in (("a",), ("b",), ("a", 1), ("a", 2))}
+    assert len(seeds) == 80
+
+
+def test_generators_of_derived_seeds():
+    assert rng(1, "x").random() == rng(1, "x").random()
+    assert rng(1, "x").random() != rng(1, "y").random()
+
+
+# --- devices
+
+
+def test_pick_device():
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device().type in ("cpu", "cuda", "mps")
+
+
+def test_pick_device_prefers_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device("auto") == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device("auto") == torch.device("mps")
+
+
+def test_devices_that_are_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(
+        ValueError, match=r"device 'cuda:1' asked for, but torch .* sees no GPU; use --device cpu"
+    ):
+        pick_device("cuda:1")
+    with pytest.raises(ValueError, match="unknown device 'gpu'; use auto, cpu, cuda, cuda:1 or mps"):
+        pick_device("gpu")
+
+
+def test_the_cpu_has_a_name():
+    text = describe_device(torch.device("cpu"))
+    assert text.endswith(f", {torch.get_num_threads()} threads")
+    assert len(text.partition(",")[0]) > 2
+
+
+def test_peak_memory_sees_an_allocation():
+    memory = PeakMemory(torch.device("cpu"))
+    before = memory.mib()
+    torch.ones(100 * 2**18).sum().item()  # 100 MiB, freed at once
+    assert 80 < memory.mib() - before < 150
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak cannot be reset here")
+def test_peak_memory_forgets():
+    memory = PeakMemory(torch.device("cpu"))
+    torch.ones(100 * 2**18).sum().item()
+    high = memory.mib()
+    memory.reset()
+    assert memory.mib() < high - 80
+
+
+def test_peak_memory_where_the_mark_cannot_be_reset(monkeypatch):
+    """In some containers /proc/self/clear_refs may not be written; the peak since the start is then given."""
+
+    def refuse(self, *args, **kwargs):
+        raise PermissionError("read-only /proc")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert PeakMemory(torch.device("cpu")).mib() > 50
+
+
+def test_peak_memory_without_proc(monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    assert PeakMemory(torch.device("cpu")).mib() > 50
