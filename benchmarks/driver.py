@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,6 +23,7 @@ from rich.progress import (
 )
 
 from benchmarks.comparison import Comparison, compare
+from benchmarks.executor import Executor
 from benchmarks.gallery import Case, Drawn, choose_cases, gallery
 from benchmarks.protocols import PROTOCOLS, Protocol
 from benchmarks.results import Record, Rows
@@ -33,9 +35,8 @@ from zoo.config import validate
 from zoo.device import describe_device, pick_device
 from zoo.geometry.camera import Camera
 from zoo.registry import RegistryError, did_you_mean
-from zoo.training.checkpoint import CheckpointError, checkpoints
-from zoo.training.interrupt import Interrupted
-from zoo.training.trainer import NonFiniteLoss, TrainReport
+from zoo.training.checkpoint import checkpoints
+from zoo.training.trainer import TrainReport
 
 
 class Phases:
@@ -66,6 +67,8 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
         RegistryError, ConfigError, ContractError, DataError, ResultError: bad input, before training.
     """
     phases, device = Phases(), pick_device(args.device)
+    executor = Executor.of(device, args.jobs, args.plugin)
+    torch.set_num_threads(executor.threads)
     chosen = settings(args.preset, args.dataset, args.overrides)
     protocol = build_protocol(args.protocol, chosen.protocol)
     configs = [chosen.model(name) for name in names]
@@ -94,8 +97,10 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
     cells = [session.cell(config, seed) for config in configs for seed in range(args.seeds)]
     if args.force:
         _forget(session, cells)
-    failed: dict[str, Exception] = {}
-    trained = _train(session, cells, console, phases, failed)
+    with phases("training"):
+        outcomes = _train(session, cells, executor, console)
+    failed = {label: outcome for label, outcome in outcomes.items() if isinstance(outcome, Exception)}
+    trained = {c: r for c in cells if isinstance(r := outcomes.get(c.label), TrainReport)}
     with phases("measuring"), _progress(console) as bar:
         task = bar.add_task("measuring", total=None, note="")
         failed |= session.measure(
@@ -130,35 +135,32 @@ def build_protocol(name: str, config: dict[str, Any]) -> Protocol:
 
 
 def _train(
-    session: Session,
-    cells: Sequence[ModelCell],
-    console: Console,
-    phases: Phases,
-    failed: dict[str, Exception],
-) -> dict[ModelCell, TrainReport]:
-    """Train the cells that have no result; what fails is noted and the others go on."""
-    trained = {}
+    session: Session, cells: Sequence[ModelCell], executor: Executor, console: Console
+) -> dict[str, TrainReport | Exception]:
+    """Train the cells that have no result: a report or an error each, by label."""
+    jobs = []
     for cell in cells:
         if session.results.find(cell.hash) is not None:
             console.print(f"{cell.label}: measured already", highlight=False)
-            continue
-        with phases(f"training {cell.config.name}"), _progress(console) as bar:
-            task = bar.add_task(f"training {cell.label}", total=cell.config.train.steps, note="")
+        else:
+            jobs.append(session.job(cell))
+    with _progress(console) as bar:
+        tasks = {
+            j.label: bar.add_task(f"training {j.label}", total=j.config.train.steps, note="") for j in jobs
+        }
 
-            def on_step(
-                done: int, steps: int, figures: dict[str, float], bar: Progress = bar, task: Any = task
-            ) -> None:
-                parts = [f"{k} {figures[k]:.4g}" for k in ("loss", "rate") if k in figures]
-                bar.update(task, completed=done, note="  ".join(parts).replace("rate", "im/s"))
+        def on_step(label: str, done: int, figures: dict[str, float]) -> None:
+            shown = [("loss", "loss"), ("rate", "im/s")]
+            note = "  ".join(f"{name} {figures[key]:.4g}" for key, name in shown if key in figures)
+            bar.update(tasks[label], completed=done, note=note)
 
-            try:
-                trained[cell] = session.train(cell, on_step)
-            except Interrupted as stop:
-                console.print(f"{cell.label}: {stop}. The same command goes on from there.", highlight=False)
-                raise KeyboardInterrupt from None
-            except (NonFiniteLoss, CheckpointError) as error:
-                failed[cell.label] = error
-    return trained
+        try:
+            return executor.run(jobs, on_step)
+        except KeyboardInterrupt:
+            console.print(
+                f"stopped; the state is saved in {session.out}. The same command goes on from there."
+            )
+            raise
 
 
 def _collect(session: Session, cells: Sequence[ModelCell]) -> list[tuple[Record, Rows]]:

@@ -64,6 +64,12 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("runs"), help="folder of runs, results and tables (default: runs/)"
     )
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    p.add_argument(
+        "--jobs",
+        type=int,
+        help="trainings at a time, each a process with its share of the cores; 0 for this process alone "
+        "(default: 2 on a CPU, 1 on a GPU)",
+    )
     p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
     p.add_argument(
         "--set",
@@ -92,6 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _list(console)
         if args.seeds < 1:
             raise ConfigError(f"--seeds must be at least 1, got {args.seeds}")
+        if args.jobs is not None and args.jobs < 0:
+            raise ConfigError(f"--jobs must be at least 0, got {args.jobs}")
         from benchmarks.driver import run
 
         return run(args, resolve_models(args.models), console)

@@ -19,6 +19,7 @@ import torch
 
 from benchmarks import environment
 from benchmarks.controls import CONTROLS, Control, Training
+from benchmarks.executor import Job
 from benchmarks.predict import VIEW, Predictions, Truths
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.results import (
@@ -44,7 +45,7 @@ from zoo.metrics.neighbours import active_backend
 from zoo.model import build_discriminator, build_losses, build_model
 from zoo.shapes import Shape
 from zoo.training.checkpoint import load_pretrained
-from zoo.training.trainer import OnStep, TrainReport, train
+from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
 
 
@@ -141,10 +142,9 @@ class Session:
                 f"--set prepare.resolutions=[{resolution}]"
             )
 
-    def train(self, cell: ModelCell, on_step: OnStep | None) -> TrainReport:
-        """Train a cell's model; see `zoo.training.trainer.train`."""
-        source = self._training_split(cell.config)
-        return train(cell.config, source, cell.run_dir, seed=cell.seed, device=self.device, on_step=on_step)
+    def job(self, cell: ModelCell) -> Job:
+        """The training of a cell."""
+        return Job(cell.label, cell.config, self._training_split(cell.config), cell.run_dir, cell.seed)
 
     def measure(
         self,

@@ -47,7 +47,11 @@ class Check:
 
 def checks_for(entry: Entry[Any]) -> list[Check]:
     """The checks of a registry entry, by its kind."""
-    makers = {"encoder": encoder_checks, "decoder": decoder_checks, "discriminator": discriminator_checks}
+    makers: dict[str, Callable[[Entry[Any]], list[Check]]] = {
+        "encoder": encoder_checks,
+        "decoder": decoder_checks,
+        "discriminator": discriminator_checks,
+    }
     if entry.kind == "loss":
         return loss_checks(entry)
     return makers[entry.kind](entry)
@@ -76,7 +80,7 @@ def encoder_checks(entry: Entry[Encoder]) -> list[Check]:
         encoder = build().train()
         latent = encoder(torch.rand(2, 3, *SIZES[0]))
         parts = [latent.mean, latent.log_var, latent.tokens, *latent.features, *latent.aux.values()]
-        sum(_noise_like(p).mul(p).sum() for p in parts if p is not None).backward()
+        torch.stack([_noise_like(p).mul(p).sum() for p in parts if p is not None]).sum().backward()
         expect_gradients(encoder)
 
     def independence() -> None:

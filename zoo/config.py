@@ -209,7 +209,8 @@ def _own_presets(data: dict[str, Any], path: Path) -> dict[str, Any]:
     for name in own:
         if known and name not in known:
             raise ConfigError(
-                f"{path}: presets.{name}: no such preset.{did_you_mean(str(name), known)} Known: {', '.join(known)}"
+                f"{path}: presets.{name}: no such preset.{did_you_mean(str(name), known)} "
+                f"Known: {', '.join(known)}"
             )
     return dict(own)
 
@@ -279,18 +280,16 @@ def _check_stages(config: ModelConfig, source: str) -> None:
         learns = [part for part in ("encoder", "decoder") if part in stage.trains]
         if learns and not any(getattr(config.losses[key].config, "weight", 1) for key in used):
             raise ConfigError(
-                f"{source}: train.stages.{i}: {' and '.join(learns)} would learn from nothing: no loss of the "
-                "stage has a weight above 0"
+                f"{source}: train.stages.{i}: {' and '.join(learns)} would learn from nothing: no loss of "
+                "the stage has a weight above 0"
             )
 
 
 def parse_part(registry: Registry[Any], data: Any, where: str, source: str) -> Part:
     """Validate ``{name: ..., key: value}`` with the config class of the entry that it names."""
     if not isinstance(data, Mapping):
-        raise ConfigError(
-            f"{source}: {where}: expected keys and values, as {where}.{'weight' if '.' in where else 'name'}=..., "
-            f"got {data!r}"
-        )
+        key = "weight" if where.startswith("losses.") else "name"
+        raise ConfigError(f"{source}: {where}: expected keys and values, as {where}.{key}=..., got {data!r}")
     if "name" not in data:
         raise ConfigError(f"{source}: {where}: needs a name; known: {', '.join(registry.names())}")
     rest = {k: v for k, v in data.items() if k != "name"}

@@ -49,8 +49,8 @@ def _cpu_name() -> str:
 class PeakMemory:
     """Peak memory in MiB from `reset` on: allocated by torch on CUDA, resident of the process elsewhere.
 
-    Where the process's mark cannot be reset (anything but Linux, some containers), it is the peak since the start
-    of the process.
+    Where the process's mark cannot be reset (anything but Linux, some containers), it is the peak since
+    the start of the process.
     """
 
     def __init__(self, device: torch.device) -> None:

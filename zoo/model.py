@@ -12,7 +12,7 @@ from zoo.config import ModelConfig, load_config
 from zoo.decoders import DECODERS, Decoder
 from zoo.discriminators import DISCRIMINATORS, Discriminator
 from zoo.encoders import ENCODERS, Encoder
-from zoo.losses import LOSSES, Loss
+from zoo.losses import LOSSES, Loss, LossConfig
 from zoo.preprocess import Preprocess, PreprocessConfig
 from zoo.shapes import Shape
 from zoo.types import ContractError, Prediction
@@ -135,7 +135,7 @@ def build_losses(
     """
     losses = {}
     for key, part in config.losses.items():
-        loss = LOSSES.get(part.name).cls(part.config)
+        loss = LOSSES.get(part.name).cls(cast(LossConfig, part.config))
         where = f"model '{config.name}': loss '{key}'"
         if missing := loss.needs - set(provides):
             raise ContractError(

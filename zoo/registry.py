@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -105,7 +105,8 @@ class Registry(Generic[T]):
 
         def add(cls: C) -> C:
             origin = _origin(cls)
-            if not (inspect.isclass(cls) and issubclass(cls, self.base)):
+            fits = inspect.isclass(cls) and issubclass(cls, self.base)
+            if not fits:
                 raise RegistryError(
                     f"{self.kind} '{name}' at {origin} must inherit from {self.base.__name__}"
                 )
@@ -124,7 +125,7 @@ class Registry(Generic[T]):
             self._entries[name] = Entry(
                 kind=self.kind,
                 name=name,
-                cls=cls,
+                cls=cast(type[T], cls),
                 config=config,
                 smoke=dict(smoke or {}),
                 summary=summary,

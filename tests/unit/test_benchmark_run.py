@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks import driver
+from benchmarks import executor
 from benchmarks.run import main
 from zoo.training.interrupt import Interrupted
 from zoo.training.trainer import NonFiniteLoss
 
 TINY = [
-    *("--workers", "0", "--device", "cpu"),
+    *("--workers", "0", "--jobs", "0", "--device", "cpu"),
     *("--set", "data.categories=[chair, table]", "--set", "data.train=3", "--set", "data.val=1"),
     *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
     *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
@@ -66,7 +66,7 @@ def test_a_second_run_trains_and_measures_nothing(finished, monkeypatch, capsys)
         raise AssertionError("trained or measured again")
 
     before = (finished[0] / "results.json").read_bytes()
-    monkeypatch.setattr(driver.Session, "train", refuse)
+    monkeypatch.setattr(executor, "train", refuse)
     monkeypatch.setattr("benchmarks.session.score", refuse)
     assert again(finished, "vae_gan_baseline") == 0
     assert "measured already" in capsys.readouterr().out
@@ -74,13 +74,13 @@ def test_a_second_run_trains_and_measures_nothing(finished, monkeypatch, capsys)
 
 
 def test_only_an_added_model_is_trained(finished, monkeypatch):
-    trained, train = [], driver.Session.train
+    trained, train = [], executor.train
 
-    def noted(self, cell, on_step):
-        trained.append(cell.config.name)
-        return train(self, cell, on_step)
+    def noted(config, *args, **options):
+        trained.append(config.name)
+        return train(config, *args, **options)
 
-    monkeypatch.setattr(driver.Session, "train", noted)
+    monkeypatch.setattr(executor, "train", noted)
     assert again(finished, "vae_gan_baseline", "r3d") == 0
     assert trained == ["r3d"]
 
@@ -95,24 +95,24 @@ def test_the_same_command_elsewhere_gives_the_same_numbers(finished, tmp_path):
 
 
 def test_a_run_that_is_stopped_says_how_to_go_on(finished, monkeypatch, capsys):
-    def stopped(self, cell, on_step):
-        raise Interrupted(cell.run_dir, 1, 2)
+    def stopped(config, source, run_dir, **options):
+        raise Interrupted(run_dir, 1, 2)
 
-    monkeypatch.setattr(driver.Session, "train", stopped)
+    monkeypatch.setattr(executor, "train", stopped)
     assert again(finished, "r3d", extra=["--set", "losses.kl.weight=0.5"]) == 130
     text = " ".join(capsys.readouterr().out.split())
-    assert "stopped after step 1 of 2" in text and "same command goes on" in text
+    assert "stopped; the state is saved in" in text and "same command goes on" in text
 
 
 def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypatch, capsys):
-    train = driver.Session.train
+    train = executor.train
 
-    def broken(self, cell, on_step):
-        if cell.config.name == "r3d":
+    def broken(config, *args, **options):
+        if config.name == "r3d":
             raise NonFiniteLoss("the loss is nan at step 1")
-        return train(self, cell, on_step)
+        return train(config, *args, **options)
 
-    monkeypatch.setattr(driver.Session, "train", broken)
+    monkeypatch.setattr(executor, "train", broken)
     status = again(finished, "vae_gan_baseline", "r3d", extra=["--set", "losses.kl.weight=0.25"])
     text = " ".join(capsys.readouterr().out.split())
     assert status == 1
@@ -135,6 +135,7 @@ def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypa
         (["--set", "protocol.point=3"], r"protocol.point: unknown key. Did you mean 'points'\?"),
         (["--set", "steps"], r"--set steps: expected key.path=value"),
         (["--reference", "r2n2"], r"--reference 'r2n2' is not among the models"),
+        (["--jobs", "-1"], r"--jobs must be at least 0, got -1"),
         (["--seeds", "0"], r"--seeds must be at least 1, got 0"),
         (["--plugin", "no_such_module"], r"plugin 'no_such_module' failed to import: ModuleNotFoundError"),
         (["--device", "abacus"], r"unknown device 'abacus'"),

@@ -137,9 +137,11 @@ def test_both_ways_down_end_at_4_cubed(resolution, down):
 
 def test_layers_of_the_listing():
     layers = list(critic_of(32).layers)
-    kinds = [type(m) for m in layers]
-    assert kinds == [nn.Conv3d, nn.BatchNorm3d, nn.LeakyReLU] * 3
-    assert all(m.bias is None for m in layers if isinstance(m, nn.Conv3d))
+    kinds = [nn.Conv3d, nn.BatchNorm3d, nn.LeakyReLU] * 3
+    assert all(isinstance(m, kind) for m, kind in zip(layers, kinds, strict=True))
+    convs = [m for m in layers if isinstance(m, nn.Conv3d)]
+    assert all((c.kernel_size, c.stride, c.padding) == ((4, 4, 4), (2, 2, 2), (1, 1, 1)) for c in convs)
+    assert all(c.bias is None for c in convs)
     assert {m.negative_slope for m in layers if isinstance(m, nn.LeakyReLU)} == {0.2}
 
 

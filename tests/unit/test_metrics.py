@@ -348,4 +348,4 @@ def test_subset_is_random_and_repeatable():
 
 def test_importing_metrics_does_not_load_torch():
     code = "import sys; from zoo.metrics import METRICS; METRICS.names(); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

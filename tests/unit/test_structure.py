@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks import guard
 from zoo.config import list_models
@@ -199,15 +201,16 @@ def test_every_test_function_asserts_something():
 
 
 def asserts(function: ast.FunctionDef) -> bool:
-    """An assert statement, pytest's raises or warns, or a call of an assert_, check_ or expect_ function."""
+    """An assert statement, raises or warns, an assert_, check_ or expect_ function, or `check.run()`."""
     for node in ast.walk(function):
         if isinstance(node, ast.Assert):
             return True
         if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in ("raises", "warns", "gradcheck") or called.startswith(
-                ("assert_", "check_", "expect_")
-            ):
+            called = ast.unparse(node.func)  # `check.run` is a zoo.checks.Check, which raises what is wrong
+            name = called.rpartition(".")[2]
+            if called == "check.run" or name in ("raises", "warns", "gradcheck"):
+                return True
+            if name.startswith(("assert_", "check_", "expect_")):
                 return True
     return False
 
@@ -218,6 +221,20 @@ def test_a_test_without_assertion_is_seen():
     ).body
     assert isinstance(silent, ast.FunctionDef) and isinstance(loud, ast.FunctionDef)
     assert not asserts(silent) and asserts(loud)
+
+
+def test_the_commit_hooks_are_the_pinned_linters():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    dev = setup["options.extras_require"]["dev"].replace(" ", "").split("\n")
+    pins = {line for line in dev if line.startswith("ruff==")}
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0][
+        "hooks"
+    ]
+    used = {
+        pin for hook in hooks for pin in hook.get("additional_dependencies", []) if pin.startswith("ruff")
+    }
+    assert len(pins) == 1 and used == pins
 
 
 # `datasets` is ours

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import replace
 
 import pytest
@@ -68,10 +69,20 @@ def without_critic(config):
     return config.model_copy(update={"discriminator": None, "losses": losses})
 
 
+def send(number):
+    """A signal to this process; returns when its handler has run, which may be a moment later."""
+    handler = signal.getsignal(number)
+    os.kill(os.getpid(), number)
+    for _ in range(10_000):
+        if signal.getsignal(number) is not handler:
+            return
+        time.sleep(0.001)
+
+
 def stop_at(step, number=signal.SIGTERM):
     def on_step(done, steps, figures):
         if done == step:
-            os.kill(os.getpid(), number)
+            send(number)
 
     return on_step
 
@@ -409,8 +420,8 @@ def test_a_stop_at_the_last_step_is_an_end(tiny_config, tiny_source, tmp_path):
 
 def test_a_second_signal_acts_as_usual(tiny_config, tiny_source, tmp_path):
     def twice(done, steps, figures):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        send(signal.SIGINT)
+        send(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         fit(tiny_config(), tiny_source, tmp_path, on_step=twice)

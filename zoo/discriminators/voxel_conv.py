@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from zoo.discriminators import DISCRIMINATORS, Discriminator
+from zoo.layers.halving_conv3d import HalvingConv3d
 from zoo.layers.norm3d import Norm, norm3d
 from zoo.registry import EntryConfig
 
@@ -50,7 +51,7 @@ class VoxelConv(Discriminator):
         for i in range((resolution // 4).bit_length() - 1):
             out_channels = config.width << i
             if config.down == "stride":
-                layers += [nn.Conv3d(channels, out_channels, 4, stride=2, padding=1, bias=False)]
+                layers += [HalvingConv3d(channels, out_channels, bias=False)]
             else:
                 layers += [nn.Conv3d(channels, out_channels, 3, padding=1, bias=False), nn.MaxPool3d(2)]
             layers += [norm3d(config.norm, out_channels), nn.LeakyReLU(config.slope)]

@@ -1,5 +1,7 @@
 """R3D's convolutional encoder without its attention: the baseline that isolates attention."""
 
+from typing import Literal, cast
+
 from jaxtyping import Float
 from pydantic import model_validator
 from torch import Tensor, nn
@@ -21,6 +23,9 @@ class CNNConfig(EntryConfig):
     """Max-pooling factor of each conv block."""
     hidden: tuple[int, ...] = (1024, 512, 256)
     """Widths of the linear layers between the flattened map and the two heads."""
+    init: Literal["torch", "he"] = "torch"
+    """Initial weights: torch's default, as the listing leaves it, under which the means of different images
+    hardly differ at first; or He's for the ReLU layers, means of unit variance and sigma near exp(-2)."""
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> "CNNConfig":
@@ -72,6 +77,18 @@ class CNN(Encoder):
             features = hidden
         self.linears = nn.Sequential(*linears)
         self.head = GaussianHead(features, config.latent_dim)
+        if config.init == "he":
+            self._init_he()
+
+    def _init_he(self) -> None:
+        """Keep the variance of a signal through ReLU layers (He et al., arXiv:1502.01852, eq. 10)."""
+        for module in (*self.blocks.modules(), *self.linears.modules()):
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.constant_(cast(Tensor, module.bias), 0.0)
+        nn.init.normal_(self.head.mean.weight, std=self.head.mean.in_features**-0.5)
+        assert self.head.log_sigma is not None
+        nn.init.constant_(self.head.log_sigma.bias, -2.0)
 
     def mix(self, index: int, features: Tensor) -> Tensor:
         """What happens to the map after block `index`; nothing here, attention in `attention_cnn`."""

@@ -249,9 +249,8 @@ class Trainer:
         """Freeze and thaw as the stage says, and start its optimisers."""
         config, trains = self.config.train, stage.config.trains
         self.model.train()
-        self.model.zero_grad(
-            set_to_none=True
-        )  # a part now frozen would keep its last gradient and be clipped with
+        # a part that is frozen from here on must not keep its last gradient and be clipped with
+        self.model.zero_grad(set_to_none=True)
         freeze(self.model.encoder, "encoder" in trains)
         freeze(self.model.decoder, "decoder" in trains)
         self.optimizers = {}
