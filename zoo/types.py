@@ -65,7 +65,8 @@ class Batch:
         tensors: dict[str, Any] = {
             f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)
         }
-        return replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
+        changed: dict[str, Any] = {name: change(tensor) for name, tensor in tensors.items()}
+        return replace(self, **changed)
 
     def __len__(self) -> int:
         return len(self.ids)
