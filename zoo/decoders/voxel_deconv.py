@@ -1,10 +1,11 @@
 """Transposed-convolution voxel decoder: R3D's and 3D-GAN's generators are configurations of it."""
 
+import math
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast
 
-from pydantic import Field
-from torch import nn
+from pydantic import Field, model_validator
+from torch import Tensor, nn
 
 from zoo.decoders import DECODERS, Decoder
 from zoo.layers.norm3d import Norm, norm3d
@@ -29,6 +30,16 @@ class VoxelDeconvConfig(EntryConfig):
     """Normalisation after each layer but the last."""
     bias: bool = True
     """Biases in the convolutions (3D-GAN has none)."""
+    prior: float | None = Field(None, gt=0, lt=1)
+    """Probability of an occupied cell that the last bias starts from (RetinaNet, arXiv:1708.02002, section
+    4.1); None leaves it near one half. Without it the first steps, in which nearly every cell must become
+    empty, turn the last weights negative throughout, and no cell is ever likelier than one half."""
+
+    @model_validator(mode="after")
+    def _prior_needs_bias(self) -> "VoxelDeconvConfig":
+        if self.prior is not None and not self.bias:
+            raise ValueError("prior sets the last bias, but bias is false; leave one of them out")
+        return self
 
 
 @DECODERS.register(
@@ -68,6 +79,8 @@ class VoxelDeconv(Decoder):
             layers += [norm3d(config.norm, out_channels), nn.ReLU()]
         layers += self._double(widths[-1], 1, config)
         self.layers = nn.Sequential(*layers)
+        if config.prior is not None:
+            nn.init.constant_(cast(Tensor, self.layers[-1].bias), math.log(config.prior / (1 - config.prior)))
 
     @staticmethod
     def _double(channels: int, out_channels: int, config: VoxelDeconvConfig) -> list[nn.Module]:
