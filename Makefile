@@ -49,7 +49,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.installed-dev: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(INSTALL) -e ".[dev,track]"
+	$(INSTALL) -e ".[dev]"
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/bin/python:

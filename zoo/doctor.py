@@ -21,7 +21,6 @@ REQUIRED = (
 )
 OPTIONAL = {
     "pytorch3d": "nearest neighbours on the GPU through PyTorch3D; without it the zoo's own torch kernel",
-    "tensorboard": "training curves in TensorBoard; metrics.jsonl is always written",
 }
 
 

@@ -60,7 +60,7 @@ def test_the_metadata_name_the_version_the_licence_and_the_pythons(wheel):
     assert metadata["Name"] == "r3d-zoo" and metadata["Version"] == zoo.__version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata.get("License-Expression", metadata["License"]) == "MIT"
-    assert set(metadata.get_all("Provides-Extra")) == {"dev", "pytorch3d", "track"}
+    assert set(metadata.get_all("Provides-Extra")) == {"dev", "pytorch3d"}
 
 
 def test_every_requirement_has_a_lower_bound():
@@ -79,6 +79,6 @@ def test_doctor_looks_for_what_is_required():
     assert set(REQUIRED) <= required
     assert set(OPTIONAL) <= {
         line.partition(" ")[0]
-        for name in ("pytorch3d", "track")
+        for name in ("pytorch3d",)
         for line in parser["options.extras_require"][name].split("\n")
     }
