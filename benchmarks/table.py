@@ -527,6 +527,7 @@ def _captions(comparison: Comparison) -> list[str]:
         if any(r.threshold is not None for r in row.records)
     ]
     seeds = sorted({seed for row in comparison.models for seed in row.seeds})
+    single = sum(_shapes(comparison, category) == 1 for category in comparison.categories)
     lines = [
         f"± is half of a 95 % interval: bootstrap over shapes within categories, {comparison.resamples:,} "
         "resamples" + (", and over training seeds where there are several." if len(seeds) > 1 else "."),
@@ -538,6 +539,11 @@ def _captions(comparison: Comparison) -> list[str]:
     if info.skipped:
         skipped = ", ".join(f"{n:,} {reason}" for reason, n in sorted(info.skipped.items()))
         lines.append(f"Skipped items of the data set: {skipped}.")
+    if single:
+        lines.append(
+            f"{single} of {len(comparison.categories)} categories have one shape: drawing within them "
+            "changes nothing, so the intervals are too short."
+        )
     if any(len(row.seeds) == 1 for row in comparison.models):
         lines.append("1 seed: the interval does not know how much another training run would differ.")
     if any(not row.complete for row in comparison.rows):

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -217,6 +218,14 @@ def test_the_caption_says_what_the_numbers_hang_on() -> None:
         "10,000 resamples, and over training seeds where there are several.",
     ):
         assert fact in text
+
+
+def test_categories_of_one_shape_are_said_to_make_intervals_too_short() -> None:
+    whole = _example()
+    assert not [note for note in table.main_block(whole).notes if "one shape" in note]
+    lonely = replace(whole, instances=(*whole.instances, ("boat-0", 0, "boat")))
+    (note,) = (note for note in table.main_block(lonely).notes if "one shape" in note)
+    assert note.startswith("1 of 3 categories")
 
 
 def test_controls_are_explained_where_they_are_shown() -> None:
