@@ -24,6 +24,7 @@ CHECKS = [
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_contract(check):
+    """A check raises `CheckFailed`, an AssertionError that says how the contract is broken."""
     torch.manual_seed(0)
     check.run()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import cos, radians, sin
 
 import numpy as np
@@ -82,7 +81,10 @@ def curved_back(parts: Parts, draw: Draw, seat: Size, height: float, color: Colo
 def slatted_back(parts: Parts, draw: Draw, seat: Size, height: float, color: Color) -> None:
     """Two posts with rungs across (ladder) or spindles under a top rail."""
     lean, post, z = draw.between(3, 12), draw.between(THIN, 0.055), seat[2] / 2 - 0.03
-    add: Callable[[Mesh], None] = lambda m: parts.add(leaning(m, seat, lean), color)  # noqa: E731
+
+    def add(mesh: Mesh) -> None:
+        parts.add(leaning(mesh, seat, lean), color)
+
     for side in (-1, 1):
         add(box((post, height, post), (0, height / 2, side * z)))
     rail = draw.between(0.05, 0.11)
