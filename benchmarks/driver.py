@@ -69,7 +69,8 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
     phases, device = Phases(), pick_device(args.device)
     executor = Executor.of(device, args.jobs, args.plugin)
     torch.set_num_threads(executor.threads)
-    chosen = settings(args.preset, args.dataset, args.overrides)
+    named = [f"data.categories={args.categories}"] if args.categories else []
+    chosen = settings(args.preset, args.dataset, [*named, *args.overrides])
     protocol = build_protocol(args.protocol, chosen.protocol)
     configs = [chosen.model(name) for name in names]
     labels = [config.name for config in configs]
@@ -90,6 +91,7 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
             config_overrides=chosen.data_config,
             options=chosen.options,
             workers=args.workers,
+            allow_missing=args.allow_missing,
         )
     session = Session(chosen, store, protocol, device, args.out)
     for config in configs:

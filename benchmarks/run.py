@@ -52,6 +52,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--data-root", type=Path, help="folder of the data set's files; of 'procedural', where to keep it"
     )
+    p.add_argument(
+        "--categories", metavar="A,B", help="some categories only; the same as --set data.categories=A,B"
+    )
+    p.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="go on without items of the data set that cannot be read; the table counts them",
+    )
     p.add_argument("--preset", default="quick", help="quick, standard or paper (default: %(default)s)")
     p.add_argument("--protocol", default="r3d-v1", help="how predictions are measured (default: %(default)s)")
     p.add_argument(

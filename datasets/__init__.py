@@ -8,7 +8,7 @@ stores and nothing else.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,23 +19,6 @@ from pydantic import Field
 from zoo.registry import EntryConfig, Registry
 
 SPLITS = ("train", "val", "test")
-
-R2N2_CATEGORIES: dict[str, str] = {
-    "02691156": "airplane",
-    "02828884": "bench",
-    "02933112": "cabinet",
-    "02958343": "car",
-    "03001627": "chair",
-    "03211117": "display",
-    "03636649": "lamp",
-    "03691459": "speaker",
-    "04090263": "rifle",
-    "04256520": "sofa",
-    "04379243": "table",
-    "04401088": "telephone",
-    "04530566": "watercraft",
-}
-"""The 13 ShapeNet categories of the 3D-R2N2 benchmark: synset id to name."""
 
 
 class DataError(ValueError):
@@ -48,11 +31,19 @@ class BadItem(ValueError):
 
 @dataclass(frozen=True)
 class Item:
-    """One shape of a data set."""
+    """One entry of a data set: a shape with its pictures, or a picture of a shape.
+
+    Attributes:
+        id: unique in the data set.
+        category, split: one of each.
+        shape: name of the shape where several items, perhaps of other categories, show the same one; empty
+            when the id is the shape's own.
+    """
 
     id: str
     category: str
     split: str
+    shape: str = ""
 
 
 class PrepareOptions(EntryConfig):
@@ -62,12 +53,17 @@ class PrepareOptions(EntryConfig):
     """Voxel resolutions to store, bit-packed."""
     image_size: tuple[int, int] = (137, 137)
     """Height and width of the stored pictures, in pixels; only for data sets that render their own."""
-    views: int = Field(24, ge=1)
-    """Pictures per shape."""
+    views: int = Field(24, ge=0)
+    """Pictures per shape; 0 stores none."""
+    pooling: Literal["max", "mean"] = "max"
+    """Coarser voxels from finer ones: occupied where any cell is, or the occupied share of them."""
     points: int = Field(10_000, ge=0)
     """Area-uniform surface points per shape; kept only where the data set has a mesh."""
     maps: bool = False
     """Also store depth and normals of each picture."""
+    leaks: Literal["flag", "drop"] = "flag"
+    """Test and validation items that are also in a part that trains, by name or by an equal grid: keep them
+    and name them, or leave them out."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +71,17 @@ class Sample:
     """One built item, in the canonical frame of `zoo.types`.
 
     Attributes:
-        images: uint8 RGBA, straight alpha (V, H, W, 4).
-        voxels: bool grids by resolution, [x][y][z].
-        cameras: azimuth, elevation, in-plane rotation (degrees), distance, field of view (V, 5) float32.
+        images: uint8 RGBA, straight alpha (V, H, W, 4), or None.
+        voxels: grids by resolution, [x][y][z]; bool, or uint8 shares of 255.
+        cameras: rows of `zoo.geometry.camera.ROW` (V, 7) float32, or None where they are not known.
         points: (P, 3) float32 on the surface of the mesh, or None.
         depth: (V, H, W) float32 along the optical axis, infinity on the background, or None.
         normals: (V, H, W, 3) float32 in the camera frame, or None.
     """
 
-    images: np.ndarray
+    images: np.ndarray | None
     voxels: dict[int, np.ndarray]
-    cameras: np.ndarray
+    cameras: np.ndarray | None = None
     points: np.ndarray | None = None
     depth: np.ndarray | None = None
     normals: np.ndarray | None = None
@@ -99,6 +95,7 @@ class DataSource(ABC):
         kind: 'generated' sources need no files; their store lies under the data root itself.
         provides: fields of `zoo.types.Batch` that its stores can fill.
         homepage, licence, how_to_get: what to print when the data are absent.
+        known_bad: id -> reason of items that are wrong for everybody; nobody need allow for them.
     """
 
     version: ClassVar[str]
@@ -107,6 +104,7 @@ class DataSource(ABC):
     homepage: ClassVar[str]
     licence: ClassVar[str]
     how_to_get: ClassVar[str]
+    known_bad: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: EntryConfig, root: Path | None) -> None:
         """Args: root is the folder that the files lie in; None only for generated sources."""

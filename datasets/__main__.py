@@ -19,7 +19,7 @@ from . import DATASETS, SPLITS, BadItem, DataError, Item, PrepareOptions
 from ._pack import pack
 from ._writer import count
 from .prepare import Request, open_dataset, request
-from .store import MANIFEST, Store
+from .store import MANIFEST, SKIPPED, Store
 
 EXAMPLES = """examples:
   python -m datasets list                                     all data sets
@@ -97,16 +97,15 @@ def prepare_command(args: argparse.Namespace) -> None:
         args.name,
         data_root=args.root,
         cache_root=args.cache_root,
-        config_overrides=parse_overrides(args.set),
+        config_overrides=_config(args),
         options=_options(args),
         workers=args.workers,
         rebuild=args.rebuild,
+        allow_missing=args.allow_missing,
     )
     _print_counts(store.items)
-    for item in store.skipped[:10]:
-        out.print(f"skipped {item['id']}: {item['reason']}")
-    if len(store.skipped) > 10:
-        out.print(f"... {len(store.skipped) - 10} more in {store.path / MANIFEST}")
+    _print_some("skipped", store.skipped, store.path / SKIPPED)
+    _print_some("in two splits", store.leaks, store.path / MANIFEST)
     out.print(f"store: {store.path}\nfingerprint: {store.fingerprint}")
 
 
@@ -140,9 +139,10 @@ def show_command(args: argparse.Namespace) -> None:
         args.name,
         data_root=args.root,
         cache_root=args.cache_root,
-        config_overrides=parse_overrides(args.set),
+        config_overrides=_config(args),
         options=_options(args),
         workers=args.workers,
+        allow_missing=args.allow_missing,
     )
     contact_sheet(store, args.shapes).save(args.out)
     out.print(f"{args.out}: each row picture, mask and voxels, twice; from {store.path}")
@@ -153,9 +153,14 @@ def _request(args: argparse.Namespace) -> Request:
         args.name,
         data_root=args.root,
         cache_root=args.cache_root,
-        config_overrides=parse_overrides(args.set),
+        config_overrides=_config(args),
         options=_options(args),
     )
+
+
+def _config(args: argparse.Namespace) -> dict[str, Any]:
+    named = [f"categories={args.categories}"] if args.categories else []
+    return parse_overrides([*named, *args.set])
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
@@ -176,6 +181,13 @@ def _print_counts(items: Sequence[Item]) -> None:
         table.add_row(category, *(str(counts[split].get(category, 0)) for split in SPLITS))
     table.add_row("total", *(str(counts[split]["total"]) for split in SPLITS))
     out.print(table)
+
+
+def _print_some(what: str, absent: Sequence[dict[str, str]], file: Path, most: int = 10) -> None:
+    for item in absent[:most]:
+        out.print(f"{what}: {item['id']}: {item['reason']}")
+    if len(absent) > most:
+        out.print(f"... {len(absent) - most} more {what}, in {file}")
 
 
 def _report(problems: Sequence[str], what: str) -> int:
@@ -207,8 +219,14 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     shared.add_argument("--views", metavar="V", type=int, help="pictures per shape")
     shared.add_argument("--points", metavar="P", type=int, help="surface points per shape")
     shared.add_argument("--image-size", metavar=("H", "W"), type=int, nargs=2, help="of own renderings")
+    shared.add_argument(
+        "--categories", metavar="A,B", help="some categories only; the same as --set categories=A,B"
+    )
     shared.add_argument("--maps", action="store_true", help="store depth and normals too")
     parallel = argparse.ArgumentParser(add_help=False)
+    parallel.add_argument(
+        "--allow-missing", action="store_true", help="go on without items that cannot be read"
+    )
     parallel.add_argument("--workers", metavar="N", type=int, help="processes; all cores by default, 0: none")
 
     def add(name: str, run: Any, help: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:

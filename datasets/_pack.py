@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.geometry.camera import ROW
+
 from . import BadItem, PrepareOptions, Sample
 
 HEADER = 256
@@ -50,27 +52,30 @@ Layout = dict[str, RowSpec]
 def pack(sample: Sample, options: PrepareOptions) -> dict[str, np.ndarray]:
     """The rows of one sample by array name, checked.
 
-    Images (V, 4, H, W) uint8; `voxels_<R>` numpy.packbits of [x][y][z]; cameras (V, 5) float32; points
-    (P, 3) float32; depth (V, H, W) float16, infinity kept; normals (V, 3, H, W) int8 = 127 times the unit
-    vector.
+    Images (V, 4, H, W) uint8; `voxels_<R>` numpy.packbits of a bool grid [x][y][z], or a uint8 grid as it
+    is; cameras (V, 7) float32; points (P, 3) float32; depth (V, H, W) float16, infinity kept; normals
+    (V, 3, H, W) int8 = 127 times the unit vector.
 
     Raises:
         BadItem: the sample breaks what `Sample` promises, or holds an empty grid; says which and how.
     """
-    images = sample.images
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 4 or 0 in images.shape:
-        raise BadItem(f"images must be uint8 (V, H, W, 4), got {images.dtype} {images.shape}")
-    views, height, width = images.shape[:3]
-    rows = {"images": images.transpose(0, 3, 1, 2)}
+    rows = {}
+    if sample.images is not None:
+        rows["images"] = _images(sample.images).transpose(0, 3, 1, 2)
     if set(sample.voxels) != set(options.resolutions):
         raise BadItem(f"voxels at {sorted(sample.voxels)}, asked for were {sorted(options.resolutions)}")
     for resolution, grid in sorted(sample.voxels.items()):
-        if grid.dtype != np.bool_ or grid.shape != (resolution,) * 3:
-            raise BadItem(f"voxels at {resolution} must be a bool cube, got {grid.dtype} {grid.shape}")
+        if grid.dtype not in (np.bool_, np.uint8) or grid.shape != (resolution,) * 3:
+            raise BadItem(
+                f"voxels at {resolution} must be a bool or uint8 cube, got {grid.dtype} {grid.shape}"
+            )
         if not grid.any():
             raise BadItem(f"the {resolution}^3 grid has no occupied cell")
-        rows[f"voxels_{resolution}"] = np.packbits(np.ascontiguousarray(grid).reshape(-1))
-    rows["cameras"] = _finite("cameras", sample.cameras, (views, 5)).astype("<f4")
+        packed = grid.dtype == np.bool_
+        rows[f"voxels_{resolution}"] = np.packbits(np.ascontiguousarray(grid).reshape(-1)) if packed else grid
+    views, height, width = (0, 0, 0) if sample.images is None else sample.images.shape[:3]
+    if sample.cameras is not None:
+        rows["cameras"] = _finite("cameras", sample.cameras, (views, len(ROW))).astype("<f4")
     if sample.points is not None and len(sample.points):
         points = _finite("points", sample.points, (len(sample.points), 3)).astype("<f4")
         if np.abs(points).max() > CUBE:
@@ -124,6 +129,12 @@ def read_row(folder: Path, name: str, spec: RowSpec, row: int) -> bytes:
 def digest(data: bytes | memoryview) -> bytes:
     """What a store keeps to notice that a row was damaged."""
     return hashlib.blake2b(data, digest_size=DIGEST).digest()
+
+
+def _images(images: np.ndarray) -> np.ndarray:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 4 or 0 in images.shape:
+        raise BadItem(f"images must be uint8 (V, H, W, 4), got {images.dtype} {images.shape}")
+    return images
 
 
 def _finite(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

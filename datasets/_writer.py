@@ -8,6 +8,7 @@ folder takes its final name in one step.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -20,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from . import SPLITS, DataError, DataSource, Item, PrepareOptions
+from ._leaks import find_leaks
 from ._pack import DIGEST, HEADER, Layout, RowSpec, create_files, describe, digest, read_row
 from ._pool import Outcome
-from .store import DIGESTS, FORMAT, ITEMS, MANIFEST, _hash
+from .store import DIGESTS, FORMAT, ITEMS, MANIFEST, SKIPPED, _hash
 
 JOURNAL = "journal.jsonl"
 
@@ -32,22 +34,30 @@ class StoreWriter:
 
     Attributes:
         done: outcomes of the items that are written, by index.
-        skipped: reasons of the items that are not, by index.
+        skipped: reasons of the items that could not be built, by index.
+        left_out: reasons of the items that are not wanted, by index.
     """
 
-    def __init__(self, path: Path, items: Sequence[Item], options: PrepareOptions) -> None:
+    def __init__(
+        self, path: Path, source: DataSource, items: Sequence[Item], options: PrepareOptions
+    ) -> None:
         """Start a store that will lie at `path`, or go on where a killed writer stopped."""
         self.path = path
         self.folder = path.with_name(path.name + ".partial")
+        self.source = source
         self.items = items
         self.options = options
         self.done: dict[int, Outcome] = {}
         self.skipped: dict[int, str] = {}
+        self.left_out = {n: source.known_bad[i.id] for n, i in enumerate(items) if i.id in source.known_bad}
         self.layout: Layout | None = None
         self._free: list[int] = []
         self._next = 0
         # the key in the folder's name covers all the rest
-        self._header = {"format": FORMAT, "items": _hash([[i.id, i.category, i.split] for i in items])}
+        self._header = {
+            "format": FORMAT,
+            "items": _hash([[i.id, i.category, i.split, i.shape] for i in items]),
+        }
         self._resume()
         self._journal = (self.folder / JOURNAL).open("a", encoding="utf-8")
 
@@ -85,10 +95,13 @@ class StoreWriter:
         digests = {name: value.hex() for name, value in outcome.digests.items()}
         self._write({"item": outcome.index, "row": outcome.row, "digests": digests})
 
-    def finish(self, name: str, source: DataSource, stamp: str) -> None:
-        """Write index and manifest, flush everything, and give the folder its final name."""
+    def finish(self, name: str, stamp: str) -> None:
+        """Write index, manifest and the list of what is not here; give the folder its final name."""
         assert self.layout is not None
-        order = sorted(self.done)
+        leaks = self._leaks()
+        if self.options.leaks == "drop":
+            self.left_out |= {n: f"leak: {reason}" for n, reason in leaks.items()}
+        order = sorted(set(self.done) - set(self.left_out))
         kept = [self.items[i] for i in order]
         rows = self._compact([self.done[i].row or 0 for i in order])
         digests = np.frombuffer(
@@ -96,13 +109,8 @@ class StoreWriter:
         ).reshape(len(order), len(self.layout), DIGEST)
         with (self.folder / DIGESTS).open("wb") as file:
             np.save(file, digests)
-        columns = {
-            "id": [i.id for i in kept],
-            "category": [i.category for i in kept],
-            "split": [i.split for i in kept],
-            "row": rows,
-        }
-        index = json.dumps(columns).encode()
+        columns = {field: [getattr(i, field) for i in kept] for field in ("id", "category", "split", "shape")}
+        index = json.dumps(columns | {"row": rows}).encode()
         (self.folder / ITEMS).write_bytes(index)
         arrays = {
             array: {
@@ -113,6 +121,7 @@ class StoreWriter:
             }
             for column, (array, spec) in enumerate(self.layout.items())
         }
+        source = self.source
         manifest = {
             "format": FORMAT,
             "dataset": name,
@@ -125,14 +134,15 @@ class StoreWriter:
             "fingerprint": fingerprint(name, source, self.options, kept),
             "stamp": stamp,
             "counts": count(kept),
-            "skipped": [
-                {"id": i.id, "category": i.category, "split": i.split, "reason": self.skipped[n]}
-                for n, i in enumerate(self.items)
-                if n in self.skipped
-            ],
+            "missing": len(self.skipped),
+            "skipped": self._absences(),
+            "leaks": []
+            if self.options.leaks == "drop"
+            else [self._absence(n, leaks[n]) for n in sorted(leaks)],
             "items_sha256": hashlib.sha256(index).hexdigest(),
             "arrays": arrays,
         }
+        self.list_skipped()
         (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         self._journal.close()
         for path in self.folder.iterdir():
@@ -141,6 +151,31 @@ class StoreWriter:
         self.folder.rename(self.path)
         _flush(self.path.parent)
         (self.path / JOURNAL).unlink()
+
+    def list_skipped(self) -> Path:
+        """Write the file that names what is not in the store, and why."""
+        file = self.folder / SKIPPED
+        with file.open("w", encoding="utf-8", newline="") as handle:
+            rows = csv.DictWriter(handle, ["id", "category", "split", "reason"], lineterminator="\n")
+            rows.writeheader()
+            rows.writerows(self._absences())
+        return file
+
+    def _absences(self) -> list[dict[str, str]]:
+        """What could not be read, then what was left out on purpose."""
+        return [self._absence(n, why[n]) for why in (self.skipped, self.left_out) for n in sorted(why)]
+
+    def _absence(self, index: int, reason: str) -> dict[str, str]:
+        item = self.items[index]
+        return {"id": item.id, "category": item.category, "split": item.split, "reason": reason}
+
+    def _leaks(self) -> dict[int, str]:
+        """What `find_leaks` says of the items that are done, by the finest grid that is stored."""
+        assert self.layout is not None
+        finest = f"voxels_{max(self.options.resolutions)}"
+        order = sorted(self.done)
+        grids = [(self.done[n].digests or {})[finest] for n in order]
+        return {order[k]: why for k, why in find_leaks([self.items[n] for n in order], grids).items()}
 
     def close(self) -> None:
         """Stop here; the folder stays for the next run."""

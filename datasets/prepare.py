@@ -8,6 +8,7 @@ sets under the data root when one is given.
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import sys
@@ -40,7 +41,7 @@ from zoo.registry import EntryConfig
 from . import DATASETS, SPLITS, DataError, DataSource, Item, PrepareOptions
 from ._pool import build_all
 from ._writer import StoreWriter
-from .store import FORMAT, MANIFEST, Store, _hash
+from .store import FORMAT, MANIFEST, SKIPPED, Store, _hash
 
 ITEM_TIMEOUT = 600.0
 """Seconds after which one item's process is stopped and the item skipped."""
@@ -112,6 +113,7 @@ def open_dataset(
     progress: bool = True,
     rebuild: bool = False,
     require: Sequence[str] = SPLITS,
+    allow_missing: bool = False,
 ) -> Store:
     """The store of a data set; prepared first when there is none for exactly this request.
 
@@ -125,6 +127,7 @@ def open_dataset(
         progress: show a bar and a closing line on stderr.
         rebuild: throw an existing store away first.
         require: splits that may not be empty.
+        allow_missing: take a store that lacks items which could not be read; it says how many.
 
     Raises:
         zoo.registry.RegistryError, zoo.config.ConfigError, DataError: as `request` and `prepare` say.
@@ -136,7 +139,7 @@ def open_dataset(
         config_overrides=config_overrides,
         options=options,
     )
-    return _prepare(wanted, workers, progress, rebuild, require)
+    return _prepare(wanted, workers, progress, rebuild, require, allow_missing)
 
 
 def prepare(
@@ -150,28 +153,35 @@ def prepare(
     *,
     rebuild: bool = False,
     require: Sequence[str] = SPLITS,
+    allow_missing: bool = False,
 ) -> Store:
     """Build every item in parallel and pack the good ones into a store inside `store_dir`.
 
-    An item that fails, hangs or kills its process is skipped, counted and named in the manifest. A run
+    An item that fails, hangs or kills its process is skipped, counted and named in skipped.csv. A run
     that is interrupted goes on where it stopped when it is started again.
 
     Raises:
-        DataError: nothing usable is there, a required split is empty, or the store cannot be written.
+        DataError: nothing usable is there, a required split is empty, items are missing without
+            `allow_missing` (what was built is kept), or the store cannot be written.
     """
     entry = DATASETS.get(source_name)
     source = entry.cls(config, root)
     wanted = Request(entry.name, source, source.resolve_options(options), store_dir.expanduser().resolve())
-    return _prepare(wanted, workers, progress, rebuild, require)
+    return _prepare(wanted, workers, progress, rebuild, require, allow_missing)
 
 
 def _prepare(
-    wanted: Request, workers: int | None, progress: bool, rebuild: bool, require: Sequence[str]
+    wanted: Request,
+    workers: int | None,
+    progress: bool,
+    rebuild: bool,
+    require: Sequence[str],
+    allow_missing: bool,
 ) -> Store:
     path = wanted.path
     console = Console(stderr=True, quiet=not progress, markup=False, highlight=False, soft_wrap=True)
     if not rebuild and (path / MANIFEST).is_file():
-        return _open(wanted, require)
+        return _open(wanted, require, allow_missing)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f".{path.name}.lock"))
@@ -190,14 +200,16 @@ def _prepare(
             shutil.rmtree(path, ignore_errors=True)
             shutil.rmtree(path.with_name(path.name + ".partial"), ignore_errors=True)
         if not (path / MANIFEST).is_file():  # else the process that we waited for made it
-            _build(wanted, workers, console, require)
+            _build(wanted, workers, console, require, allow_missing)
     finally:
         lock.release()
-    return _open(wanted, require)
+    return _open(wanted, require, allow_missing)
 
 
-def _open(wanted: Request, require: Sequence[str]) -> Store:
+def _open(wanted: Request, require: Sequence[str], allow_missing: bool) -> Store:
     store = Store.open(wanted.path)
+    if store.missing and not allow_missing:
+        raise _missing(wanted.name, store.missing, len(store) + store.missing, store.path / SKIPPED)
     if store.manifest["stamp"] != (now := wanted.source.stamp()) and now:
         warnings.warn(
             f"the files of '{wanted.name}' under {wanted.source.root} changed since {store.path.name} was "
@@ -211,7 +223,9 @@ def _open(wanted: Request, require: Sequence[str]) -> Store:
     return store
 
 
-def _build(wanted: Request, workers: int | None, console: Console, require: Sequence[str]) -> None:
+def _build(
+    wanted: Request, workers: int | None, console: Console, require: Sequence[str], allow_missing: bool
+) -> None:
     started = time.monotonic()
     stamp = wanted.source.stamp()  # before anything is read: what changes later must be noticed
     name, source, options = wanted.name, wanted.source, wanted.options
@@ -219,22 +233,24 @@ def _build(wanted: Request, workers: int | None, console: Console, require: Sequ
     _check_items(name, items, require)
     if workers is None:
         workers = _available_cores()
-    writer = StoreWriter(wanted.path, items, options)
+    writer = StoreWriter(wanted.path, source, items, options)
     before = len(writer.done)
     if before:
-        console.print(f"{name}: going on after {before} of {len(items)} shapes in {writer.folder}")
-    left = {i: item for i, item in enumerate(items) if i not in writer.done}
+        console.print(f"{name}: going on after {before} of {len(items)} items in {writer.folder}")
+    left = {n: item for n, item in enumerate(items) if n not in writer.done and n not in writer.left_out}
     try:
         outcomes = build_all(
             source, options, left, writer.folder, writer.place, writer.release, workers, ITEM_TIMEOUT
         )
         with closing(outcomes), _bar(console) as bar:
-            task = bar.add_task(f"preparing {name}", total=len(items), completed=before, skipped=0)
+            task = bar.add_task(f"preparing {name}", total=before + len(left), completed=before, skipped=0)
             for outcome in outcomes:
                 writer.record(outcome)
                 bar.update(task, advance=1, skipped=len(writer.skipped))
         _check_built(name, items, writer, require)
-        writer.finish(name, source, stamp)
+        if writer.skipped and not allow_missing:
+            raise _missing(name, len(writer.skipped), len(items), writer.list_skipped())
+        writer.finish(name, stamp)
     except OSError as error:
         raise DataError(
             f"cannot write to {writer.folder}: {error.strerror or error}; what is done is kept, "
@@ -244,9 +260,20 @@ def _build(wanted: Request, workers: int | None, console: Console, require: Sequ
         writer.close()
     seconds = time.monotonic() - started
     done = len(writer.done)
-    skipped = f", {len(writer.skipped)} skipped (reasons in {MANIFEST})" if writer.skipped else ""
+    absent = len(writer.skipped) + len(writer.left_out)
+    skipped = f", {absent} skipped (reasons in {SKIPPED})" if absent else ""
     rate = (done - before) / seconds
-    console.print(f"{name}: {done} shapes{skipped} in {seconds:.1f} s ({rate:.1f}/s) -> {wanted.path}")
+    console.print(f"{name}: {done} items{skipped} in {seconds:.1f} s ({rate:.1f}/s) -> {wanted.path}")
+
+
+def _missing(name: str, count: int, total: int, file: Path) -> DataError:
+    with file.open(encoding="utf-8", newline="") as handle:
+        first = next((f"{row['id']}: {row['reason']}" for row in csv.DictReader(handle)), "")
+    return DataError(
+        f"data set '{name}': {count} of {total} items could not be read; first {first}. All of them are in "
+        f"{file}. Repair the files and run the same command again (what is done is kept), or go on without "
+        f"them with --allow-missing"
+    )
 
 
 def _check_items(name: str, items: Sequence[Item], require: Sequence[str]) -> None:

@@ -29,11 +29,12 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, field_validator
 
-from zoo.geometry.camera import R2N2_FOV
-from zoo.geometry.resample import max_pool
-from zoo.registry import EntryConfig, did_you_mean
+from zoo.geometry.camera import Camera
+from zoo.registry import EntryConfig
 
-from . import DATASETS, R2N2_CATEGORIES, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
+from . import DATASETS, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
+from ._from_mesh import coarser
+from .categories import R2N2_CATEGORIES, chosen_categories
 from .formats.binvox import read_binvox
 from .splits import file_hash, read_split_file, sorted_rule
 
@@ -72,17 +73,7 @@ class R2N2Config(EntryConfig):
     @field_validator("categories", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",")]
-        names = list(R2N2_CATEGORIES.values())
-        chosen = set()
-        for category in value:
-            name = R2N2_CATEGORIES.get(category, category)
-            if name not in names:
-                near = did_you_mean(str(category), names)
-                raise ValueError(f"unknown category '{category}'.{near} Known: {', '.join(names)}")
-            chosen.add(name)
-        return tuple(n for n in names if n in chosen)
+        return chosen_categories(value, R2N2_CATEGORIES)
 
 
 @DATASETS.register(
@@ -96,6 +87,7 @@ class R2N2(DataSource):
     version = "1"
     kind = "files"
     provides = frozenset({"image", "mask", "voxels", "camera", "views"})
+    known_bad = KNOWN_BAD
     homepage = "https://cvgl.stanford.edu/3d-r2n2/"
     licence = "ShapeNet terms of use, research only"
     how_to_get = (
@@ -122,12 +114,14 @@ class R2N2(DataSource):
                 raise DataError(f"split file {self.config.split}: lists none of {self.config.categories}")
         else:
             split = self._by_rule(synsets)
-        return [Item(i, R2N2_CATEGORIES[i.partition("/")[0]], split[i]) for i in sorted(split)]
+        return [
+            Item(i, R2N2_CATEGORIES[synset], split[i], shape=model)
+            for i in sorted(split)
+            for synset, _, model in [i.partition("/")]
+        ]
 
     def build(self, item: Item, options: PrepareOptions) -> Sample:
         """Renders, cameras and voxels of one shape, read from the two trees."""
-        if item.id in KNOWN_BAD:
-            raise BadItem(KNOWN_BAD[item.id])
         folder = self.root / RENDERINGS / item.id / "rendering"
         grid_file = self.root / VOXELS / item.id / "model.binvox"
         absent = [str(p) for p in (folder, grid_file) if not p.exists()]
@@ -138,7 +132,7 @@ class R2N2(DataSource):
             raise BadItem(f"{grid_file}: expected a grid of {RESOLUTION}^3, got {grid.voxels.shape}")
         cameras = read_cameras(folder / "rendering_metadata.txt", grid.scale)[: options.views]
         images = np.stack([read_render(folder / f"{view:02d}.png") for view in range(options.views)])
-        return Sample(images, {r: max_pool(grid.voxels, r) for r in options.resolutions}, cameras)
+        return Sample(images, coarser(grid.voxels, options), cameras)
 
     def resolve_options(self, options: PrepareOptions) -> PrepareOptions:
         """Renders and grids are what they are: fewer views or coarser grids, nothing more."""
@@ -223,7 +217,7 @@ def read_render(path: Path) -> np.ndarray:
 
 
 def read_cameras(path: Path, scale: float) -> np.ndarray:
-    """Cameras of the 24 renders in the canonical frame, rows (24, 5) as `Camera.from_row` reads them.
+    """Cameras of the 24 renders in the canonical frame, rows (24, 7) as `Camera.from_row` reads them.
 
     Args:
         path: rendering_metadata.txt, 24 lines of azimuth, elevation, in-plane rotation (degrees), distance
@@ -249,5 +243,5 @@ def read_cameras(path: Path, scale: float) -> np.ndarray:
         # the published renders have none, so which way a positive one turns was never checked
         raise BadItem(f"{path}: in-plane rotation {in_plane[in_plane != 0][0]:g}; only 0 is known")
     distance = MAX_CAMERA_DISTANCE * ratio / scale
-    fov = np.full(VIEWS, R2N2_FOV)
-    return np.stack([-azimuth % 360, elevation, in_plane, distance, fov], axis=1).astype(np.float32)
+    views = zip(-azimuth % 360, elevation, distance, strict=True)
+    return np.stack([Camera(*view).as_row() for view in views])

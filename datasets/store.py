@@ -2,11 +2,13 @@
 
     <dataset>-<key>/
         manifest.json      what it holds, how it was made, what was skipped and why, hashes
-        items.json         ids, categories, splits and rows, column by column
+        items.json         ids, categories, splits, shapes and rows, column by column
+        skipped.csv        what is not here, and why
         digests.npy        (N, arrays, 16) uint8: BLAKE2b of every row, in the order of items.json
-        images.npy         (N, V, 4, H, W) uint8 RGBA, straight alpha
-        voxels_<R>.npy     (N, ceil(R^3 / 8)) uint8: numpy.packbits of the grid [x][y][z]
-        cameras.npy        (N, V, 5) float32: azimuth, elevation, in-plane, distance, field of view
+        images.npy         (N, V, 4, H, W) uint8 RGBA, straight alpha, optional
+        voxels_<R>.npy     (N, ceil(R^3 / 8)) uint8: numpy.packbits of the grid [x][y][z];
+                           or (N, R, R, R) uint8: share of the cell that is occupied, times 255
+        cameras.npy        (N, V, 7) float32: `zoo.geometry.camera.ROW`, optional
         points.npy         (N, P, 3) float32, optional
         depth.npy          (N, V, H, W) float16, infinity on the background, optional
         normals.npy        (N, V, 3, H, W) int8, 127 times the unit vector, optional
@@ -33,10 +35,10 @@ from ._pack import RowSpec, digest, read_row
 if TYPE_CHECKING:
     from zoo.types import Batch
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout above; a store of another version is refused, never guessed at."""
 
-MANIFEST, ITEMS, DIGESTS = "manifest.json", "items.json", "digests.npy"
+MANIFEST, ITEMS, DIGESTS, SKIPPED = "manifest.json", "items.json", "digests.npy", "skipped.csv"
 
 FIELDS = {"image": "images", "camera": "cameras", "points": "points", "depth": "depth", "normals": "normals"}
 """Fields of `zoo.types.Batch` and the arrays that they come from; voxels have one array per resolution."""
@@ -48,7 +50,7 @@ class Store:
     Attributes:
         path: folder of the store.
         manifest: the content of manifest.json.
-        ids, categories: of every stored shape, in a fixed order.
+        ids, categories, shapes: of every stored item, in a fixed order; items with one shape show the same.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], items: dict[str, list[Any]]) -> None:
@@ -56,6 +58,7 @@ class Store:
         self.manifest = manifest
         self.ids: tuple[str, ...] = tuple(items["id"])
         self.categories: tuple[str, ...] = tuple(items["category"])
+        self.shapes: tuple[str, ...] = tuple(map(str, items["shape"]))
         self._splits = np.array(items["split"])
         self._rows = np.array(items["row"], dtype=np.int64)
         self._arrays: dict[str, np.ndarray] = {
@@ -107,9 +110,20 @@ class Store:
         return list(self.manifest["skipped"])
 
     @property
+    def missing(self) -> int:
+        """How many items could not be built; those that are left out by name or as leaks do not count."""
+        return int(self.manifest["missing"])
+
+    @property
+    def leaks(self) -> list[dict[str, str]]:
+        """Items of 'val' and 'test' whose shape an earlier split holds too: id, category, split, reason."""
+        return list(self.manifest["leaks"])
+
+    @property
     def items(self) -> list[Item]:
         """What is stored, in the order of `ids`."""
-        return [Item(i, c, str(s)) for i, c, s in zip(self.ids, self.categories, self._splits, strict=True)]
+        columns = zip(self.ids, self.categories, self._splits.tolist(), self.shapes, strict=True)
+        return [Item(*column) for column in columns]
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -202,7 +216,7 @@ class StoreSplit:
         self._packed(self.resolution)  # raises when it is not stored
         stored = {f for f, array in FIELDS.items() if array in store._arrays} | {"voxels"}
         # what is no array of its own (mask, views) is the data set's word, and costs nothing to keep
-        free = set(store.manifest["provides"]) - set(FIELDS) - {"voxels"}
+        free = set(store.manifest["provides"]) - set(FIELDS) - {"voxels"} if "image" in stored else set()
         stored |= free
         wanted = stored if fields is None else {"image", *fields} | free
         if missing := sorted(wanted - stored):
@@ -213,12 +227,13 @@ class StoreSplit:
 
     @property
     def num_views(self) -> int:
-        """Stored pictures per shape."""
-        return int(self.store._arrays["images"].shape[1])
+        """Stored pictures per item."""
+        return int(self.store._arrays["images"].shape[1]) if "images" in self.store._arrays else 0
 
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the stored pictures."""
+        self._need_images()
         height, width = self.store._arrays["images"].shape[3:]
         return int(height), int(width)
 
@@ -244,6 +259,7 @@ class StoreSplit:
 
         from zoo.types import Batch
 
+        self._need_images()
         rows, chosen = self._select(indices), self._views(views, len(indices))
         fields = self.provides
 
@@ -268,11 +284,16 @@ class StoreSplit:
         return self._unpack(self._select(indices), resolution or self.resolution, np.bool_)
 
     def images(self, indices: Sequence[int], views: Sequence[Sequence[int]]) -> np.ndarray:
-        """Pictures (B, V, 4, H, W) uint8."""
+        """Pictures (B, V, 4, H, W) uint8.
+
+        Raises:
+            DataError: the store holds none.
+        """
+        self._need_images()
         return self._of_view("images", self._select(indices), self._views(views, len(indices)))
 
     def cameras(self, indices: Sequence[int], views: Sequence[Sequence[int]]) -> np.ndarray:
-        """Camera rows (B, V, 5) float32, as `zoo.geometry.camera.Camera.from_row` reads them."""
+        """Camera rows (B, V, 7) float32, as `zoo.geometry.camera.Camera.from_row` reads them."""
         return self._of_view("cameras", self._select(indices), self._views(views, len(indices)))
 
     def points(self, indices: Sequence[int]) -> np.ndarray:
@@ -294,6 +315,10 @@ class StoreSplit:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (StoreSplit, (self.store, self.name, self.resolution, tuple(self.provides)))
+
+    def _need_images(self) -> None:
+        if "images" not in self.store._arrays:
+            raise DataError(f"{self.store.path}: holds no pictures; it was prepared with views=0")
 
     def _select(self, indices: Sequence[int]) -> np.ndarray:
         """Rows in the files of some shapes of this split."""

@@ -268,7 +268,7 @@ class SmokeSource:
             "image": (rand(4, *self.size) * 255).to(torch.uint8),
             "depth": rand(*self.size) + 1,
             "normals": nn.functional.normalize(rand(3, *self.size) - 0.5, dim=0),
-            "camera": rand(5),
+            "camera": rand(7),
         }
 
 

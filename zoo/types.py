@@ -37,7 +37,7 @@ class Batch:
         points: area-uniform surface points (B, N, 3).
         depth: distance along the optical axis (B, V, H, W), infinity on the background.
         normals: unit normals in the camera frame (B, V, 3, H, W), zero on the background.
-        camera: azimuth, elevation, in-plane rotation (degrees), distance, field of view (B, V, 5).
+        camera: rows of `zoo.geometry.camera.ROW` (B, V, 7).
     """
 
     ids: tuple[str, ...]
@@ -46,7 +46,7 @@ class Batch:
     points: Float[Tensor, "batch n 3"] | None = None
     depth: Float[Tensor, "batch views height width"] | None = None
     normals: Float[Tensor, "batch views 3 height width"] | None = None
-    camera: Float[Tensor, "batch views 5"] | None = None
+    camera: Float[Tensor, "batch views 7"] | None = None
 
     @property
     def mask(self) -> Bool[Tensor, "batch views height width"]:

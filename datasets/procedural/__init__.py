@@ -13,28 +13,24 @@ validation and test shapes are independent, so the splits share no shape.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import Field, field_validator
 
-from zoo.geometry.camera import Camera
-from zoo.geometry.render import render
-from zoo.geometry.sample import sample_surface
+from zoo.geometry.mesh import ColoredMesh
 from zoo.geometry.voxelize import solid
-from zoo.registry import EntryConfig, did_you_mean
+from zoo.registry import EntryConfig
 
-from .. import DATASETS, R2N2_CATEGORIES, SPLITS, BadItem, DataSource, Item, PrepareOptions, Sample
-from .draw import Draw, seed_of
+from .. import DATASETS, SPLITS, BadItem, DataSource, Item, PrepareOptions, Sample
+from .._draw import Draw
+from .._from_mesh import sample_of
+from ..categories import R2N2_CATEGORIES, chosen_categories
 from .families import FAMILIES, make
-from .parts import ColoredMesh
 
 CATEGORIES: tuple[str, ...] = tuple(R2N2_CATEGORIES.values())
-R2N2_DISTANCE = 1.75
-"""Largest distance of 3D-R2N2's cameras, in lengths of the bounding box' diagonal."""
 
 _ID = re.compile(r"([a-z]+)/([a-z]+)/(\d{5})")
 
@@ -56,14 +52,7 @@ class ProceduralConfig(EntryConfig):
     @field_validator("categories", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",")]
-        names = [R2N2_CATEGORIES.get(category, category) for category in value]
-        for name in names:
-            if name not in FAMILIES:
-                near = did_you_mean(str(name), list(CATEGORIES))
-                raise ValueError(f"unknown category '{name}'.{near} Known: {', '.join(CATEGORIES)}")
-        return tuple(n for n in CATEGORIES if n in names)  # one order, so that equal choices share a store
+        return chosen_categories(value, R2N2_CATEGORIES)
 
 
 @DATASETS.register(
@@ -113,40 +102,10 @@ class ProceduralSource(DataSource):
         """
         return make(item.category, self.style(item), Draw("shape", self.config.seed, item.id))
 
-    def cameras(self, item: Item, mesh_size: float) -> Iterator[Camera]:
-        """Endless views as 3D-R2N2 took them; the first ones do not depend on how many are asked for.
-
-        Azimuth U[0, 360), elevation U[25, 30], distance 1.75 U[.65, .95] in lengths of the bounding box'
-        diagonal, which was the unit there (Choy et al. 2016; metadata of ShapeNetRendering).
-
-        Args:
-            item: whose stream of views.
-            mesh_size: length of the bounding box' diagonal, in cube edges.
-        """
-        draw = Draw("camera", self.config.seed, item.id)
-        while True:
-            azimuth, elevation = draw.between(0, 360), draw.between(25, 30)
-            yield Camera(azimuth, elevation, R2N2_DISTANCE * draw.between(0.65, 0.95) * mesh_size)
-
     def build(self, item: Item, options: PrepareOptions) -> Sample:
         shape = self.shape(item)
-        mesh = shape.mesh
-        low, high = mesh.vertices.min(0), mesh.vertices.max(0)
-        views = self.cameras(item, float(np.sqrt(((high - low) ** 2).sum())))
-        cameras = [next(views) for _ in range(options.views)]
-        pictures = [render(mesh, c, options.image_size, face_colors=shape.face_colors) for c in cameras]
-        points = None
-        if options.points:
-            rng = np.random.Generator(np.random.PCG64(seed_of("points", self.config.seed, item.id)))
-            points = sample_surface(mesh, options.points, rng).astype(np.float32)
-        return Sample(
-            images=np.stack([p.rgba for p in pictures]),
-            voxels={r: solid(mesh, r)[0] for r in options.resolutions},
-            cameras=np.stack([c.as_row() for c in cameras]),
-            points=points,
-            depth=np.stack([p.depth for p in pictures]) if options.maps else None,
-            normals=np.stack([p.normals for p in pictures]) if options.maps else None,
-        )
+        voxels = {r: solid(shape.mesh, r)[0] for r in options.resolutions}
+        return sample_of(shape, voxels, options, self.config.seed, item.id)
 
     @cached_property
     def _items(self) -> tuple[Item, ...]:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import cos, radians, sin
 
 import numpy as np
 
-from zoo.geometry.mesh import Mesh
+from zoo.geometry.mesh import ColoredMesh, Mesh
 
-from .draw import Draw
+from .._draw import Draw
 
 Color = tuple[float, float, float]
 
 LATTICE = 2**16
 """Steps per cube edge of the lattice that finished vertices lie on."""
-
-
-@dataclass(frozen=True)
-class ColoredMesh:
-    """A finished shape.
-
-    Attributes:
-        mesh: union of closed parts, centred, longest edge 1, in the canonical frame.
-        face_colors: base colour of each face (F, 3) float32 in [0, 1].
-    """
-
-    mesh: Mesh
-    face_colors: np.ndarray
 
 
 class Parts:

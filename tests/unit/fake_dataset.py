@@ -115,7 +115,7 @@ def make(shape_id: str, options: PrepareOptions) -> Sample:
     return Sample(
         images=rng.integers(0, 256, (v, h, w, 4), dtype=np.uint8),
         voxels={r: rng.random((r, r, r)) < 0.3 for r in options.resolutions},
-        cameras=rng.uniform(0, 1, (v, 5)).astype(np.float32),
+        cameras=rng.uniform(0, 1, (v, 7)).astype(np.float32),
         points=rng.uniform(-0.5, 0.5, (options.points, 3)).astype(np.float32) if options.points else None,
         depth=depth if options.maps else None,
         normals=normals.astype(np.float32) if options.maps else None,

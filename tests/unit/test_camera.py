@@ -93,10 +93,10 @@ def test_turning_object_and_camera_together_changes_nothing():
 
 
 def test_row_round_trip():
-    row = Camera(12.5, -30, 1.25, 3, 40).as_row()
-    np.testing.assert_array_equal(row, np.array([12.5, -30, 3, 1.25, 40], np.float32))
+    row = Camera(12.5, -30, 1.25, 3, 40, 0.25, -0.5).as_row()
+    np.testing.assert_array_equal(row, np.array([12.5, -30, 3, 1.25, 40, 0.25, -0.5], np.float32))
     assert row.dtype == np.float32
-    assert Camera.from_row(row) == Camera(12.5, -30, 1.25, 3, 40)
+    assert Camera.from_row(row) == Camera(12.5, -30, 1.25, 3, 40, 0.25, -0.5)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_row_round_trip():
         (lambda: Camera(0, 0, -1), "distance must be positive"),
         (lambda: Camera(float("nan"), 0, 1), "finite"),
         (lambda: Camera(0, 0, 1, fov=180), "between 0 and 180"),
-        (lambda: Camera.from_row(np.zeros(4)), r"5 entries, got shape \(4,\)"),
+        (lambda: Camera.from_row(np.zeros(4)), r"7 entries, got shape \(4,\)"),
     ],
 )
 def test_bad_cameras_are_refused(make, text):

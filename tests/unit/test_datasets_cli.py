@@ -40,7 +40,7 @@ def test_info_of_files_that_are_not_given(capsys):
     for part in ("https://cvgl.stanford.edu/3d-r2n2/", "research only", "ShapeNetVox32.tgz", "--root DIR"):
         assert part in out
     assert "split = r2n2: 'r2n2': 3D-R2N2's rule" in out
-    assert "views = 24: Pictures per shape." in out
+    assert "views = 24: Pictures per shape; 0 stores none." in out
 
 
 def test_info_counts_what_is_there(capsys):
@@ -52,10 +52,13 @@ def test_info_counts_what_is_there(capsys):
 
 def test_prepare_then_info_verify_and_show(capsys, tmp_path):
     faults = ["--set", "faults.shape03=corrupt"]
-    assert main(["prepare", "fake", "--workers", "0", *SMALL, *faults]) == 0
+    arguments = ["prepare", "fake", "--workers", "0", *SMALL, *faults]
+    assert main(arguments) == 2
+    assert "1 of 11 items could not be read" in capsys.readouterr().err
+    assert main([*arguments, "--allow-missing"]) == 0
     captured = capsys.readouterr()
-    assert "fake: 10 shapes, 1 skipped (reasons in manifest.json)" in captured.err
-    assert "skipped shape03: /data/shape.png: corrupt image" in captured.out
+    assert "fake: 10 items, 1 skipped (reasons in skipped.csv)" in captured.err
+    assert "skipped: shape03: /data/shape.png: corrupt image" in captured.out
     store = prepared(tmp_path)
     assert f"fingerprint: {store.fingerprint}" in captured.out
     assert store.split("train").image_size == (40, 30)
@@ -109,7 +112,7 @@ def test_rebuild(tmp_path, capsys):
         (["info", "r2m2"], "unknown dataset 'r2m2'. Did you mean 'r2n2'"),
         (["prepare", "fake", "--set", "tests=1"], "tests: unknown key. Did you mean 'test'"),
         (["prepare", "fake", "--set", "test"], "expected key.path=value"),
-        (["prepare", "fake", "--views", "0"], "views: Input should be greater than or equal to 1, got 0"),
+        (["prepare", "fake", "--views", "-1"], "views: Input should be greater than or equal to 0, got -1"),
         (["prepare", "fake", "--workers", "0", "--set", "val=0"], "split 'val' is empty"),
         (["prepare", "r2n2"], "'r2n2' needs the folder of its files. How to get it: download"),
         (["verify", "r2n2", "--root", "/nowhere"], "looked for /nowhere/ShapeNetRendering and"),

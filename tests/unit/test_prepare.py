@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 
 import datasets._pool
 import datasets.prepare
-from datasets import DATASETS, DataError, PrepareOptions
+from datasets import DATASETS, DataError, Item, PrepareOptions
 from datasets.prepare import default_cache, open_dataset, prepare
 from datasets.store import Store
 from tests.unit.fake_dataset import OPTIONS, FakeConfig, FakeFiles, FakeSource, make
@@ -36,7 +38,8 @@ def registered():
 
 
 def fake(folder: Path, workers: int = 0, options: PrepareOptions = OPTIONS, **config) -> Store:
-    return prepare("fake", FakeConfig(**config), None, options, folder, workers, progress=False)
+    config = FakeConfig(**config)
+    return prepare("fake", config, None, options, folder, workers, progress=False, allow_missing=True)
 
 
 def check_content(store: Store) -> None:
@@ -130,7 +133,7 @@ def test_fingerprint_is_stable():
 
     source = FakeSource(FakeConfig(), None)
     assert fingerprint("fake", source, OPTIONS, source.items()) == (
-        "c1d68f91d0db9c48dd31937a6d1d6d609d07c378d067b972317bb1be4eeb1717"
+        "602f5f1c5f691e7cd104f7eb6104edbaf98113f0676c7b42782e40c244298021"
     )
 
 
@@ -175,6 +178,73 @@ def test_bad_items_are_skipped_and_named(tmp_path):
     check_content(store)
     assert store.verify() == []
     assert store.fingerprint != fake(tmp_path / "whole").fingerprint
+
+
+def test_missing_items_must_be_allowed(tmp_path):
+    def strict():
+        return prepare("fake", config, None, OPTIONS, tmp_path / "s", 0, progress=False)
+
+    log = tmp_path / "log"
+    config = FakeConfig(faults={"shape01": "corrupt", "shape05": "raise"}, log=str(log))
+    expected = (
+        r"'fake': 2 of 11 items could not be read; first shape01: /data/shape.png: corrupt image. All of "
+        r"them are in (.*skipped\.csv)\. Repair .* --allow-missing"
+    )
+    with pytest.raises(DataError, match=expected) as error:
+        strict()
+    listed = Path(re.search(expected, str(error.value))[1]).read_text().splitlines()
+    assert listed == [
+        "id,category,split,reason",
+        "shape01,bar,train,/data/shape.png: corrupt image",
+        "shape05,bar,train,ZeroDivisionError: division by zero in two lines",
+    ]
+    tries = len(log.read_text().splitlines())
+    store = fake(tmp_path / "s", **config.model_dump())
+    assert len(log.read_text().splitlines()) == tries + 2  # what was built was kept
+    assert (store.missing, len(store)) == (2, 9)
+    assert (store.path / "skipped.csv").read_text().splitlines() == listed
+    with pytest.raises(DataError, match="2 of 11 items could not be read"):
+        strict()
+
+
+def test_known_bad_items_need_no_permission(tmp_path, monkeypatch):
+    monkeypatch.setattr(FakeSource, "known_bad", {"shape03": "wrong for everybody", "other": "not here"})
+    config = FakeConfig(faults={"shape03": "fatal"})
+    store = prepare("fake", config, None, OPTIONS, tmp_path, 0, progress=False)
+    assert store.missing == 0
+    assert [(s["id"], s["reason"]) for s in store.skipped] == [("shape03", "wrong for everybody")]
+
+
+@pytest.mark.parametrize("leaks", ["flag", "drop"])
+def test_shapes_in_two_splits(tmp_path, monkeypatch, leaks):
+    real = FakeSource.build
+
+    def build(self, item, options):
+        """shape08, which tests, gets the voxels of shape02, which trains."""
+        twin = Item("shape02", "box", "train")
+        sample = real(self, item, options)
+        grids = real(self, twin, options).voxels
+        return dataclasses.replace(sample, voxels=grids) if item.id == "shape08" else sample
+
+    items = FakeSource(FakeConfig(), None).items()
+    named = [dataclasses.replace(i, shape={"shape00": "s", "shape06": "s"}.get(i.id, "")) for i in items]
+    monkeypatch.setattr(FakeSource, "items", lambda self: named)
+    monkeypatch.setattr(FakeSource, "build", build)
+    options = OPTIONS.model_copy(update={"leaks": leaks})
+    store = prepare("fake", FakeConfig(), None, options, tmp_path, 0, progress=False)
+    found = {
+        "shape06": "same shape as shape00 of train",
+        "shape08": "same grid as shape02 of train",
+    }
+    assert store.missing == 0
+    if leaks == "flag":
+        assert {s["id"]: s["reason"] for s in store.leaks} == found
+        assert len(store) == 11 and store.skipped == []
+        assert store.shapes[0] == store.shapes[6] == "s"
+    else:
+        assert {s["id"]: s["reason"] for s in store.skipped} == {i: f"leak: {w}" for i, w in found.items()}
+        assert len(store) == 9 and store.leaks == [] and not set(found) & set(store.ids)
+        assert store.verify() == []
 
 
 def test_dying_workers_cost_their_item_only(tmp_path):
@@ -408,8 +478,8 @@ def test_errors_name_the_nearest(tmp_path):
         open_dataset("fake", config_overrides={"trian": 1})
     with pytest.raises(ConfigError, match=r"options of prepare: view: unknown key. Did you mean 'views'"):
         open_dataset("fake", options={"view": 1})
-    with pytest.raises(ConfigError, match=r"options of prepare: views: .*greater than or equal to 1, got 0"):
-        open_dataset("fake", options={"views": 0})
+    with pytest.raises(ConfigError, match=r"options of prepare: views: .*greater than or equal to 0, got -1"):
+        open_dataset("fake", options={"views": -1})
     with pytest.raises(DataError, match=r"'fake_files' needs the folder of its files. How to get it: it is"):
         open_dataset("fake_files")
     with pytest.raises(DataError, match="absent: not there"):

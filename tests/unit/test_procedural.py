@@ -16,10 +16,11 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy import ndimage
 
-from datasets import DATASETS, R2N2_CATEGORIES, BadItem, Item, PrepareOptions
+from datasets import DATASETS, BadItem, Item, PrepareOptions
+from datasets._draw import Draw
+from datasets.categories import R2N2_CATEGORIES
 from datasets.procedural import CATEGORIES, ProceduralConfig, ProceduralSource
 from datasets.procedural import primitives as p
-from datasets.procedural.draw import Draw
 from datasets.procedural.families import FAMILIES, make
 from datasets.procedural.parts import LATTICE, Parts
 from datasets.procedural.sheet import main as draw_sheet
@@ -349,7 +350,7 @@ def test_cameras_are_those_of_r2n2() -> None:
     low, high = source().shape(item).mesh.bounds
     diagonal = np.linalg.norm(high - low)
     options = PrepareOptions(image_size=(8, 8), views=200, points=0)
-    azimuth, elevation, in_plane, distance, fov = source().build(item, options).cameras.T
+    azimuth, elevation, in_plane, distance, fov, *_ = source().build(item, options).cameras.T
     assert azimuth.min() >= 0 and azimuth.max() < 360
     assert np.histogram(azimuth, 4, (0, 360))[0].min() > 30
     assert elevation.min() >= 25 and elevation.max() <= 30 and np.ptp(elevation) > 4

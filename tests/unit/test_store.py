@@ -27,12 +27,12 @@ SOURCE = FakeSource(FakeConfig(train=5, val=2, test=2), None)
 def write_store(path: Path, samples: list[Sample], options: PrepareOptions, backwards: bool = True) -> Store:
     """A store whose rows lie in another order than its ids."""
     items = SOURCE.items()[: len(samples)]
-    writer = StoreWriter(path, items, options)
+    writer = StoreWriter(path, SOURCE, items, options)
     for index in range(len(samples))[:: -1 if backwards else 1]:
         rows = pack(samples[index], options)
         row = writer.place(layout_of(rows))
         writer.record(Outcome(index, row, write_row(writer.folder, row, rows)))
-    writer.finish("fake", SOURCE, "")
+    writer.finish("fake", "")
     return Store.open(path)
 
 
@@ -242,7 +242,7 @@ def truncate(path: Path) -> None:
         ),
         (lambda p: (p / "manifest.json").write_text("{"), "manifest.json: not a manifest"),
         (lambda p: (p / "manifest.json").write_text("[]"), "manifest.json: not a manifest"),
-        (lambda p: (p / "manifest.json").write_text('{"format": 0}'), "store format 0, this version reads 1"),
+        (lambda p: (p / "manifest.json").write_text('{"format": 0}'), "store format 0, this version reads 2"),
         (lambda p: (p / "items.json").unlink(), "items.json: No such file"),
         (lambda p: (p / "items.json").write_text("{}"), "items.json: does not match the manifest"),
     ],
@@ -274,13 +274,13 @@ def test_row_order_leaves_no_trace(tmp_path, samples):
         ({"images": np.zeros((3, 6, 7, 3), np.uint8)}, "images must be uint8"),
         ({"images": np.zeros((3, 6, 7, 4), np.float32)}, "images must be uint8"),
         ({"voxels": {5: np.ones((5, 5, 5), bool)}}, r"voxels at \[5\], asked for were \[5, 8\]"),
-        ({"voxels": {5: np.ones((5, 5, 5), bool), 8: np.ones((8, 8, 8))}}, "must be a bool cube"),
+        ({"voxels": {5: np.ones((5, 5, 5), bool), 8: np.ones((8, 8, 8))}}, "must be a bool or uint8 cube"),
         (
             {"voxels": {5: np.zeros((5, 5, 5), bool), 8: np.ones((8, 8, 8), bool)}},
             r"the 5\^3 grid has no occ",
         ),
-        ({"cameras": np.zeros((2, 5), np.float32)}, r"cameras must be \(3, 5\), got \(2, 5\)"),
-        ({"cameras": np.full((3, 5), np.nan, np.float32)}, "cameras hold NaN"),
+        ({"cameras": np.zeros((3, 5), np.float32)}, r"cameras must be \(3, 7\), got \(3, 5\)"),
+        ({"cameras": np.full((3, 7), np.nan, np.float32)}, "cameras hold NaN"),
         ({"points": np.full((20, 3), np.inf, np.float32)}, "points hold NaN or infinity"),
         (
             {"points": np.full((20, 3), 0.51, np.float32)},

@@ -11,6 +11,9 @@ import numpy as np
 R2N2_FOV = math.degrees(2 * math.atan(16 / 35))
 """Vertical field of view of 3D-R2N2's renders: a lens of 35 mm on a sensor of 32 mm, 49.1 degrees."""
 
+ROW = ("azimuth", "elevation", "in_plane", "distance", "fov", "cx", "cy")
+"""Order of a camera's numbers where it is stored as a row."""
+
 
 @no_type_check  # for run-time checkers, which refuse the whole degrees that everyone writes
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class Camera:
     """An object-centred camera looking at the origin, y of the object upwards in the image.
 
     Camera axes are OpenCV's: x right, y down, z forward along the optical axis. Pixel (column i, row j)
-    covers [i, i+1] x [j, j+1]; the principal point is the middle of the image, (W/2, H/2).
+    covers [i, i+1] x [j, j+1]; the principal point is the middle of the image, (W/2, H/2), unless the
+    picture is a crop away from it.
 
     Attributes:
         azimuth: degrees; 0 sees the object's front from the +x side; grows counter-clockwise seen from
@@ -27,6 +31,7 @@ class Camera:
         distance: from the origin to the optical centre, in cube edges.
         in_plane: degrees; positive turns the image of the object clockwise.
         fov: vertical field of view in degrees.
+        cx, cy: where the principal point lies, right of and below the middle, in image heights.
     """
 
     azimuth: float
@@ -34,9 +39,11 @@ class Camera:
     distance: float
     in_plane: float = 0.0
     fov: float = R2N2_FOV
+    cx: float = 0.0
+    cy: float = 0.0
 
     def __post_init__(self) -> None:
-        values = (self.azimuth, self.elevation, self.distance, self.in_plane, self.fov)
+        values = (self.azimuth, self.elevation, self.distance, self.in_plane, self.fov, self.cx, self.cy)
         if not all(math.isfinite(v) for v in values):
             raise ValueError(f"camera parameters must be finite, got {self}")
         if self.distance <= 0:
@@ -74,24 +81,27 @@ class Camera:
         x, y, depth = (np.asarray(points, dtype=np.float64) @ self._rotation().T).T
         depth = depth + self.distance
         scale = self.focal(size) / np.where(depth > 0, depth, np.nan)
-        return np.stack([size[1] / 2 + scale * x, size[0] / 2 + scale * y], axis=1), depth
+        column, row = self.principal(size)
+        return np.stack([column + scale * x, row + scale * y], axis=1), depth
+
+    def principal(self, size: tuple[int, int]) -> tuple[float, float]:
+        """Column and row, in pixels, of the point where the optical axis meets an image (height, width)."""
+        return size[1] / 2 + self.cx * size[0], size[0] / 2 + self.cy * size[0]
 
     def as_row(self) -> np.ndarray:
-        """Azimuth, elevation, in-plane, distance, field of view (5,) float32, as `Batch.camera` holds it."""
-        row = (self.azimuth, self.elevation, self.in_plane, self.distance, self.fov)
-        return np.array(row, dtype=np.float32)
+        """The numbers of `ROW` (7,) float32, as `Batch.camera` holds them."""
+        return np.array([getattr(self, name) for name in ROW], dtype=np.float32)
 
     @classmethod
     def from_row(cls, row: np.ndarray) -> Camera:
         """The camera that `as_row` wrote.
 
         Raises:
-            ValueError: `row` does not have five entries, or they make no camera.
+            ValueError: `row` does not have seven entries, or they make no camera.
         """
-        if np.shape(row) != (5,):
-            raise ValueError(f"a camera row has 5 entries, got shape {np.shape(row)}")
-        azimuth, elevation, in_plane, distance, fov = (float(v) for v in row)
-        return cls(azimuth, elevation, distance, in_plane, fov)
+        if np.shape(row) != (len(ROW),):
+            raise ValueError(f"a camera row has {len(ROW)} entries, got shape {np.shape(row)}")
+        return cls(**dict(zip(ROW, map(float, row), strict=True)))
 
     def _rotation(self) -> np.ndarray:
         """Rows are the camera's x, y and z axes in the object frame; defined at the poles too."""

@@ -74,3 +74,16 @@ class Mesh:
         import trimesh
 
         return trimesh.Trimesh(self.vertices, self.faces, process=False)
+
+
+@dataclass(frozen=True)
+class ColoredMesh:
+    """A mesh and the colours that it is drawn with.
+
+    Attributes:
+        mesh: the triangles.
+        face_colors: base colour of each face (F, 3) in [0, 1]; None where nothing is known of colours.
+    """
+
+    mesh: Mesh
+    face_colors: np.ndarray | None = None

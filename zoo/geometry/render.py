@@ -103,7 +103,9 @@ def render(
     inverse_depth = np.zeros((height * supersample, width * supersample))
     owner = np.full(inverse_depth.shape, -1, dtype=np.int64)
     focal = camera.focal(size) * supersample
-    _rasterize(vertices, mesh.faces, focal, inverse_depth, owner)
+    # sample (column i, row j) is the whole number (i, j)
+    cx, cy = (supersample * middle - 0.5 for middle in camera.principal(size))
+    _rasterize(vertices, mesh.faces, focal, cx, cy, inverse_depth, owner)
     face_normals = _face_normals(vertices, mesh.faces)
     vertex_normals = _vertex_normals(vertices, mesh.faces) if smooth else np.zeros((0, 3))
     rgba = np.zeros((height, width, 4), dtype=np.uint8)
@@ -112,7 +114,7 @@ def render(
     _shade(
         *(vertices, mesh.faces, face_normals, vertex_normals, np.atleast_2d(colors)),
         *(direction / length, light.ambient, light.diffuse),
-        *(focal, inverse_depth, owner, supersample),
+        *(focal, cx, cy, inverse_depth, owner, supersample),
         *(rgba, depth, normals),
     )
     return Rendering(rgba, rgba[..., 3] >= 128, depth, normals)
@@ -120,11 +122,8 @@ def render(
 
 @njit(cache=True)
 @no_type_check
-def _rasterize(vertices, faces, focal, inverse_depth, owner):
+def _rasterize(vertices, faces, focal, cx, cy, inverse_depth, owner):
     """Fill the sample grid with 1/depth and number of the nearest face; 0 and -1 stay where there is none."""
-    height, width = owner.shape
-    # sample (column i, row j) is the whole number (i, j)
-    cx, cy = 0.5 * width - 0.5, 0.5 * height - 0.5
     corners = np.empty_like(vertices)
     for i in range(vertices.shape[0]):
         if vertices[i, 2] >= NEAR:
@@ -222,11 +221,10 @@ def _fill(p, q, r, face, inverse_depth, owner):
 @no_type_check
 def _shade(
     vertices, faces, face_normals, vertex_normals, colors, to_light, ambient, diffuse,
-    focal, inverse_depth, owner, supersample, rgba, depth, normals,
+    focal, cx, cy, inverse_depth, owner, supersample, rgba, depth, normals,
 ):  # fmt: skip
     """Shade the samples and average them into pixels."""
     height, width = depth.shape
-    cx, cy = 0.5 * width * supersample - 0.5, 0.5 * height * supersample - 0.5
     smooth = vertex_normals.shape[0] > 0
     point, n, best = np.empty(3), np.empty(3), np.empty(3)
     for row in range(height):

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..draw import Draw
-from ..parts import ColoredMesh, Parts
+from zoo.geometry.mesh import ColoredMesh
+
+from ..._draw import Draw
+from ..parts import Parts
 from . import (
     airplane,
     bench,
@@ -46,7 +48,7 @@ FAMILIES: dict[str, Mapping[str, Style]] = {
     "telephone": telephone.STYLES,
     "watercraft": {**boats.STYLES, **ships.STYLES},
 }
-"""Category name to its styles, in the order of `datasets.R2N2_CATEGORIES`."""
+"""Category name to its styles, in the order of `datasets.categories.R2N2_CATEGORIES`."""
 
 
 def make(category: str, style: str, draw: Draw) -> ColoredMesh:

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.geometry.mesh import Mesh
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import (
     Color,
     Parts,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import (
     Color,
     Parts,

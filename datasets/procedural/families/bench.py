@@ -6,7 +6,7 @@ from math import cos, radians, sin
 
 import numpy as np
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import Color, Parts, dark, darker, fabric, metal, surface, white, wood
 from ..primitives import band, box, extrude, move, rectangle, rod, tube, turn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import Parts, dark, darker, glass, metal, paint, white
 from ..primitives import band, box, extrude, move, rod, tube
 from ._bodies import cabin, draw_frame, hull, passenger

@@ -6,7 +6,7 @@ from math import sin
 
 import numpy as np
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import Parts, dark, darker, fabric, metal, paint, surface, wood
 from ..primitives import (
     box,

@@ -7,7 +7,7 @@ from math import cos, radians, sin
 
 import numpy as np
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import Color, Parts, dark, darker, metal, white
 from ..primitives import band, box, ellipse, extrude, loft, move, rectangle, rod, tube, turn
 

@@ -6,7 +6,7 @@ from math import cos, radians, sin
 
 from zoo.geometry.mesh import Mesh
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import Color, Parts, dark, fabric, metal, paint, white, wood
 from ..primitives import box, ellipsoid, extrude, lathe, move, rectangle, rod, tube, turn
 

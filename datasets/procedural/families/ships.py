@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoo.geometry.mesh import Mesh
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import (
     Parts,
     dark,

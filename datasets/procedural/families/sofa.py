@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import cos, radians, sin
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import Color, Parts, darker, fabric, metal, wood
 from ..primitives import band, box, extrude, move, rod, turn
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import Color, Parts, darker, glass, metal, surface, white, wood
 from ..primitives import box, ellipse, extrude, lathe, rectangle, rod, tube
 

@@ -6,7 +6,7 @@ from math import atan, degrees, radians, sin
 
 from zoo.geometry.mesh import Mesh
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import Color, Parts, dark, darker, metal, paint, white
 from ..primitives import (
     box,

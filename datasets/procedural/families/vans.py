@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..draw import Draw
+from ..._draw import Draw
 from ..parts import (
     Parts,
     dark,
