@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .. import BadItem
 
@@ -97,15 +97,16 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
                 yield image
     except BadItem:
         raise
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         what = "an empty file" if path.stat().st_size == 0 else "no picture"
         raise BadItem(f"{path}: {what}; known formats are {', '.join(_FORMATS)}") from error
     except Image.DecompressionBombError as error:
         raise BadItem(f"{path}: too large: {error}; the limit here is {max_pixels:,} pixels") from error
+    except OSError as error:
+        # only what the system reports has a text of its own
+        raise BadItem(f"{path}: {error.strerror or f'corrupt image: {error}'}") from error
     except Exception as error:  # PIL's decoders raise nearly anything on broken bytes
-        # only what the system reports has a number
-        unread = isinstance(error, OSError) and error.errno is not None
-        raise BadItem(f"{path}: {error.strerror if unread else f'corrupt image: {error}'}") from error
+        raise BadItem(f"{path}: corrupt image: {error}") from error
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
