@@ -19,14 +19,12 @@ the renders have. Checked by projection against the alpha of the renders (tests/
 
 from __future__ import annotations
 
-import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from pydantic import Field, field_validator
 
 from zoo.geometry.camera import Camera
@@ -36,6 +34,7 @@ from . import DATASETS, BadItem, DataError, DataSource, Item, PrepareOptions, Sa
 from ._from_mesh import coarser
 from .categories import R2N2_CATEGORIES, chosen_categories
 from .formats.binvox import read_binvox
+from .formats.images import read_rgba
 from .splits import file_hash, read_split_file, sorted_rule
 
 RENDERINGS, VOXELS = "ShapeNetRendering", "ShapeNetVox32"
@@ -47,18 +46,6 @@ KNOWN_BAD = {
     "02958343/f9c1d7748c15499c6f2bd1c4e9adb41": "known bad item: its rendering is missing from the archive",
 }
 """Items that are wrong in the published archives; the same for everybody."""
-
-_BROKEN_IMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-"""What PIL raises on broken bytes."""
 
 
 class R2N2Config(EntryConfig):
@@ -203,17 +190,11 @@ def read_render(path: Path) -> np.ndarray:
     Raises:
         BadItem: the file is missing, corrupt, of another size, or has no alpha.
     """
-    try:
-        with Image.open(path) as image:
-            if image.size != (SIZE, SIZE) or image.mode != "RGBA":
-                raise BadItem(f"{path}: expected {SIZE}x{SIZE} RGBA, got {image.size} {image.mode}")
-            return np.asarray(image)
-    except BadItem:
-        raise
-    except FileNotFoundError as error:
-        raise BadItem(f"{path}: not there") from error
-    except _BROKEN_IMAGE as error:
-        raise BadItem(f"{path}: corrupt image: {error}") from error
+    rgba = read_rgba(path, max_pixels=SIZE**2, require_alpha=True)
+    if rgba.shape[:2] != (SIZE, SIZE):
+        height, width = rgba.shape[:2]
+        raise BadItem(f"{path}: expected {SIZE} x {SIZE} pixels, got {width} x {height}")
+    return rgba
 
 
 def read_cameras(path: Path, scale: float) -> np.ndarray:

@@ -1,0 +1,117 @@
+"""Pictures and masks, by PIL, with what PIL leaves to its callers: one layout, one error, a limit on size.
+
+The size in the header is compared with a limit before anything is decoded: a file of kilobytes may unpack to
+gigabytes.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from .. import BadItem
+
+MAX_PIXELS = 8192**2
+"""Default limit on height x width of one file: 256 MiB as RGBA, of which there are up to five at a time."""
+
+# What cameras and renderers write. Not TIFF, whose tiles may unpack to more than the picture's size says,
+# nor EPS, which starts another program.
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA")
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture upright, by its EXIF orientation (CIPA DC-008, tag 274); 1 is upright."""
+
+
+def read_rgba(
+    path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, *, require_alpha: bool = False
+) -> np.ndarray:
+    """One picture (H, W, 4) uint8, alpha straight: the colour under alpha 0 is what the file holds.
+
+    Pictures are turned as their EXIF orientation says. Palettes, gray, CMYK and 16 bits per channel become
+    8-bit RGB; without alpha a picture is opaque, 255. Of several frames the first is read.
+
+    Args:
+        path: PNG, JPEG, WebP, BMP, GIF or TGA; the bytes decide, not the name.
+        max_pixels: refuse larger pictures before they are decoded.
+        require_alpha: refuse pictures without transparency: an alpha channel, or a transparent colour.
+
+    Raises:
+        BadItem: the file is missing, no picture, broken, too large, or has no alpha where it must; names the
+            file and the reason.
+    """
+    path = Path(path)
+    with _opened(path, max_pixels) as image:
+        if require_alpha and not image.has_transparency_data:
+            raise BadItem(f"{path}: a picture of mode {image.mode} without alpha; it must have one")
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+        rgba = _from_16_bits(image) if image.mode.startswith("I;16") else image.convert("RGBA")
+        return np.array(rgba if turn is None else rgba.transpose(turn))
+
+
+def read_mask(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """One silhouette (H, W) bool, read from the alpha where a picture has one, else from its brightness.
+
+    Where there is but one value besides 0 (labels of 0 and 1, or 0 and 255), it is the object. Otherwise the
+    object begins at 128, half of white. The brightness of a colour is that of its brightest channel.
+
+    Raises:
+        BadItem: as `read_rgba`.
+    """
+    rgba = read_rgba(path, max_pixels)
+    values = rgba[..., 3]
+    if values.min() == 255:
+        values = rgba[..., :3].max(-1)
+    levels = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
+    two = np.count_nonzero(levels) <= 1
+    return values > 0 if two else values >= 128
+
+
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    """The picture with its size checked; every error inside becomes `BadItem`, no warning gets out."""
+    try:
+        with warnings.catch_warnings():
+            # of bombs, which the limit here deals with, and of broken EXIF, which then counts as none
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                width, height = image.size
+                if width * height > max_pixels:
+                    raise BadItem(
+                        f"{path}: {width} x {height} = {width * height:,} pixels, the limit is {max_pixels:,}"
+                    )
+                yield image
+    except BadItem:
+        raise
+    except UnidentifiedImageError as error:
+        what = "an empty file" if path.stat().st_size == 0 else "no picture"
+        raise BadItem(f"{path}: {what}; known formats are {', '.join(_FORMATS)}") from error
+    except Image.DecompressionBombError as error:
+        raise BadItem(f"{path}: too large: {error}; the limit here is {max_pixels:,} pixels") from error
+    except OSError as error:
+        # only what the system reports has a text of its own
+        raise BadItem(f"{path}: {error.strerror or f'corrupt image: {error}'}") from error
+    except Exception as error:  # PIL's decoders raise nearly anything on broken bytes
+        raise BadItem(f"{path}: corrupt image: {error}") from error
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    """RGBA from 16-bit gray, 65,535 as 255 (PIL would cut at 255), its one transparent value included."""
+    wide = np.asarray(image).astype(np.uint32)
+    gray = ((wide + 128) // 257).astype(np.uint8)
+    alpha = np.where(wide == image.info.get("transparency", -1), 0, 255).astype(np.uint8)
+    return Image.fromarray(np.stack([gray, gray, gray, alpha], axis=-1))
