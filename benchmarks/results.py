@@ -163,8 +163,8 @@ def cell_hash(
 ) -> str:
     """sha256 (hex) over the canonical JSON of what identifies a cell.
 
-    Counts (`n`, `skipped`, `left_out`, `leaks`) follow from the fingerprint and are left out; so are device, code version and
-    date, which say where a number comes from but not which number was asked for.
+    Counts (`n`, `skipped`, `left_out`, `leaks`) follow from the fingerprint and do not enter; nor do device,
+    code version and date, which say where a number comes from but not which number was asked for.
 
     Raises:
         TypeError: the config holds something that is not JSON.
