@@ -106,7 +106,7 @@ class Store:
 
     @property
     def skipped(self) -> list[dict[str, str]]:
-        """Items that are not here: id, category, split, reason."""
+        """Items that are not here: id, category, split, kind ('missing' or 'left out'), reason."""
         return list(self.manifest["skipped"])
 
     @property
