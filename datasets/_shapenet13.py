@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,9 @@ def models(tree: Path, synset: str) -> set[str]:
     """Names of the folders in <tree>/<synset>; none when it is not there."""
     folder = tree / synset
     return {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+
+
+def change_mark(paths: Iterable[Path]) -> str:
+    """A mark of the modification times of those files and folders that exist; empty when none does."""
+    times = [f"{p.parent.name}/{p.name}:{p.stat().st_mtime_ns}" for p in paths if p.exists()]
+    return f"{zlib.crc32(' '.join(times).encode()):08x}" if times else ""

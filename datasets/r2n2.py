@@ -19,7 +19,6 @@ the renders have. Checked by projection against the alpha of the renders (tests/
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from ._shapenet13 import (
     VOXELS,
     ShapeNet13,
     ShapeNet13Config,
+    change_mark,
     check_resolutions,
     models,
     read_grid,
@@ -109,9 +109,8 @@ class R2N2(ShapeNet13):
 
     def stamp(self) -> str:
         """Modification times of the category folders: they change when shapes come or go."""
-        folders = [self.root / tree / synset for tree in (RENDERINGS, VOXELS) for synset in R2N2_CATEGORIES]
-        times = [f"{f.parent.name}/{f.name}:{f.stat().st_mtime_ns}" for f in folders if f.is_dir()]
-        return f"{zlib.crc32(' '.join(times).encode()):08x}" if times else ""
+        trees = (self.root / RENDERINGS, self.root / VOXELS)
+        return change_mark(tree / synset for tree in trees for synset in R2N2_CATEGORIES)
 
     def by_rule(self, synsets: Sequence[str]) -> dict[str, str]:
         trees = {tree: {s: models(self.root / tree, s) for s in synsets} for tree in (RENDERINGS, VOXELS)}
