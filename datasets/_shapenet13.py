@@ -21,7 +21,12 @@ from .splits import file_hash, read_split_file
 VOXELS = "ShapeNetVox32"
 """Folder of the grids: <synset>/<id>/model.binvox."""
 RESOLUTION = 32
-EMPTY_MESH = {"04090263/4a32519f44dc84aabafe26e2eb69ebf4": "known bad item: its mesh is empty"}
+KNOWN_BAD = {
+    "04090263/4a32519f44dc84aabafe26e2eb69ebf4": "known bad item: its mesh is empty",
+    "02958343/f9c1d7748c15499c6f2bd1c4e9adb41": "known bad item: its rendering is missing from the archive",
+}
+"""Items that are wrong in the published archives; the same for everybody, and for pictures of our own too, so
+that data sets of the benchmark have the same shapes."""
 
 
 class ShapeNet13Config(EntryConfig):

@@ -29,7 +29,7 @@ from zoo.geometry.camera import Camera
 from . import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
 from ._from_mesh import coarser
 from ._shapenet13 import (
-    EMPTY_MESH,
+    KNOWN_BAD,
     VOXELS,
     ShapeNet13,
     ShapeNet13Config,
@@ -45,11 +45,6 @@ from .splits import sorted_rule
 RENDERINGS = "ShapeNetRendering"
 VIEWS, SIZE = 24, 137
 MAX_CAMERA_DISTANCE = 1.75
-
-KNOWN_BAD = EMPTY_MESH | {
-    "02958343/f9c1d7748c15499c6f2bd1c4e9adb41": "known bad item: its rendering is missing from the archive",
-}
-"""Items that are wrong in the published archives; the same for everybody."""
 
 
 class R2N2Config(ShapeNet13Config):

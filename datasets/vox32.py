@@ -30,7 +30,7 @@ from . import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
 from ._draw import Draw
 from ._from_mesh import coarser, sample_of
 from ._shapenet13 import (
-    EMPTY_MESH,
+    KNOWN_BAD,
     VOXELS,
     ShapeNet13,
     ShapeNet13Config,
@@ -74,12 +74,12 @@ class Vox32(ShapeNet13):
     version = "1"
     kind = "files"
     provides = frozenset({"image", "mask", "voxels", "camera", "views", "depth", "normals"})
-    known_bad = EMPTY_MESH
+    known_bad = KNOWN_BAD
     homepage = "https://cvgl.stanford.edu/3d-r2n2/"
     licence = "ShapeNet terms of use, research only"
     how_to_get = (
-        f"download ShapeNetVox32.tgz from the homepage, unpack it, and give the folder that holds {VOXELS}/ as "
-        f"the root; or one with occupancy.npy (or .npy.xz) and {IDS}."
+        f"download ShapeNetVox32.tgz from the homepage, unpack it, and give the folder that holds {VOXELS}/ "
+        f"as the root; or one with occupancy.npy (or .npy.xz) and {IDS}."
     )
 
     config: Vox32Config
@@ -93,7 +93,9 @@ class Vox32(ShapeNet13):
         kept = [
             item
             for (split, _), group in groups.items()
-            for item in sorted(group, key=lambda item: derive(self.config.seed, "choice", item.id))[: most[split]]
+            for item in sorted(group, key=lambda item: derive(self.config.seed, "choice", item.id))[
+                : most[split]
+            ]
         ]
         return sorted(kept, key=lambda item: item.id)
 
@@ -180,4 +182,3 @@ def muted_color(*keys: str | int) -> np.ndarray:
     draw = Draw("colour", *keys)
     grey = draw.between(0.4, 0.85)
     return np.array([grey * draw.between(0.9, 1.1) for _ in range(3)])
-

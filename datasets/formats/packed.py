@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import sys
 from functools import cached_property
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from filelock import FileLock
+from rich.console import Console
 
 from zoo.files import atomic_folder
 
@@ -55,7 +55,9 @@ class PackedGrids:
         try:
             lines = path.read_text(encoding="ascii").splitlines()
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}; it names the rows of {self.file.name}") from error
+            raise DataError(
+                f"{path}: {error.strerror or error}; it names the rows of {self.file.name}"
+            ) from error
         except ValueError as error:
             raise DataError(f"{path}: no list of ids: {error}") from error
         rows: dict[str, int] = {}
@@ -99,7 +101,8 @@ class PackedGrids:
             start = self._header(stream)
         size, wanted = file.stat().st_size, start + len(self.ids) * ROW_BYTES
         if size != wanted:
-            raise DataError(f"{self.file}: {size:,} bytes, expected {wanted:,}; get it again")
+            mend = "get it again" if file == self.file else "delete it"
+            raise DataError(f"{file}: {size:,} bytes, expected {wanted:,}; {mend}")
         return np.memmap(file, np.uint8, "r", start, shape)
 
     def _header(self, stream: IO[bytes]) -> int:
@@ -126,7 +129,8 @@ class PackedGrids:
         self.cache.mkdir(parents=True, exist_ok=True)
         with FileLock(self.cache / f".{target.name}.lock"):
             if not (target / PLAIN).is_file():
-                print(f"unpacking {self.file} into {target}, once", file=sys.stderr, flush=True)
+                console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+                console.print(f"unpacking {self.file} into {target}, once")
                 with atomic_folder(target) as folder:
                     self._unpack(folder / PLAIN)
         return target / PLAIN
