@@ -45,7 +45,7 @@ def contact_sheet(store: Store, count: int = 8, views: int = 2, resolution: int 
 
 def _row(split: StoreSplit, index: int, views: int) -> np.ndarray:
     numbers = np.linspace(0, split.num_views - 1, min(views, split.num_views)).astype(int).tolist()
-    batch = split.fetch([index], [numbers])
+    batch = split.fetch([index], [numbers]).decode()
     surface = marching_cubes(split.voxels([index])[0], 0.5)
     tiles = []
     for view, camera in enumerate(split.cameras([index], [numbers])[0]):
