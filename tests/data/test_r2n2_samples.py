@@ -66,7 +66,7 @@ def test_the_camera_does_not_stand_anywhere_else(samples, scores):
         return Camera.from_row(row * np.array([-1, 1, 1, 1, 1, 1, 1], np.float32))
 
     def behind(row):
-        return Camera.from_row(row + np.array([180, 0, 0, 0, 0], np.float32))
+        return Camera.from_row(row + np.array([180, 0, 0, 0, 0, 0, 0], np.float32))
 
     for camera_of in (mirrored, behind):
         other = [silhouette_iou(s, s.voxels[32], camera_of) for _, s in samples]

@@ -81,7 +81,7 @@ def train(
     Raises:
         ContractError: parts, losses and data do not fit; checked before the first step.
         CheckpointError: the run folder belongs to another config, seed or data set, or is damaged.
-        NonFiniteLoss: see there. Interrupted: SIGINT or SIGTERM came; the state is saved.
+        NonFiniteLoss, LoadError: see there. Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
     return Trainer(config, source, run_dir, seed=seed, device=device).run(on_step)
 
