@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
 
 from zoo.geometry.camera import Camera
@@ -56,7 +55,7 @@ def _row(split: StoreSplit, index: int, views: int) -> np.ndarray:
         tiles.append(on_white(render(surface, LOOK, (SIZE, SIZE)).rgba))
     else:
         numbers = np.linspace(0, split.num_views - 1, min(views, split.num_views)).astype(int).tolist()
-        batch = split.fetch([index], [numbers]).to(torch.device("cpu"))
+        batch = split.fetch([index], [numbers]).decode()
         for view in range(len(numbers)):
             rgba = batch.image[0, view].numpy().transpose(1, 2, 0)
             camera = LOOK if batch.camera is None else Camera.from_row(batch.camera[0, view].numpy())
