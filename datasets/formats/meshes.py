@@ -157,13 +157,13 @@ def _has_area(mesh: Mesh) -> np.ndarray:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No warning and no log line gets out; numpy's warning of text that is no number becomes an error."""
-    log = logging.getLogger("trimesh")
-    disabled = log.disabled
-    log.disabled = True
+    log = logging.getLogger("trimesh")  # above the loggers of its modules
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", DeprecationWarning)
             yield
     finally:
-        log.disabled = disabled
+        log.setLevel(level)
