@@ -144,6 +144,13 @@ def test_fewer_views_are_the_first_ones(root):
     np.testing.assert_array_equal(sample.images[2], image_of("a", 2))
 
 
+def test_no_views_at_all(root):
+    src = source(root)
+    sample = src.build(src.items()[0], PrepareOptions(views=0))
+    assert sample.images is None and sample.cameras is None
+    np.testing.assert_array_equal(sample.voxels[32], grid_of("a"))
+
+
 def test_store_of_the_tree(root):
     store = opened(root, views=2)
     assert store.split("train").provides == {"image", "mask", "voxels", "camera", "views"}
