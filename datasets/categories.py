@@ -79,8 +79,8 @@ SHAPENET_CATEGORIES: dict[str, str] = dict(
 neither bicycle nor boat."""
 
 CONTAINED: dict[str, str] = {"02858304": "04530566", "02992529": "04401088"}
-"""Folders whose models lie in another folder as well: boats are watercraft, cellphones are telephones. Without
-them v1 has 55 categories."""
+"""Folders whose models lie in another folder as well: boats are watercraft, cellphones are telephones.
+Without them v1 has 55 categories."""
 
 
 def chosen_categories(value: Any, known: Mapping[str, str]) -> tuple[str, ...]:
