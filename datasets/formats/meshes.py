@@ -12,14 +12,13 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import trimesh
 
-from zoo.geometry.mesh import Mesh
+from zoo.geometry.mesh import ColoredMesh, Mesh
 
 from .. import BadItem
 from ._files import read_limited
@@ -43,20 +42,6 @@ _MAX_COORDINATE = 1e30
 """Areas of larger triangles overflow."""
 
 
-@dataclass(frozen=True)
-class ColoredMesh:
-    """A mesh and how it is painted.
-
-    Attributes:
-        mesh: triangles of positive area, y up, otherwise in the coordinates of the file.
-        colors: RGB (F, 3) in [0, 1] of each face, as `zoo.geometry.render.render` takes them; None where the
-            file says nothing about colour, or nobody asked.
-    """
-
-    mesh: Mesh
-    colors: np.ndarray | None
-
-
 def read_mesh(
     path: str | os.PathLike[str],
     *,
@@ -78,6 +63,10 @@ def read_mesh(
         max_faces: limit on triangles.
         up: the axis of the file that points up; with 'z' the shape is turned about x.
         colors: False skips materials and textures, which saves a third of the time of a textured OBJ.
+
+    Returns:
+        Triangles of positive area, y up, otherwise in the coordinates of the file; without colours where the
+        file says nothing about them, or nobody asked.
 
     Raises:
         BadItem: the file is missing, of no known format, broken, too large, holds no triangle, NaN or faces
