@@ -1,9 +1,9 @@
 """``python -m benchmarks.speed.binvox``: reading binvox files, against trimesh.
 
-Files are solids of the embedded data set's test shapes, written for the run, or your own with ``--root``. The
-readers take turns, each reads all the files of a turn, and the median of the turns' CPU times is shown, so that
-other load on the machine matters little. 'dense' is the grid that trimesh's loader gives, bit for bit; 'packed'
-is a bit per cell, as stores hold it, and 'dense, then packbits' the long way there.
+Files are solids of the embedded data set's test shapes, written for the run, or your own with ``--root``.
+The readers take turns, each reads all the files of a turn, and the median of the turns' CPU times is shown:
+other load on the machine matters little. 'dense' is the grid that trimesh's loader gives, bit for bit;
+'packed' is a bit per cell, as stores hold it, and 'dense, then packbits' the long way there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from time import process_time
 from typing import Any
 
 import numpy as np
+import trimesh
 from rich.console import Console
 from rich.table import Table
 from trimesh.exchange.binvox import load_binvox
@@ -77,7 +78,7 @@ def main() -> None:
             "schema_version": 1,
             "what": "reading binvox files",
             "turns": args.turns,
-            "versions": environment.versions(),
+            "versions": environment.versions() | {"trimesh": trimesh.__version__},
             "git": environment.git().model_dump(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "rows": [asdict(s) for s in found],

@@ -177,7 +177,7 @@ def test_complex_numbers_are_refused(tmp_path):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(BadItem, match=r"absent\.mat: No such file"):
         read_voxel_mat(tmp_path / "absent.mat")
-    with pytest.raises(BadItem, match="Is a directory"):
+    with pytest.raises(BadItem, match="not a regular file"):
         read_voxel_mat(tmp_path)
 
 
