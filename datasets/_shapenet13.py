@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zlib
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -47,8 +47,27 @@ class ShapeNet13Config(EntryConfig):
 class ShapeNet13(DataSource):
     """A data set with shapes of the benchmark, named '<synset>/<model>'."""
 
+    known: ClassVar[Mapping[str, str]] = R2N2_CATEGORIES
     config: ShapeNet13Config
     root: Path
+
+    @property
+    def synsets(self) -> list[str]:
+        """Of the chosen categories."""
+        return [synset for synset, name in self.known.items() if name in self.config.categories]
+
+    def list_file(self) -> Path | None:
+        """The list that the split is read from; None where it is 3D-R2N2's rule.
+
+        Raises:
+            DataError: there is no such file.
+        """
+        if self.config.split == "r2n2":
+            return None
+        path = Path(self.config.split).expanduser()
+        if not path.is_file():
+            raise DataError(f"split '{self.config.split}' is neither 'r2n2' nor an existing file")
+        return path
 
     @abstractmethod
     def by_rule(self, synsets: Sequence[str]) -> dict[str, str]:
@@ -64,32 +83,28 @@ class ShapeNet13(DataSource):
         With the rule 'r2n2' these are all that are there. With a list file they are the listed ones,
         whether they are there or not.
         """
-        synsets = [s for s, name in R2N2_CATEGORIES.items() if name in self.config.categories]
-        if self.config.split == "r2n2":
-            split = self.by_rule(synsets)
-        else:
-            listed = read_split_file(Path(self.config.split).expanduser())
+        synsets = self.synsets
+        if file := self.list_file():
+            listed = read_split_file(file)
             split = {i: name for i, name in listed.items() if i.partition("/")[0] in synsets}
             if not split:
-                raise DataError(f"split file {self.config.split}: lists none of {self.config.categories}")
+                raise DataError(f"split file {file}: lists none of {', '.join(self.config.categories)}")
+        else:
+            split = self.by_rule(synsets)
         return [
-            Item(i, R2N2_CATEGORIES[synset], split[i], shape=model)
+            Item(i, self.known[synset], split[i], shape=model)
             for i in sorted(split)
             for synset, _, model in [i.partition("/")]
         ]
 
     def identity(self) -> dict[str, Any]:
         """The split file enters by its content."""
-        split = self.config.split
-        if split == "r2n2":
-            return super().identity()
-        if not Path(split).expanduser().is_file():
-            raise DataError(f"split '{split}' is neither 'r2n2' nor an existing file")
-        return super().identity() | {"split": file_hash(Path(split).expanduser())}
+        file = self.list_file()
+        return super().identity() | ({"split": file_hash(file)} if file else {})
 
     def none_of_them(self, where: Path, synsets: Sequence[str]) -> DataError:
         """What to raise when nothing of the chosen categories is there; `synsets` are there."""
-        there = [R2N2_CATEGORIES.get(s, s) for s in sorted(synsets)]
+        there = [self.known.get(s, s) for s in sorted(synsets)]
         return DataError(
             f"{where}: no shapes of {', '.join(self.config.categories)}; "
             f"there is {', '.join(there) or 'nothing'}"

@@ -133,8 +133,7 @@ def test_orientation_that_stands_for_nothing_leaves_the_picture(tmp_path):
 
 
 def test_the_array_is_the_callers_own(tmp_path):
-    read = read_rgba(saved(tmp_path, Image.new("RGBA", (2, 2), (1, 2, 3, 4))))
-    read[:] = 0
+    assert read_rgba(saved(tmp_path, Image.new("RGBA", (2, 2)))).flags.writeable
 
 
 def test_alpha_may_be_required(tmp_path):
@@ -185,8 +184,8 @@ def test_truncated_pictures(tmp_path, kind, part):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "an empty file; known formats are PNG, JPEG"),
-        (b"#!/bin/sh\necho hello\n" * 20, "no picture; known formats"),
+        (b"", "no picture, or an empty file; known formats are PNG, JPEG"),
+        (b"#!/bin/sh\necho hello\n" * 20, "no picture, or an empty file; known formats"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture"),
         (b"\x89PNG\r\n\x1a\n", "no picture"),
         (png(4, 4, 8, 0, b"\0\0\0"), "corrupt image"),

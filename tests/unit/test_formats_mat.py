@@ -238,16 +238,16 @@ def test_flipped_bytes_are_a_grid_or_a_bad_item(folder, data):
     broken = bytearray(mat(GOOD))
     for place in data.draw(st.lists(st.integers(0, len(broken) - 1), min_size=1, max_size=5)):
         broken[place] = data.draw(st.integers(0, 255))
-    check(folder, bytes(broken))
+    check_reading(folder, bytes(broken))
 
 
 @settings(deadline=None, max_examples=200)
 @given(noise=st.binary(max_size=200), head=st.sampled_from([b"", mat(), mat(GOOD)[:152]]))
 def test_noise_is_a_grid_or_a_bad_item(folder, noise, head):
-    check(folder, head + noise)
+    check_reading(folder, head + noise)
 
 
-def check(folder: Path, data: bytes) -> None:
+def check_reading(folder: Path, data: bytes) -> None:
     path = folder / "noise.mat"
     path.write_bytes(data)
     try:
