@@ -233,7 +233,7 @@ def test_both_sides_are_lit_alike():
 
 @pytest.mark.parametrize("fronts_first", [True, False])
 def test_of_faces_in_one_place_the_one_is_seen_that_looks_at_the_camera(fronts_first):
-    # a model drawn with every face on both sides: red fronts, blue backs, vertices and corners in another order
+    # every face is drawn on both sides: red fronts, blue backs, vertices and corners in another order
     ball = as_mesh(trimesh.creation.icosphere(subdivisions=3)).normalized()
     count = len(ball.vertices)
     fronts, backs = ball.faces, np.roll(ball.faces[:, ::-1], 1, axis=1) + count
