@@ -122,5 +122,6 @@ def _models(path: Path, position: int, category: Any, name: str) -> list[str]:
 
 
 def _plain(model: Any) -> bool:
-    # ids become folder names: nothing that leaves the data root
-    return isinstance(model, str) and bool(model) and not set(model) & set("/\\") and model not in (".", "..")
+    # ids become folder names: nothing that leaves the data root, nothing that no folder can be called
+    plain = isinstance(model, str) and model.isprintable() and not set(model) & set("/\\")
+    return plain and model not in ("", ".", "..")
