@@ -20,9 +20,10 @@ from .. import BadItem
 MAX_PIXELS = 8192**2
 """Default limit on height x width of one file: 256 MiB as RGBA, of which there are up to five at a time."""
 
-# What cameras and renderers write. Not TIFF, whose tiles may unpack to more than the picture's size says,
-# nor EPS, which starts another program.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA")
+# What cameras and renderers write. Not EPS, which starts another program.
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA", "TIFF")
+
+_TIFF_TILE = (322, 323)  # width and length of a tile, TIFF 6.0
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -38,17 +39,23 @@ _UPRIGHT = {
 
 
 def read_rgba(
-    path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, *, require_alpha: bool = False
+    path: str | os.PathLike[str],
+    max_pixels: int = MAX_PIXELS,
+    *,
+    require_alpha: bool = False,
+    upright: bool = True,
 ) -> np.ndarray:
     """One picture (H, W, 4) uint8, alpha straight: the colour under alpha 0 is what the file holds.
 
-    Pictures are turned as their EXIF orientation says. Palettes, gray, CMYK and 16 bits per channel become
-    8-bit RGB; without alpha a picture is opaque, 255. Of several frames the first is read.
+    Palettes, gray, CMYK and 16 bits per channel become 8-bit RGB; without alpha a picture is opaque, 255.
+    Of several frames the first is read.
 
     Args:
-        path: PNG, JPEG, WebP, BMP, GIF or TGA; the bytes decide, not the name.
+        path: PNG, JPEG, WebP, BMP, GIF, TGA or TIFF; the bytes decide, not the name.
         max_pixels: refuse larger pictures before they are decoded.
         require_alpha: refuse pictures without transparency: an alpha channel, or a transparent colour.
+        upright: turn the picture as its EXIF orientation says; False keeps the order of the stored pixels,
+            which annotations made without regard to EXIF refer to (TIFF is turned in any case).
 
     Raises:
         BadItem: the file is missing, no picture, broken, too large, or has no alpha where it must; names the
@@ -58,8 +65,9 @@ def read_rgba(
     with _opened(path, max_pixels) as image:
         if require_alpha and not image.has_transparency_data:
             raise BadItem(f"{path}: a picture of mode {image.mode} without alpha; it must have one")
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
         rgba = _from_16_bits(image) if image.mode.startswith("I;16") else image.convert("RGBA")
+        # asked after decoding: PIL turns TIFF by itself, and then no longer says so
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1)) if upright else None
         return np.array(rgba if turn is None else rgba.transpose(turn))
 
 
@@ -89,7 +97,7 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
             # of bombs, which the limit here deals with, and of broken EXIF, which then counts as none
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
-                width, height = image.size
+                width, height = _largest_part(image)
                 if width * height > max_pixels:
                     raise BadItem(
                         f"{path}: {width} x {height} = {width * height:,} pixels, the limit is {max_pixels:,}"
@@ -107,6 +115,16 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
         raise BadItem(f"{path}: {error.strerror or f'corrupt image: {error}'}") from error
     except Exception as error:  # PIL's decoders raise nearly anything on broken bytes
         raise BadItem(f"{path}: corrupt image: {error}") from error
+
+
+def _largest_part(image: Image.Image) -> tuple[int, int]:
+    """Width and height of what is decoded at once: the picture, or the tile of a TIFF where that is larger."""
+    width, height = image.size
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        tile_width, tile_height = (int(tags.get(tag, 0)) for tag in _TIFF_TILE)
+        return max(width, tile_width), max(height, tile_height)
+    return width, height
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:

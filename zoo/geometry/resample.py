@@ -52,6 +52,31 @@ def max_pool(volume: np.ndarray, resolution: int) -> np.ndarray:
     return blocks.max(axis=(1, 3, 5))
 
 
+def fill_cube(volume: np.ndarray) -> np.ndarray:
+    """The same shape, bounding box centred and its longest edge as long as the grid, at the same resolution.
+
+    Every cell takes the value of the old cell that its centre falls into, so nothing is lost and nothing
+    interpolated. What is placed is the box of the cells, not of the surface inside them.
+
+    Raises:
+        ValueError: `volume` is no cube, or has no occupied cell.
+    """
+    size = _edge(volume, 1)
+    occupied = np.asarray(volume) > 0
+    spans = [np.flatnonzero(occupied.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    if not len(spans[0]):
+        raise ValueError("an empty grid has no bounding box")
+    longest = max(span[-1] + 1 - span[0] for span in spans)
+    result = np.asarray(volume)
+    for axis, span in enumerate(spans):
+        middle = (span[0] + span[-1] + 1) / 2
+        cell = np.floor(middle + ((np.arange(size) + 0.5) / size - 0.5) * longest).astype(int)
+        inside = (cell >= span[0]) & (cell <= span[-1])
+        result = result.take(np.clip(cell, 0, size - 1), axis)
+        result[(slice(None),) * axis + (~inside,)] = 0
+    return result
+
+
 def _edge(volume: np.ndarray, resolution: int) -> int:
     shape = np.shape(volume)
     if len(shape) != 3 or len(set(shape)) != 1 or shape[0] == 0:
