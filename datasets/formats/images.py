@@ -118,7 +118,7 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
 
 
 def _largest_part(image: Image.Image) -> tuple[int, int]:
-    """Width and height of what is decoded at once: the picture, or the tile of a TIFF where that is larger."""
+    """Width and height of what is decoded at once: the picture, or the tile of a TIFF if that is larger."""
     width, height = image.size
     if image.format == "TIFF":
         tags = getattr(image, "tag_v2", {})
