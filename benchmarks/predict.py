@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, overload
 
+import torch
+
 from benchmarks.protocols import Truth
 from zoo.shapes import Shape, VoxelShape
 
 if TYPE_CHECKING:
-    import torch
-
     from datasets.store import StoreSplit
     from zoo.model import Reconstructor
 
@@ -60,9 +60,9 @@ class Predictions(Sequence[Shape]):
 
     def _predict(self, first: int) -> list[Shape]:
         indices = range(first, min(first + self.batch_size, len(self.split)))
-        batch = self.split.fetch(list(indices), [[VIEW]] * len(indices))
+        images = torch.from_numpy(self.split.images(list(indices), [[VIEW]] * len(indices)))
         started = perf_counter()
-        shapes = self.model.reconstruct(batch.image)
+        shapes = self.model.reconstruct(images)
         self.seconds += perf_counter() - started
         self.images += len(indices)
         return shapes

@@ -64,7 +64,11 @@ class DatasetInfo(_Part):
     n: int = Field(ge=1)
     """Instances of the split under that rule."""
     skipped: dict[str, int] = {}
-    """Items that the data set could not build, by reason."""
+    """Items that could not be read, by reason; somebody allowed for them."""
+    left_out: dict[str, int] = {}
+    """Items that are left out on purpose, by reason."""
+    leaks: int = 0
+    """Instances whose shape is in an earlier split too, by name or by an equal grid."""
 
 
 class Threshold(_Part):
@@ -159,8 +163,8 @@ def cell_hash(
 ) -> str:
     """sha256 (hex) over the canonical JSON of what identifies a cell.
 
-    Counts (`n`, `skipped`) follow from the fingerprint and are left out; so are device, code version and
-    date, which say where a number comes from but not which number was asked for.
+    Counts (`n`, `skipped`, `left_out`, `leaks`) follow from the fingerprint and do not enter; nor do device,
+    code version and date, which say where a number comes from but not which number was asked for.
 
     Raises:
         TypeError: the config holds something that is not JSON.
@@ -170,7 +174,7 @@ def cell_hash(
         "kind": kind,
         "name": name,
         "config": dict(config),
-        "dataset": dataset.model_dump(mode="json", exclude={"n", "skipped"}),
+        "dataset": dataset.model_dump(mode="json", exclude={"n", "skipped", "left_out", "leaks"}),
         "protocol": protocol.model_dump(mode="json"),
         "preset": preset,
         "seed": seed,

@@ -110,7 +110,9 @@ class Session:
             split="test",
             views=f"picture {VIEW:02d} of each shape",
             n=len(self.test),
-            skipped=dict(Counter(_kind_of(entry["reason"]) for entry in self.store.skipped)),
+            skipped=self._absent("missing"),
+            left_out=self._absent("left out"),
+            leaks=sum(entry["split"] == "test" for entry in self.store.leaks),
         )
 
     def cell(self, config: ModelConfig, seed: int) -> ModelCell:
@@ -311,11 +313,15 @@ class Session:
             categories=split.categories,
         )
 
+    def _absent(self, kind: str) -> dict[str, int]:
+        """How many items of the data set are not in the store, by reason."""
+        return dict(Counter(_kind_of(e["reason"]) for e in self.store.skipped if e["kind"] == kind))
+
     def _images(self, split: StoreSplit) -> Any:
         pictures = split.images(list(range(len(split))), [[VIEW]] * len(split))
         return pictures[:, 0].transpose(0, 2, 3, 1)
 
 
 def _kind_of(reason: str) -> str:
-    """A reason without its paths and numbers, so that equal ones are counted together."""
-    return reason.rpartition(": ")[2][:80]
+    """A reason without its paths, ids and numbers, so that equal ones are counted together."""
+    return reason.rpartition(": ")[2].partition(" as ")[0][:80]

@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -537,8 +537,17 @@ def _captions(comparison: Comparison) -> list[str]:
     if values:
         lines.append(f"Occupancy threshold: {'; '.join(chosen)}: {', '.join(values)}.")
     if info.skipped:
-        skipped = ", ".join(f"{n:,} {reason}" for reason, n in sorted(info.skipped.items()))
-        lines.append(f"Skipped items of the data set: {skipped}.")
+        lines.append(
+            f"{sum(info.skipped.values()):,} items of the data set could not be read and are missing, as "
+            f"--allow-missing allowed: {_counted(info.skipped)}."
+        )
+    if info.left_out:
+        lines.append(f"Left out of the data set on purpose: {_counted(info.left_out)}.")
+    if info.leaks:
+        lines.append(
+            f"{info.leaks:,} of {info.n:,} instances show a shape that training or validation holds too, by "
+            "name or by an equal grid; --set prepare.leaks=drop leaves them out."
+        )
     if single:
         lines.append(
             f"{single} of {len(comparison.categories)} categories have one shape: drawing within them "
@@ -554,6 +563,10 @@ def _captions(comparison: Comparison) -> list[str]:
         if any(row.name == control.name for row in comparison.controls):
             lines.append(f"{control.title}: {control.explanation}.")
     return lines
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{n:,} {reason}" for reason, n in sorted(reasons.items()))
 
 
 def _is_number(block: Block, column: int) -> bool:

@@ -15,10 +15,10 @@ from rich.table import Table
 from zoo.config import ConfigError, parse_overrides
 from zoo.registry import RegistryError, did_you_mean
 
-from . import DATASETS, SPLITS, BadItem, DataError, Item, PrepareOptions
-from ._pack import pack
+from . import DATASETS, SPLITS, DataError, Item, PrepareOptions
+from ._verify import find_damage
 from ._writer import count
-from .prepare import Request, open_dataset, request
+from .prepare import ITEM_TIMEOUT, Request, available_cores, open_dataset, request
 from .store import MANIFEST, SKIPPED, Store
 
 EXAMPLES = """examples:
@@ -116,14 +116,13 @@ def verify_command(args: argparse.Namespace) -> int:
     wanted = _request(args)
     damage = 0
     if wanted.source.kind == "files":
-        problems = []
         items = wanted.source.items()
-        for item in track(items, f"reading {wanted.name}", console=Console(stderr=True)):
-            try:
-                pack(wanted.source.build(item, wanted.options), wanted.options)
-            except BadItem as error:
-                problems.append(f"{item.id}: {error}")
-        damage |= _report(problems, f"{len(items)} shapes under {wanted.source.root}")
+        workers = available_cores() if args.workers is None else args.workers
+        found = find_damage(wanted.source, wanted.options, items, workers, ITEM_TIMEOUT)
+        console = Console(stderr=True)
+        reasons = dict(track(found, f"reading {wanted.name}", total=len(items), console=console))
+        problems = [f"{item.id}: {reasons[item]}" for item in items if reasons.get(item)]
+        damage |= _report(problems, f"{len(items)} items under {wanted.source.root}")
     if (wanted.path / MANIFEST).is_file():
         damage |= _report(Store.open(wanted.path).verify(), f"store {wanted.path}")
     else:
@@ -224,10 +223,9 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     )
     shared.add_argument("--maps", action="store_true", help="store depth and normals too")
     parallel = argparse.ArgumentParser(add_help=False)
-    parallel.add_argument(
-        "--allow-missing", action="store_true", help="go on without items that cannot be read"
-    )
     parallel.add_argument("--workers", metavar="N", type=int, help="processes; all cores by default, 0: none")
+    made = argparse.ArgumentParser(add_help=False, parents=[parallel])
+    made.add_argument("--allow-missing", action="store_true", help="go on without items that cannot be read")
 
     def add(name: str, run: Any, help: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help, description=run.__doc__, parents=list(parents))
@@ -236,10 +234,10 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
 
     add("list", list_command, "all data sets")
     add("info", info_command, "one data set: licence, settings, what lies under --root", shared)
-    prepare = add("prepare", prepare_command, "make the store that training reads", shared, parallel)
+    prepare = add("prepare", prepare_command, "make the store that training reads", shared, made)
     prepare.add_argument("--rebuild", action="store_true", help="throw an existing store away first")
-    add("verify", verify_command, "name every damaged file; NAME may be a store's folder", shared)
-    show = add("show", show_command, "contact sheet of pictures, masks and voxels", shared, parallel)
+    add("verify", verify_command, "name every damaged file; NAME may be a store's folder", shared, parallel)
+    show = add("show", show_command, "contact sheet of pictures, masks and voxels", shared, made)
     show.add_argument("--out", metavar="FILE", type=Path, required=True, help="the picture to write")
     show.add_argument("--shapes", metavar="N", type=int, default=8, help="rows (default 8)")
     return parser, list(commands.choices)

@@ -13,10 +13,15 @@ from .store import Store, StoreSplit
 
 GAP, LABEL = 4, 14
 WHITE = 255
+SIZE = 137
+LOOK = Camera(35, 27, 2.0)
+"""From where shapes without cameras are seen."""
 
 
 def contact_sheet(store: Store, count: int = 8, views: int = 2, resolution: int | None = None) -> Image.Image:
     """One row per shape; per view its picture, mask, the voxels seen by its camera, and stored maps.
+
+    Where cameras are not known, the voxels are seen from the front and somewhat above and aside.
 
     Args:
         store: a prepared data set.
@@ -44,19 +49,23 @@ def contact_sheet(store: Store, count: int = 8, views: int = 2, resolution: int 
 
 
 def _row(split: StoreSplit, index: int, views: int) -> np.ndarray:
-    numbers = np.linspace(0, split.num_views - 1, min(views, split.num_views)).astype(int).tolist()
-    batch = split.fetch([index], [numbers])
     surface = marching_cubes(split.voxels([index])[0], 0.5)
     tiles = []
-    for view, camera in enumerate(split.cameras([index], [numbers])[0]):
-        rgba = batch.image[0, view].numpy().transpose(1, 2, 0)
-        drawn = render(surface, Camera.from_row(camera), rgba.shape[:2])
-        tiles += [on_white(rgba), np.repeat(rgba[..., 3:], 3, axis=-1), on_white(drawn.rgba)]
-        if batch.depth is not None:
-            tiles.append(_depth_tile(batch.depth[0, view].numpy()))
-        if batch.normals is not None:
-            normals = batch.normals[0, view].numpy().transpose(1, 2, 0)
-            tiles.append(((normals + 1) * 127.5).astype(np.uint8))
+    if not split.num_views:
+        tiles.append(on_white(render(surface, LOOK, (SIZE, SIZE)).rgba))
+    else:
+        numbers = np.linspace(0, split.num_views - 1, min(views, split.num_views)).astype(int).tolist()
+        batch = split.fetch([index], [numbers]).decode()
+        for view in range(len(numbers)):
+            rgba = batch.image[0, view].numpy().transpose(1, 2, 0)
+            camera = LOOK if batch.camera is None else Camera.from_row(batch.camera[0, view].numpy())
+            drawn = render(surface, camera, rgba.shape[:2])
+            tiles += [on_white(rgba), np.repeat(rgba[..., 3:], 3, axis=-1), on_white(drawn.rgba)]
+            if batch.depth is not None:
+                tiles.append(_depth_tile(batch.depth[0, view].numpy()))
+            if batch.normals is not None:
+                normals = batch.normals[0, view].numpy().transpose(1, 2, 0)
+                tiles.append(((normals + 1) * 127.5).astype(np.uint8))
     gap = np.full((tiles[0].shape[0], GAP, 3), WHITE, np.uint8)
     return np.concatenate([part for tile in tiles for part in (tile, gap)], axis=1)
 

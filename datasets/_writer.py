@@ -100,7 +100,7 @@ class StoreWriter:
         assert self.layout is not None
         leaks = self._leaks()
         if self.options.leaks == "drop":
-            self.left_out |= {n: f"leak: {reason}" for n, reason in leaks.items()}
+            self.left_out |= leaks
         order = sorted(set(self.done) - set(self.left_out))
         kept = [self.items[i] for i in order]
         rows = self._compact([self.done[i].row or 0 for i in order])
@@ -156,14 +156,15 @@ class StoreWriter:
         """Write the file that names what is not in the store, and why."""
         file = self.folder / SKIPPED
         with file.open("w", encoding="utf-8", newline="") as handle:
-            rows = csv.DictWriter(handle, ["id", "category", "split", "reason"], lineterminator="\n")
+            rows = csv.DictWriter(handle, ["id", "category", "split", "kind", "reason"], lineterminator="\n")
             rows.writeheader()
             rows.writerows(self._absences())
         return file
 
     def _absences(self) -> list[dict[str, str]]:
         """What could not be read, then what was left out on purpose."""
-        return [self._absence(n, why[n]) for why in (self.skipped, self.left_out) for n in sorted(why)]
+        kinds = ("missing", self.skipped), ("left out", self.left_out)
+        return [{**self._absence(n, why[n]), "kind": kind} for kind, why in kinds for n in sorted(why)]
 
     def _absence(self, index: int, reason: str) -> dict[str, str]:
         item = self.items[index]

@@ -232,7 +232,7 @@ def _build(
     items = list(source.items())
     _check_items(name, items, require)
     if workers is None:
-        workers = _available_cores()
+        workers = available_cores()
     writer = StoreWriter(wanted.path, source, items, options)
     before = len(writer.done)
     if before:
@@ -328,7 +328,7 @@ def _bar(console: Console) -> Progress:
     return Progress(*columns, console=console, disable=console.quiet)
 
 
-def _available_cores() -> int:
+def available_cores() -> int:
     """Cores that this process may use (its share of the machine, where the system says so)."""
     if sys.version_info >= (3, 13):
         return os.process_cpu_count() or 1

@@ -106,7 +106,7 @@ class Store:
 
     @property
     def skipped(self) -> list[dict[str, str]]:
-        """Items that are not here: id, category, split, reason."""
+        """Items that are not here: id, category, split, kind ('missing' or 'left out'), reason."""
         return list(self.manifest["skipped"])
 
     @property
@@ -250,7 +250,9 @@ class StoreSplit:
             views: (B, V) view numbers of each sample.
 
         Returns:
-            Batch on the CPU with the fields of `provides`; voxels (B, R, R, R) float32, 0 or 1.
+            Batch on the CPU with the fields of `provides`, packed as stored (`Batch.to` decodes it): voxels
+            (B, R, R, R / 8) uint8 bits, (B, R, R, R) bool where R is no multiple of 8, (B, R, R, R) uint8
+            where they are fractional; depth float16, normals int8.
 
         Raises:
             IndexError: an index or a view does not exist.
@@ -261,27 +263,18 @@ class StoreSplit:
 
         self._need_images()
         rows, chosen = self._select(indices), self._views(views, len(indices))
-        fields = self.provides
-
-        def of_view(field: str) -> torch.Tensor:
-            return torch.from_numpy(self._of_view(FIELDS[field], rows, chosen))
-
-        batch: dict[str, torch.Tensor] = {"image": of_view("image")}
-        if "voxels" in fields:
-            batch["voxels"] = torch.from_numpy(self._unpack(rows, self.resolution, np.float32))
-        if "points" in fields:
-            batch["points"] = torch.from_numpy(self.store._arrays["points"][rows])
-        if "camera" in fields:
-            batch["camera"] = of_view("camera")
-        if "depth" in fields:
-            batch["depth"] = of_view("depth").float()
-        if "normals" in fields:
-            batch["normals"] = of_view("normals").float() / 127
-        return Batch(ids=tuple(self.ids[i] for i in indices), **batch)
+        of_views = self.provides & set(FIELDS) - {"points"}
+        found = {field: self._of_view(FIELDS[field], rows, chosen) for field in of_views}
+        if "points" in self.provides:
+            found["points"] = self.store._arrays["points"][rows]
+        if "voxels" in self.provides:
+            found["voxels"] = self._stored_voxels(rows)
+        tensors = {field: torch.from_numpy(array) for field, array in found.items()}
+        return Batch(ids=tuple(self.ids[i] for i in indices), **tensors)
 
     def voxels(self, indices: Sequence[int], resolution: int | None = None) -> np.ndarray:
-        """Occupancy (B, R, R, R) bool, at any stored resolution."""
-        return self._unpack(self._select(indices), resolution or self.resolution, np.bool_)
+        """Occupancy (B, R, R, R) at any stored resolution: bool, or float32 where it is fractional."""
+        return self._unpack(self._select(indices), resolution or self.resolution)
 
     def images(self, indices: Sequence[int], views: Sequence[Sequence[int]]) -> np.ndarray:
         """Pictures (B, V, 4, H, W) uint8.
@@ -349,13 +342,19 @@ class StoreSplit:
             )
         return self.store._arrays[f"voxels_{resolution}"]
 
-    def _unpack(self, rows: np.ndarray, resolution: int, dtype: type[np.generic]) -> np.ndarray:
-        packed = self._packed(resolution)
-        cells = resolution**3
-        grids = np.empty((len(rows), cells), dtype)
-        # one shape at a time: the bits of a whole batch would leave the cache before they are converted
-        for grid, row in zip(grids, rows, strict=True):
-            grid[:] = np.unpackbits(packed[row], count=cells)
+    def _stored_voxels(self, rows: np.ndarray) -> np.ndarray:
+        """Grids in a type that `Batch.decode` knows, at the least cost."""
+        stored, r = self._packed(self.resolution), self.resolution
+        if stored.ndim == 4:
+            return stored[rows]
+        # elsewhere the last byte of a line of cells holds cells of the next line
+        return self._unpack(rows, r) if r % 8 else stored[rows].reshape(-1, r, r, r // 8)
+
+    def _unpack(self, rows: np.ndarray, resolution: int) -> np.ndarray:
+        stored = self._packed(resolution)
+        if stored.ndim == 4:
+            return stored[rows] / np.float32(255)
+        grids = np.unpackbits(stored[rows], axis=1, count=resolution**3).view(np.bool_)
         return grids.reshape(-1, resolution, resolution, resolution)
 
 

@@ -84,6 +84,8 @@ class TrainConfig(EntryConfig):
     """Samples per step."""
     views: tuple[int, int] = (1, 1)
     """Least and most views per sample; the number is drawn anew for each batch."""
+    mirror: bool = False
+    """Mirror picture and shape together with probability one half: see `zoo.augment.mirror`."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """Of encoder and decoder."""
     discriminator_optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-4, betas=(0.5, 0.999))

@@ -27,6 +27,9 @@ class PreprocessConfig(EntryConfig):
     """In training, a value drawn per image and channel from this range instead."""
     crop: float = Field(1.0, gt=0, le=1)
     """Side of the crop relative to the picture: from the centre, in training from a random place."""
+    jitter: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """In training, change brightness, contrast and saturation by factors drawn per image, each from 1 less
+    to 1 more than its value here. Only the object's colours change, never what lies behind."""
     flip: bool = False
     """In training, mirror the image with probability one half and NOT the shape, as 3D-R2N2 does."""
     mean: tuple[float, ...] = ()
@@ -42,6 +45,8 @@ class PreprocessConfig(EntryConfig):
                 raise ValueError(f"{name} has {len(values)} values for {self.channels} channels")
         if any(s <= 0 for s in self.std):
             raise ValueError(f"std must be positive, got {self.std}")
+        if not all(0 <= value <= 1 for value in self.jitter):
+            raise ValueError(f"jitter must be within [0, 1], got {self.jitter}")
         if self.background_train and not 0 <= self.background_train[0] <= self.background_train[1] <= 1:
             raise ValueError(
                 f"background_train must be low <= high within [0, 1], got {self.background_train}"
@@ -50,7 +55,7 @@ class PreprocessConfig(EntryConfig):
 
 
 class Preprocess:
-    """Crop, resize and pad, composite on the background, gray, normalise: in this order.
+    """Crop, resize and pad, change colours, composite on the background, gray, normalise: in this order.
 
     Training, evaluation and reconstruction of photos share this one object. Colours are resized
     premultiplied by alpha, so that what hides under transparent pixels never bleeds in.
@@ -66,7 +71,7 @@ class Preprocess:
         training: bool = False,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "batch views c h w"]:
-        """Args: generator draws crop, background and flip (on the CPU) in training."""
+        """Args: generator draws crop, colours, background and flip (on the CPU) in training."""
         config = self.config
         batch, views = rgba.shape[:2]
         x = rgba.flatten(0, 1).float() / 255
@@ -74,20 +79,23 @@ class Preprocess:
         if config.crop < 1:
             x = self._crop(x, generator if training else None, training)
         x = self._fit(x)
+        if training and any(config.jitter):
+            x = self._jitter(x, generator)
         fill = torch.full((len(x), 3, 1, 1), config.background)
         if training and config.background_train:
             low, high = config.background_train
             fill = low + (high - low) * torch.rand(len(x), 3, 1, 1, generator=generator)
-        x = x[:, :3] + (1 - x[:, 3:]) * fill.to(x)
+        x = x[:, :3] + (1 - x[:, 3:]) * fill.to(x, non_blocking=True)
         if config.channels == 1:
-            x = (x * torch.tensor(LUMA).to(x)[:, None, None]).sum(1, keepdim=True)
+            x = _luma(x)
         if training and config.flip:
             mirrored = torch.rand(len(x), generator=generator) < 0.5
-            x = torch.where(mirrored.to(x.device)[:, None, None, None], x.flip(-1), x)
+            mirrored = mirrored.to(x.device, non_blocking=True)
+            x = torch.where(mirrored[:, None, None, None], x.flip(-1), x)
         if config.mean:
-            x = x - torch.tensor(config.mean).to(x)[:, None, None]
+            x = x - _per_channel(config.mean, x)
         if config.std:
-            x = x / torch.tensor(config.std).to(x)[:, None, None]
+            x = x / _per_channel(config.std, x)
         return x.unflatten(0, (batch, views))
 
     def _crop(self, x: Tensor, generator: torch.Generator | None, training: bool) -> Tensor:
@@ -112,6 +120,34 @@ class Preprocess:
         top, left = (to_height - inner[0]) // 2, (to_width - inner[1]) // 2
         pads = (left, to_width - inner[1] - left, top, to_height - inner[0] - top)
         return F.pad(x, pads) if any(pads) else x
+
+    def _jitter(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Brightness, contrast about the object's mean gray, saturation, on colours premultiplied by alpha.
+
+        A premultiplied colour lies in [0, alpha], so that the mean gray of pixels that are partly covered
+        counts by what is covered, and nothing appears where nothing was.
+        """
+        most = torch.tensor(self.config.jitter)
+        factors = 1 + most * (2 * torch.rand(len(x), 3, generator=generator) - 1)
+        brightness, contrast, saturation = factors.to(x, non_blocking=True)[..., None, None, None].unbind(1)
+        colour, alpha = x[:, :3], x[:, 3:]
+        colour = (colour * brightness).minimum(alpha)
+        covered = alpha.sum((2, 3), keepdim=True).clamp(min=1e-6)
+        gray = alpha * _luma(colour).sum((2, 3), keepdim=True) / covered
+        colour = (gray + contrast * (colour - gray)).clamp(min=0).minimum(alpha)
+        gray = _luma(colour)
+        colour = (gray + saturation * (colour - gray)).clamp(min=0).minimum(alpha)
+        return torch.cat([colour, alpha], 1)
+
+
+def _luma(colour: Tensor) -> Tensor:
+    """Gray (B, 1, H, W) of colours (B, 3, H, W)."""
+    return (colour * _per_channel(LUMA, colour)).sum(1, keepdim=True)
+
+
+def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """One value per channel (C, 1, 1), without making the device wait."""
+    return torch.tensor(values).to(like, non_blocking=True)[:, None, None]
 
 
 def _within(side: float, most: int) -> int:

@@ -7,6 +7,8 @@ Frame and units, written here once:
 - **Voxels** are indexed [x][y][z]; the centre of cell i of R lies at (i + 0.5) / R - 0.5.
 - **Images** leave a store as uint8 RGBA with straight alpha, (B, V, 4, H, W); the model's own
   `zoo.preprocess.Preprocess` turns them into floats (B, V, C, H, W).
+- **What a store packs** (voxels as bits, depth and normals as small numbers) crosses the bus packed and
+  becomes floats on the device: see `Batch.decode`.
 - **Latents** carry the log-variance log(sigma^2), never log(sigma).
 """
 
@@ -15,8 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int8, UInt8
 from torch import Tensor
 
 from zoo.shapes import Shape, VoxelShape
@@ -30,22 +33,32 @@ class ContractError(ValueError):
 class Batch:
     """Samples of one step. What a data set does not provide is None.
 
+    A source may give voxels, depth and normals in a packed type; `to` decodes them on the device, so that
+    whoever reads a batch after `to` sees float32 alone.
+
     Attributes:
         ids: one id per sample.
-        image: uint8 RGBA as stored (B, V, 4, H, W), straight alpha.
-        voxels: occupancy (B, R, R, R), float in [0, 1]; fractional only if the data set says so.
+        image: uint8 RGBA as stored (B, V, 4, H, W), straight alpha, packed and decoded alike.
+        voxels: occupancy (B, R, R, R), float in [0, 1]; fractional only if the data set says so. Packed:
+            eight cells per byte (B, R, R, R / 8), `numpy.packbits` along z; or bool; or, for fractions,
+            255 times the occupancy as uint8.
         points: area-uniform surface points (B, N, 3).
-        depth: distance along the optical axis (B, V, H, W), infinity on the background.
-        normals: unit normals in the camera frame (B, V, 3, H, W), zero on the background.
+        depth: distance along the optical axis (B, V, H, W), infinity on the background. Packed: float16.
+        normals: unit normals in the camera frame (B, V, 3, H, W), zero on the background. Packed: 127
+            times the normal as int8.
         camera: rows of `zoo.geometry.camera.ROW` (B, V, 7).
     """
 
     ids: tuple[str, ...]
     image: UInt8[Tensor, "batch views 4 height width"]
-    voxels: Float[Tensor, "batch r r r"] | None = None
+    voxels: (
+        Float[Tensor, "batch r r r"] | Bool[Tensor, "batch r r r"] | UInt8[Tensor, "batch r r r8"] | None
+    ) = None
     points: Float[Tensor, "batch n 3"] | None = None
     depth: Float[Tensor, "batch views height width"] | None = None
-    normals: Float[Tensor, "batch views 3 height width"] | None = None
+    normals: (
+        Float[Tensor, "batch views 3 height width"] | Int8[Tensor, "batch views 3 height width"] | None
+    ) = None
     camera: Float[Tensor, "batch views 7"] | None = None
 
     @property
@@ -54,12 +67,19 @@ class Batch:
         return self.image[:, :, 3] >= 128
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        """The same batch on another device, decoded there."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True)).decode()
 
     def pin(self) -> "Batch":
-        """The same batch in page-locked memory, for asynchronous copies to a GPU."""
+        """The same batch, still packed, in page-locked memory for asynchronous copies to a GPU."""
         return self._map(Tensor.pin_memory)
+
+    def decode(self) -> "Batch":
+        """Packed voxels, depth and normals as float32, where they lie; `to` calls it."""
+        decoders = {"voxels": _occupancy, "depth": Tensor.float, "normals": _normals}
+        given = {name: getattr(self, name) for name in decoders}
+        changed: dict[str, Any] = {n: decoders[n](t) for n, t in given.items() if t is not None}
+        return replace(self, **changed)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         tensors: dict[str, Any] = {
@@ -70,6 +90,40 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def _normals(normals: Tensor) -> Tensor:
+    """Stored normals as float32 (B, V, 3, H, W)."""
+    return normals.float() / 127 if normals.dtype == torch.int8 else normals.float()
+
+
+def _occupancy(voxels: Tensor) -> Tensor:
+    """Stored occupancy, in any of the types that `Batch` allows, as float32 (B, R, R, R)."""
+    if voxels.dtype != torch.uint8:
+        return voxels.float()
+    cells, last = voxels.shape[-2:]
+    if last == cells:
+        return voxels.float() / 255
+    if last * 8 != cells:
+        raise ContractError(
+            f"uint8 voxels must be (B, R, R, R / 8) bits or (B, R, R, R) fractions, got {tuple(voxels.shape)}"
+        )
+    return _unpack_numpy(voxels) if voxels.device.type == "cpu" else _unpack_torch(voxels)
+
+
+def _unpack_numpy(packed: Tensor) -> Tensor:
+    """Bits to float32 on the CPU, where numpy is twice as fast as torch."""
+    grids = torch.empty(*packed.shape[:-1], 8 * packed.shape[-1])
+    # one sample at a time: the bits of a whole batch would leave the cache before they are converted
+    for grid, bits in zip(grids.numpy(), packed.numpy(), strict=True):
+        grid[:] = np.unpackbits(bits, axis=-1)
+    return grids
+
+
+def _unpack_torch(packed: Tensor) -> Tensor:
+    """Bits to float32 on any device, without a transfer."""
+    places = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device)
+    return ((packed[..., None] >> places) & 1).flatten(-2).float()
 
 
 @runtime_checkable
@@ -93,7 +147,10 @@ class Source(Protocol):
         """Hash of data, preparation options and split."""
 
     def fetch(self, indices: Sequence[int], views: Sequence[Sequence[int]]) -> Batch:
-        """The samples at `indices`, with the given views of each."""
+        """The samples at `indices`, with the given views of each, on the CPU, packed or as floats.
+
+        Loader threads call it at the same time; the training calls `Batch.to` on what it gives.
+        """
 
     def __len__(self) -> int: ...
 

@@ -8,20 +8,17 @@ device, versions and commit.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import tempfile
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import environment
 from benchmarks.names import resolve_models
-from zoo.files import write_atomic
+from benchmarks.speed.record import write_record
 
 
 @dataclass(frozen=True)
@@ -77,18 +74,8 @@ def main() -> None:
         )
     Console().print(table)
     if args.json:
-        record = {
-            "schema_version": 1,
-            "what": "training speed and memory",
-            "preset": args.preset,
-            "overrides": args.overrides,
-            "steps": args.steps,
-            "versions": environment.versions(),
-            "git": environment.git().model_dump(),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "rows": [asdict(s) for s in found],
-        }
-        write_atomic(args.json, json.dumps(record, indent=1) + "\n")
+        settings = {"preset": args.preset, "overrides": args.overrides, "steps": args.steps}
+        write_record(args.json, "training speed and memory", found, **settings)
 
 
 def measure(name: str, preset: str, overrides: list[str], steps: int, device_name: str) -> Speed:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from trimesh.exchange.binvox import load_binvox
 
 from datasets import Item, PrepareOptions, Sample
@@ -62,10 +63,10 @@ def test_voxels_project_into_the_renders(scores):
 
 def test_the_camera_does_not_stand_anywhere_else(samples, scores):
     def mirrored(row):
-        return Camera.from_row(row * np.array([-1, 1, 1, 1, 1], np.float32))
+        return Camera.from_row(row * np.array([-1, 1, 1, 1, 1, 1, 1], np.float32))
 
     def behind(row):
-        return Camera.from_row(row + np.array([180, 0, 0, 0, 0], np.float32))
+        return Camera.from_row(row + np.array([180, 0, 0, 0, 0, 0, 0], np.float32))
 
     for camera_of in (mirrored, behind):
         other = [silhouette_iou(s, s.voxels[32], camera_of) for _, s in samples]
@@ -99,7 +100,7 @@ def test_prepared_as_a_user_would(data, samples, tmp_path):
     assert store.verify() == []
     by_id = {item.id: sample for item, sample in samples}
     split = store.split("test")
-    batch = split.fetch([0, 3], [[5], [23]])
+    batch = split.fetch([0, 3], [[5], [23]]).to(torch.device("cpu"))
     for shape_id, view, image, voxels in zip(batch.ids, (5, 23), batch.image, batch.voxels, strict=True):
         np.testing.assert_array_equal(image[0].permute(1, 2, 0).numpy(), by_id[shape_id].images[view])
         np.testing.assert_array_equal(voxels.numpy(), by_id[shape_id].voxels[32])

@@ -10,6 +10,7 @@ from zoo.layers.attention import SelfAttention2d
 from zoo.metrics.neighbours import nearest
 from zoo.model import build_model
 from zoo.training.trainer import train
+from zoo.types import Batch
 
 pytestmark = [
     pytest.mark.gpu,
@@ -42,6 +43,24 @@ def test_trains(name, precision, tmp_path):
     assert state["generator"]["state"], "no optimiser state was saved"
     assert whole.peak_memory_mib > 0
     assert (whole.checkpoint / "model.safetensors").stat().st_size > 0
+
+
+def test_a_packed_batch_is_decoded_on_the_gpu():
+    """Copied from page-locked memory while packed; the floats are those of the CPU."""
+    rng = np.random.default_rng(0)
+    packed = Batch(
+        ids=("a", "b"),
+        image=torch.from_numpy(rng.integers(0, 256, (2, 1, 4, 5, 6), dtype=np.uint8)),
+        voxels=torch.from_numpy(rng.integers(0, 256, (2, 64, 64, 8), dtype=np.uint8)),
+        depth=torch.from_numpy(rng.uniform(1, 2, (2, 1, 5, 6)).astype(np.float16)),
+        normals=torch.from_numpy(rng.integers(-127, 128, (2, 1, 3, 5, 6)).astype(np.int8)),
+    )
+    pinned = packed.pin()
+    assert pinned.voxels.is_pinned() and pinned.voxels.dtype == torch.uint8
+    moved, here = pinned.to(CUDA), packed.decode()
+    for name in ("image", "voxels", "depth", "normals"):
+        assert getattr(moved, name).is_cuda
+        assert torch.equal(getattr(moved, name).cpu(), getattr(here, name))
 
 
 def test_dropout_on_weights_uses_little_memory():

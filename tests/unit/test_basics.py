@@ -2,15 +2,19 @@
 
 import hashlib
 import mmap
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from zoo.checks import CheckFailed, SmokeSource, expect_close, expect_gradients, expect_shape
 from zoo.device import PeakMemory, describe_device, pick_device
 from zoo.seeding import derive, rng
-from zoo.types import Latent, Source, Voxels
+from zoo.types import Batch, ContractError, Latent, Source, Voxels, _unpack_torch
+
+CPU = torch.device("cpu")
 
 # --- types
 
@@ -44,6 +48,65 @@ def test_a_batch_moves_as_a_whole(tiny_source):
     assert moved.ids == batch.ids
     assert {t.device.type for t in (moved.image, moved.voxels, moved.camera)} == {"meta"}
     assert batch.image.device.type == "cpu"
+
+
+def packed_batch(resolution=16):
+    """Noise in the types of a store, and the same as floats."""
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.integers(0, 256, (2, 3, 4, 5, 6), dtype=np.uint8))
+    grid = rng.random((2, resolution, resolution, resolution)) < 0.3
+    depth = rng.uniform(1, 2, (2, 3, 5, 6)).astype(np.float16)
+    depth[:, :, 0] = np.inf
+    normals = rng.integers(-127, 128, (2, 3, 3, 5, 6)).astype(np.int8)
+    packed = Batch(
+        ids=("a", "b"),
+        image=image,
+        voxels=torch.from_numpy(np.packbits(grid, axis=-1)),
+        depth=torch.from_numpy(depth),
+        normals=torch.from_numpy(normals),
+    )
+    return packed, grid, depth, normals
+
+
+@pytest.mark.parametrize("resolution", [8, 16, 40])
+def test_a_packed_batch_is_decoded(resolution):
+    packed, grid, depth, normals = packed_batch(resolution)
+    for batch in (packed.to(CPU), packed.decode(), packed.decode().decode()):
+        assert batch.voxels.dtype == batch.depth.dtype == batch.normals.dtype == torch.float32
+        np.testing.assert_array_equal(batch.voxels.numpy(), grid.astype(np.float32))
+        np.testing.assert_array_equal(batch.depth.numpy(), depth.astype(np.float32))
+        np.testing.assert_array_equal(batch.normals.numpy(), normals / np.float32(127))
+        assert torch.equal(batch.image, packed.image)
+        assert batch.points is None and batch.camera is None
+
+
+def test_other_devices_unpack_bits_themselves():
+    packed, grid, _, _ = packed_batch()
+    np.testing.assert_array_equal(_unpack_torch(packed.voxels).numpy(), grid.astype(np.float32))
+    away = packed.to(torch.device("meta"))
+    assert (away.voxels.device.type, away.voxels.shape) == ("meta", (2, 16, 16, 16))
+
+
+def test_grids_that_are_no_bits_are_decoded():
+    packed, grid, _, _ = packed_batch()
+    whole = replace(packed, voxels=torch.from_numpy(grid))
+    assert torch.equal(whole.decode().voxels, packed.decode().voxels)
+    parts = torch.arange(2 * 8**3).reshape(2, 8, 8, 8).remainder(256).to(torch.uint8)
+    decoded = replace(packed, voxels=parts).decode().voxels
+    torch.testing.assert_close(decoded, parts.double().div(255).float(), rtol=0, atol=1e-7)
+    assert (decoded.min(), decoded.max()) == (0, 1)
+    with pytest.raises(ContractError, match=r"must be \(B, R, R, R / 8\) bits or .*, got \(2, 8, 8, 2\)"):
+        replace(packed, voxels=parts[..., :2]).decode()
+
+
+def test_floats_of_a_source_are_left_alone(tiny_source):
+    batch = tiny_source.fetch([0, 1], [[0], [1]])
+    moved = batch.to(CPU)
+    assert all(moved_one is one for moved_one, one in zip(tensors(moved), tensors(batch), strict=True))
+
+
+def tensors(batch):
+    return [getattr(batch, f.name) for f in fields(batch) if f.name != "ids"]
 
 
 def test_sampling_a_latent():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +95,39 @@ def test_verify_names_damaged_files(capsys, tmp_path):
     assert "all well" in out and "not prepared" in out
     assert main(["verify", *arguments, "--set", "faults.shape02=corrupt"]) == 1
     out = capsys.readouterr().out
-    assert f"11 shapes under {tmp_path / 'files'}: 1 damaged" in out
+    assert f"11 items under {tmp_path / 'files'}: 1 damaged" in out
     assert "shape02: /data/shape.png: corrupt image" in out
+
+
+def test_verify_survives_what_kills_its_processes(capsys, tmp_path):
+    (tmp_path / "files").mkdir()
+    arguments = ["fake_files", "--root", str(tmp_path / "files"), *SMALL, "--workers", "2"]
+    faults = ["--set", "faults.shape02=segfault", "--set", "faults.shape07=raise"]
+    assert main(["verify", *arguments, *faults]) == 1
+    out = capsys.readouterr().out
+    assert f"11 items under {tmp_path / 'files'}: 2 damaged" in out
+    assert "shape02: killed the process that built it, 2 times (signal 11, SIGSEGV)" in out
+    assert "shape07: ZeroDivisionError: division by zero in two lines" in out
+    assert not list((tmp_path / "cache").glob("stores/*"))
+
+
+@pytest.mark.parametrize("views", [0, 1])
+def test_sheet_without_pictures_or_cameras(tmp_path, monkeypatch, views):
+    real = FakeSource.build
+
+    def build(self, item, options):
+        sample = real(self, item, options)
+        return dataclasses.replace(sample, cameras=None, images=sample.images if views else None)
+
+    monkeypatch.setattr(FakeSource, "build", build)
+    target = tmp_path / "sheet.png"
+    size = ["--views", str(views), "--shapes", "3", "--out", str(target)]
+    assert main(["show", "fake", "--workers", "0", *SMALL, *size]) == 0
+    with Image.open(target) as sheet:
+        # picture, mask and voxels of 40 x 30, or the voxels alone at their own size
+        wide, high = (3 * (30 + 4), 40) if views else (137 + 4, 137)
+        assert sheet.size == (wide, 3 * (high + 14))
+        assert len(np.unique(np.asarray(sheet))) > 20
 
 
 def test_rebuild(tmp_path, capsys):

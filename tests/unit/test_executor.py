@@ -12,6 +12,7 @@ from zoo.checks import SmokeSource, smoke_model
 from zoo.decoders import DECODERS
 from zoo.encoders import ENCODERS
 from zoo.training.checkpoint import checkpoints, load_state
+from zoo.training.sampler import LoadError
 from zoo.training.trainer import TrainReport
 
 
@@ -46,7 +47,7 @@ def test_a_crash_and_an_error_cost_their_own_cells_only(tmp_path):
     found = executor(2).run(jobs, lambda label, done, figures: steps.append((label, done)))
     assert isinstance(found["dead"], CellDied)
     assert "status -9" in str(found["dead"])
-    assert isinstance(found["faulty"], OSError)
+    assert isinstance(found["faulty"], LoadError)
     assert "disk on fire" in str(found["faulty"])
     report = found["good"]
     assert isinstance(report, TrainReport)

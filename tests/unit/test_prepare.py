@@ -194,9 +194,9 @@ def test_missing_items_must_be_allowed(tmp_path):
         strict()
     listed = Path(re.search(expected, str(error.value))[1]).read_text().splitlines()
     assert listed == [
-        "id,category,split,reason",
-        "shape01,bar,train,/data/shape.png: corrupt image",
-        "shape05,bar,train,ZeroDivisionError: division by zero in two lines",
+        "id,category,split,kind,reason",
+        "shape01,bar,train,missing,/data/shape.png: corrupt image",
+        "shape05,bar,train,missing,ZeroDivisionError: division by zero in two lines",
     ]
     tries = len(log.read_text().splitlines())
     store = fake(tmp_path / "s", **config.model_dump())
@@ -242,7 +242,8 @@ def test_shapes_in_two_splits(tmp_path, monkeypatch, leaks):
         assert len(store) == 11 and store.skipped == []
         assert store.shapes[0] == store.shapes[6] == "s"
     else:
-        assert {s["id"]: s["reason"] for s in store.skipped} == {i: f"leak: {w}" for i, w in found.items()}
+        assert {s["id"]: s["reason"] for s in store.skipped} == found
+        assert {s["kind"] for s in store.skipped} == {"left out"}
         assert len(store) == 9 and store.leaks == [] and not set(found) & set(store.ids)
         assert store.verify() == []
 

@@ -1,7 +1,9 @@
 """Preprocessing of stored pictures, against values worked out by hand."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageEnhance
 
 from zoo.preprocess import LUMA, Preprocess, PreprocessConfig
 
@@ -174,6 +176,86 @@ def test_flip_mirrors_half_of_the_images_in_training_only():
     assert 70 < kept.sum() < 130
 
 
+# --- colours
+
+
+def factors_of(seed, count, jitter):
+    """The factors that a seed gives, one row per picture."""
+    drawn = torch.rand(count, 3, generator=torch.Generator().manual_seed(seed)).double()
+    return 1 + torch.tensor(jitter, dtype=torch.float64) * (2 * drawn - 1)
+
+
+def jittered_by_pillow(image, factors):
+    """One opaque picture (3, H, W) in [0, 1], in steps of 1 / 255."""
+    picture = Image.fromarray((image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy())
+    enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+    for enhancer, factor in zip(enhancers, factors.tolist(), strict=True):
+        picture = enhancer(picture).enhance(factor)
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
+
+
+@pytest.mark.parametrize(
+    ("jitter", "roundings"),
+    [((0.5, 0, 0), 1), ((0, 0.7, 0), 2), ((0, 0, 0.9), 2), ((0.3, 0.4, 1.0), 5)],
+)
+def test_opaque_pictures_change_as_in_pillow(jitter, roundings):
+    rgba = noise(size=(9, 11), alpha=255)
+    out = run(rgba, training=True, seed=5, jitter=jitter).flatten(0, 1)
+    before = run(rgba).flatten(0, 1)
+    for image, plain_image, factors in zip(out, before, factors_of(5, 6, jitter), strict=True):
+        want = jittered_by_pillow(plain_image, factors)
+        torch.testing.assert_close(image, want, atol=roundings / 255, rtol=0)
+        assert (image - plain_image).abs().max() > 2 * roundings / 255
+
+
+def test_transparent_pictures_change_as_the_object_alone_would():
+    """Half of the picture is object; the same colours as an opaque picture of half the size."""
+    half = noise(size=(8, 5), alpha=255)
+    nothing = plain((200, 10, 90), size=(8, 5), alpha=0).expand_as(half)
+    whole = torch.cat([half, nothing], -1)
+    options = {"training": True, "seed": 2, "jitter": (0.4, 0.5, 0.6), "background": 0.3}
+    out = run(whole, **options)
+    torch.testing.assert_close(out[..., :5], run(half, **options))
+    assert torch.equal(out[..., 5:], torch.full_like(out[..., 5:], 0.3)), "what lies behind keeps its value"
+
+
+def test_pixels_that_are_partly_covered_change_by_what_covers_them():
+    """Of one colour, so that contrast and the mean do not depend on the coverage."""
+    options = {"training": True, "seed": 4, "jitter": (0.5, 0.5, 0.5)}
+    opaque = run(plain((200, 100, 50)), **options)[0, 0]
+    for background in (0.0, 1.0):
+        out = run(plain((200, 100, 50), alpha=102), background=background, **options)[0, 0]
+        torch.testing.assert_close(out, 0.4 * opaque + 0.6 * background)
+
+
+def test_colours_are_drawn_per_picture_from_the_generator():
+    image = plain((100, 100, 100), batch=40, views=2)
+    values = run(image, training=True, jitter=(0.5, 0, 0))[:, :, 0, 0, 0].flatten() / (100 / 255)
+    assert len(values.unique()) == 80
+    assert 0.5 <= values.min() < 0.55
+    assert 1.45 < values.max() <= 1.5
+    again = run(image, training=True, jitter=(0.5, 0, 0))[:, :, 0, 0, 0].flatten() / (100 / 255)
+    assert torch.equal(values, again)
+    other = run(image, training=True, seed=1, jitter=(0.5, 0, 0))[:, :, 0, 0, 0].flatten() / (100 / 255)
+    assert not torch.equal(values, other)
+
+
+def test_colours_stay_as_they_are_outside_training():
+    image = noise()
+    assert torch.equal(run(image, jitter=(0.5, 0.5, 0.5)), run(image))
+
+
+@pytest.mark.parametrize("jitter", [[0.1, 1.5, 0], [-0.1, 0, 0]])
+def test_factors_below_zero_are_not_asked_for(jitter):
+    with pytest.raises(ValueError, match=r"jitter must be within \[0, 1\], got"):
+        PreprocessConfig.model_validate({"jitter": jitter})
+
+
+def test_an_empty_picture_has_no_colours_to_change():
+    image = plain((9, 9, 9), alpha=0)
+    assert torch.equal(run(image, training=True, jitter=(1, 1, 1)), torch.ones(1, 1, 3, 4, 4))
+
+
 def test_normalisation_is_the_last_step():
     mean, std = (0.1, 0.2, 0.3), (0.5, 2.0, 4.0)
     out = run(plain((51, 102, 255), alpha=255), mean=mean, std=std)
@@ -198,6 +280,7 @@ def test_views_and_batch_keep_their_places():
 
 
 def test_the_range_is_zero_to_one():
-    out = run(noise(size=(50, 31), batch=3), size=(48, 48))
-    assert out.min() >= 0
-    assert out.max() <= 1
+    for jitter in ((0, 0, 0), (1, 1, 1)):
+        out = run(noise(size=(50, 31), batch=3), training=True, size=(48, 48), jitter=jitter)
+        assert out.min() >= 0
+        assert out.max() <= 1

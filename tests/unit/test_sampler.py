@@ -1,6 +1,9 @@
 """Which samples and views a step sees."""
 
+import threading
 from collections import Counter
+from itertools import count
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -8,13 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.training.sampler import batch_indices, batch_views, batches
+from zoo.checks import SmokeSource
+from zoo.training.sampler import AHEAD, THREADS, LoadError, batch_indices, batch_views, batches, shard
 
 CPU = torch.device("cpu")
 
 
-def epoch_of(count, batch_size, steps, seed=0):
-    return np.concatenate([batch_indices(count, batch_size, step, seed) for step in range(steps)])
+def epoch_of(size, batch_size, steps, seed=0):
+    return np.concatenate([batch_indices(size, batch_size, step, seed) for step in range(steps)])
 
 
 @settings(max_examples=40, deadline=None)
@@ -80,8 +84,11 @@ def test_more_views_than_stored():
         batch_views(5, (1, 6), 2, 0, 0)
 
 
-def stream(source, first, last, seed=0, views=(1, 2)):
-    return list(batches(source, batch_size=3, views=views, first=first, last=last, seed=seed, device=CPU))
+SMALL = {"batch_size": 3, "views": (1, 2), "seed": 0, "device": CPU}
+
+
+def stream(source, first, last, **changes):
+    return list(batches(source, **(SMALL | changes), first=first, last=last))
 
 
 def test_batches_start_anywhere(tiny_source):
@@ -114,10 +121,125 @@ def test_nothing_is_read_beyond_the_last_step(tiny_source):
     assert len(calls) == 5
 
 
-def test_errors_of_the_source_arrive(tiny_source):
-    def fetch(indices, views):
-        raise OSError("disk gone")
+def test_errors_of_the_source_arrive_with_the_samples(tiny_source):
+    """In the place of the batch, after those before it."""
+    fetch = tiny_source.fetch
+    ids = [[tiny_source.ids[i] for i in batch_indices(4, 3, step, 0)] for step in range(3)]
 
-    tiny_source.fetch = fetch
-    with pytest.raises(OSError, match="disk gone"):
-        stream(tiny_source, 0, 3)
+    def broken(indices, views):
+        if [tiny_source.ids[i] for i in indices] == ids[2]:
+            raise OSError("disk gone")
+        return fetch(indices, views)
+
+    tiny_source.fetch = broken
+    assert ids[2] not in ids[:2]
+    seen = []
+    with pytest.raises(LoadError) as error:
+        for batch in batches(tiny_source, **SMALL, first=0, last=9):
+            seen.append(list(batch.ids))
+    assert seen == ids[:2]
+    assert str(error.value) == f"step 2 could not read {', '.join(ids[2])}: OSError: disk gone"
+    assert isinstance(error.value.__cause__, OSError)
+    assert loaders() == []
+
+
+def test_what_a_config_asks_for_in_vain_is_no_error_of_the_data(tiny_source):
+    with pytest.raises(ValueError, match=r"train.views asks for up to 6 views, the data set has 5"):
+        stream(tiny_source, 0, 1, views=(1, 6))
+
+
+# --- threads
+
+
+def loaders():
+    """Loader threads that are alive."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
+
+
+def counted(source):
+    """The source with a list of the calls of its `fetch`."""
+    calls, fetch = [], source.fetch
+    source.fetch = lambda *args: calls.append(args) or fetch(*args)
+    return calls
+
+
+def test_closing_early_stops_the_threads(tiny_source):
+    calls = counted(tiny_source)
+    iterator = batches(tiny_source, **SMALL, first=0, last=1000)
+    next(iterator)
+    assert len(loaders()) == THREADS
+    iterator.close()
+    assert loaders() == []
+    assert len(calls) <= AHEAD + 1
+
+
+def test_no_more_is_read_ahead_than_memory_was_planned_for(tiny_source):
+    calls = counted(tiny_source)
+    iterator = batches(tiny_source, **SMALL, first=0, last=1000)
+    for used in range(1, 6):
+        next(iterator)
+        deadline = monotonic() + 10
+        while len(calls) < used + AHEAD and monotonic() < deadline:
+            sleep(0.001)
+        assert len(calls) == used + AHEAD
+    iterator.close()
+
+
+def test_slow_reads_do_not_mix_up_the_order(tiny_source):
+    """Every second batch takes long, the others overtake it in the other thread."""
+    fetch, turn = tiny_source.fetch, count()
+
+    def uneven(indices, views):
+        if next(turn) % 2 == 0:
+            sleep(0.02)
+        return fetch(indices, views)
+
+    want = [batch.ids for batch in stream(tiny_source, 0, 8)]
+    tiny_source.fetch = uneven
+    assert [batch.ids for batch in stream(tiny_source, 0, 8)] == want
+
+
+# --- several processes
+
+
+@settings(max_examples=30, deadline=None)
+@given(world=st.integers(1, 4), size=st.integers(4, 11), data=st.data())
+def test_shards_are_disjoint_and_cover_the_batch(world, size, data):
+    parts = [range(size)[shard(size, rank, world)] for rank in range(world)]
+    assert [place for part in parts for place in part] == list(range(size))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [4, 5, 7])
+def test_processes_together_see_what_one_sees(world, size):
+    """Samples, views, and their order; from the beginning and resumed in the middle of an epoch."""
+    source = SmokeSource(count=11, size=(8, 8), resolution=4)
+    options = {"batch_size": size, "views": (1, 3), "seed": 5, "device": CPU, "last": 7}
+    whole = list(batches(source, **options, first=0))
+    for first in (0, 3):
+        ranks = [
+            list(batches(source, **options, first=first, rank=rank, world_size=world))
+            for rank in range(world)
+        ]
+        for step, parts in enumerate(zip(*ranks, strict=True), first):
+            assert sum((part.ids for part in parts), ()) == whole[step].ids
+            for field in ("image", "voxels", "camera"):
+                joined = torch.cat([getattr(part, field) for part in parts])
+                assert torch.equal(joined, getattr(whole[step], field))
+    seen = [shape_id for batch in whole for shape_id in batch.ids]
+    for epoch in range(len(seen) // 11):
+        assert len(set(seen[11 * epoch : 11 * epoch + 11])) == 11
+
+
+@pytest.mark.parametrize(
+    ("rank", "world", "text"),
+    [
+        (2, 2, "rank 2 is not one of 2 processes"),
+        (-1, 2, "rank -1 is not"),
+        (0, 4, "4 processes cannot share batches of 3; raise train.batch_size"),
+    ],
+)
+def test_impossible_shards(tiny_source, rank, world, text):
+    with pytest.raises(ValueError, match=text):
+        list(batches(tiny_source, **SMALL, first=0, last=1, rank=rank, world_size=world))

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tests.unit.fake_dataset import FakeConfig, FakeSource, make
 from zoo.types import Batch, Source
 
 OPTIONS = PrepareOptions(resolutions=(5, 8), image_size=(6, 7), views=3, points=20, maps=True)
+CPU = torch.device("cpu")
 SOURCE = FakeSource(FakeConfig(train=5, val=2, test=2), None)
 
 
@@ -49,7 +51,7 @@ def store(tmp_path, samples) -> Store:
 def test_fetch_gives_the_arrays(store, samples):
     split = store.split("train", resolution=8)
     indices, views = [3, 0, 3], [[2, 0], [1, 1], [0, 2]]
-    batch = split.fetch(indices, views)
+    batch = split.fetch(indices, views).to(CPU)
     assert isinstance(batch, Batch)
     assert batch.ids == ("shape03", "shape00", "shape03")
     for b, (index, chosen) in enumerate(zip(indices, views, strict=True)):
@@ -69,6 +71,31 @@ def test_fetch_gives_the_arrays(store, samples):
     np.testing.assert_array_equal(batch.mask.numpy(), batch.image[:, :, 3].numpy() >= 128)
 
 
+def test_a_fetched_batch_is_as_small_as_in_the_store(store, samples):
+    """It crosses the bus packed; only `Batch.to` makes floats of it."""
+    batch = store.split("train", resolution=8).fetch([1, 0], [[0], [2]])
+    assert batch.voxels.dtype == batch.image.dtype == torch.uint8
+    assert batch.depth.dtype == torch.float16
+    assert batch.normals.dtype == torch.int8
+    packed = np.stack([np.packbits(samples[i].voxels[8], axis=2) for i in (1, 0)])
+    np.testing.assert_array_equal(batch.voxels.numpy(), packed)
+    assert store.split("train", resolution=5).fetch([1], [[0]]).voxels.dtype == torch.bool
+
+
+def test_fractional_voxels(tmp_path, samples):
+    """A store may hold 255 times the occupancy instead of bits."""
+    rng = np.random.default_rng(0)
+    grids = rng.integers(0, 256, (len(samples), 8, 8, 8), dtype=np.uint8)
+    shares = [replace(s, voxels=s.voxels | {8: grid}) for s, grid in zip(samples, grids, strict=True)]
+    split = write_store(tmp_path / "store", shares, OPTIONS).split("train", resolution=8)
+    batch = split.fetch([4, 2], [[0], [1]])
+    np.testing.assert_array_equal(batch.voxels.numpy(), grids[[4, 2]])
+    decoded = batch.to(CPU).voxels
+    assert decoded.dtype == torch.float32
+    np.testing.assert_array_equal(decoded.numpy(), grids[[4, 2]] / np.float32(255))
+    np.testing.assert_array_equal(split.voxels([4, 2]), decoded.numpy())
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 9), st.data())
 def test_any_grid_survives(tmp_path_factory, resolution, data):
@@ -82,7 +109,7 @@ def test_any_grid_survives(tmp_path_factory, resolution, data):
     )
     split = store.split("train")
     np.testing.assert_array_equal(split.voxels([0])[0], grid)
-    np.testing.assert_array_equal(split.fetch([0], [[0]]).voxels[0].numpy(), grid)
+    np.testing.assert_array_equal(split.fetch([0], [[0]]).to(CPU).voxels[0].numpy(), grid)
 
 
 def test_a_fetched_batch_is_a_copy(store):

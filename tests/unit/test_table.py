@@ -214,7 +214,7 @@ def test_the_caption_says_what_the_numbers_hang_on() -> None:
         "r3d-v1 on procedural 1, test split: 36 instances, preset quick",
         "Data 5f5f5f5f5f5f5f5f; view: view 0; seeds: 0, 1, 2; device: CPU, 2 cores; nearest neighbours",
         "highest mean IoU on 6 validation instances: r3d 0.35/0.35/0.35, vae_gan_baseline 0.35, r2n2 0.35.",
-        "Skipped items of the data set: 2 no faces.",
+        "2 items of the data set could not be read and are missing, as --allow-missing allowed: 2 no faces.",
         "10,000 resamples, and over training seeds where there are several.",
     ):
         assert fact in text
@@ -226,6 +226,19 @@ def test_categories_of_one_shape_are_said_to_make_intervals_too_short() -> None:
     lonely = replace(whole, instances=(*whole.instances, ("boat-0", 0, "boat")))
     (note,) = (note for note in table.main_block(lonely).notes if "one shape" in note)
     assert note.startswith("1 of 3 categories")
+
+
+def test_what_was_left_out_and_what_leaks_is_counted() -> None:
+    whole = _example()
+    info = whole.dataset.model_copy(
+        update={"left_out": {"same grid": 12, "known bad item": 1}, "leaks": 1200}
+    )
+    notes = table.main_block(replace(whole, record=whole.record.model_copy(update={"dataset": info}))).notes
+    assert "Left out of the data set on purpose: 1 known bad item, 12 same grid." in notes
+    assert any(note.startswith("1,200 of 36 instances show a shape that training") for note in notes)
+    assert not any(
+        "Left out" in note or "shape that training" in note for note in table.main_block(whole).notes
+    )
 
 
 def test_controls_are_explained_where_they_are_shown() -> None:

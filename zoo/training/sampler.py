@@ -1,7 +1,14 @@
-"""Which samples and views a step sees: a pure function of seed and step, so resuming needs no state."""
+"""Which samples and views a step sees: a pure function of seed and step, so resuming needs no state.
 
-from collections.abc import Iterator
+Several processes share the steps of one run: each reads its own slice of every batch, and together they see
+what one process with the whole batch would see, epochs and views included.
+"""
+
+from collections import deque
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import torch
@@ -9,13 +16,30 @@ import torch
 from zoo.seeding import rng
 from zoo.types import Batch, Source
 
+THREADS = 2
+"""Threads that read batches. Copying out of a store releases Python's lock, so two are twice as fast as one;
+more only compete for the memory."""
+
+AHEAD = 4
+"""Batches that are being read or wait to be used, which bounds the memory; those that wait bridge slow
+reads."""
+
+
+class LoadError(RuntimeError):
+    """A data set could not give the samples of a step; names the step, the samples and the reason."""
+
 
 def batch_indices(count: int, batch_size: int, step: int, seed: int) -> np.ndarray:
     """Indices (batch_size,) of a step: consecutive stretches of one permutation per epoch."""
     positions = np.arange(step * batch_size, (step + 1) * batch_size)
     epochs, places = np.divmod(positions, count)
-    permutations = {e: rng(seed, "epoch", e).permutation(count) for e in np.unique(epochs)}
-    return np.array([permutations[e][p] for e, p in zip(epochs, places, strict=True)])
+    pairs = zip(epochs.tolist(), places.tolist(), strict=True)
+    return np.array([_permutation(count, epoch, seed)[place] for epoch, place in pairs])
+
+
+@lru_cache(maxsize=4)  # the epoch that ends and the one that begins, for training and a second reader
+def _permutation(count: int, epoch: int, seed: int) -> np.ndarray:
+    return rng(seed, "epoch", epoch).permutation(count)
 
 
 def batch_views(num_views: int, views: tuple[int, int], batch_size: int, step: int, seed: int) -> np.ndarray:
@@ -31,6 +55,22 @@ def batch_views(num_views: int, views: tuple[int, int], batch_size: int, step: i
     return np.argsort(generator.random((batch_size, num_views)), axis=1)[:, :count]
 
 
+def shard(batch_size: int, rank: int, world_size: int) -> slice:
+    """The places of a batch that one of several processes reads; their sizes differ by one at most.
+
+    Raises:
+        ValueError: there is no such rank, or a process would have nothing to read.
+    """
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank {rank} is not one of {world_size} processes, 0...{world_size - 1}")
+    if batch_size < world_size:
+        raise ValueError(
+            f"{world_size} processes cannot share batches of {batch_size}; raise train.batch_size, "
+            f"which counts the samples of all processes"
+        )
+    return slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
+
+
 def batches(
     source: Source,
     *,
@@ -40,20 +80,38 @@ def batches(
     last: int,
     seed: int,
     device: torch.device,
-) -> Iterator[Batch]:
-    """The batches of steps first...last-1 on the device, read ahead by a thread."""
+    rank: int = 0,
+    world_size: int = 1,
+) -> Generator[Batch, None, None]:
+    """The batches of steps first...last-1 on the device, read ahead by threads until the iterator is closed.
+
+    Args:
+        batch_size: of all processes together.
+        views: least and most views per sample.
+        rank, world_size: which of how many processes this is; see `shard`.
+
+    Raises:
+        LoadError: the source failed; with the ids of the batch. ValueError: see `batch_views` and `shard`.
+    """
+    own = shard(batch_size, rank, world_size)
 
     def load(step: int) -> Batch:
-        indices = batch_indices(len(source), batch_size, step, seed)
-        chosen = batch_views(source.num_views, views, batch_size, step, seed)
-        batch = source.fetch(indices.tolist(), chosen.tolist())
+        indices = batch_indices(len(source), batch_size, step, seed)[own].tolist()
+        chosen = batch_views(source.num_views, views, batch_size, step, seed)[own].tolist()
+        try:
+            batch = source.fetch(indices, chosen)
+        except Exception as error:
+            ids = ", ".join(source.ids[i] for i in indices)
+            raise LoadError(f"step {step} could not read {ids}: {type(error).__name__}: {error}") from error
         return batch.pin() if device.type == "cuda" else batch
 
-    ahead = 2
-    with ThreadPoolExecutor(max_workers=ahead, thread_name_prefix="loader") as pool:
-        pending: list[Future[Batch]] = [pool.submit(load, s) for s in range(first, min(first + ahead, last))]
-        for step in range(first, last):
-            batch = pending.pop(0).result()
-            if step + ahead < last:
-                pending.append(pool.submit(load, step + ahead))
+    pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="loader")
+    try:
+        steps = iter(range(first, last))
+        pending: deque[Future[Batch]] = deque(pool.submit(load, s) for s in islice(steps, AHEAD))
+        while pending:
+            batch = pending.popleft().result()
+            pending.extend(pool.submit(load, s) for s in islice(steps, 1))
             yield batch.to(device)
+    finally:
+        pool.shutdown(cancel_futures=True)

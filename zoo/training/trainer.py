@@ -4,8 +4,8 @@ One step updates encoder and decoder on the weighted sum of the model's losses, 
 where there is one, on real shapes and detached predictions, unless it is too strong already. A config
 without a discriminator has no adversarial term; nothing else changes.
 
-Every random choice of a step (samples, views, crops, noise, dropout) is a function of the run's seed and
-the step's number, so a run that was stopped goes on exactly as it would have without the stop.
+Every random choice of a step (samples, views, mirrors, crops, colours, noise, dropout) is a function of the
+run's seed and the step's number, so a run that was stopped goes on exactly as it would have without the stop.
 """
 
 import json
@@ -18,6 +18,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
+from zoo.augment import random_mirror
 from zoo.config import ModelConfig
 from zoo.device import PeakMemory
 from zoo.files import write_atomic
@@ -81,7 +82,7 @@ def train(
     Raises:
         ContractError: parts, losses and data do not fit; checked before the first step.
         CheckpointError: the run folder belongs to another config, seed or data set, or is damaged.
-        NonFiniteLoss: see there. Interrupted: SIGINT or SIGTERM came; the state is saved.
+        NonFiniteLoss, LoadError: see there. Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
     return Trainer(config, source, run_dir, seed=seed, device=device).run(on_step)
 
@@ -189,6 +190,8 @@ class Trainer:
         generator = torch.Generator().manual_seed(derive(self.seed, "noise", step))
         place = (step - stage.first, stage.last - stage.first)
         figures: dict[str, Tensor | float] = {}
+        if config.mirror:
+            batch = random_mirror(batch, generator)
         image = self.model.preprocess(batch.image, training=True, generator=generator)
         with self.autocast:
             prediction = self.model(image, generator)
