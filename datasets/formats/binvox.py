@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 
 from .. import BadItem
+from ._files import read_limited
 
 MAX_CELLS = 512**3
 """Default limit on what the header of one file may make the reader allocate, in cells (bytes)."""
@@ -54,16 +55,9 @@ def read_binvox(path: str | os.PathLike[str], max_cells: int = MAX_CELLS) -> Bin
         BadItem: the file is missing, no binvox, truncated, longer than its grid, or too large; names
             the file and the reason.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            # the longest sane body has runs of one cell; anything above is not worth reading
-            if size > _MAX_HEADER + 4 * max_cells:
-                raise BadItem(f"{path}: {size:,} bytes, more than a grid of {max_cells:,} cells can need")
-            data = file.read()
-    except OSError as error:
-        raise BadItem(f"{path}: {error.strerror or error}") from error
+    # the longest sane body has runs of one cell; anything above is not worth reading
+    limit = _MAX_HEADER + 4 * max_cells
+    data = read_limited(path, limit, f"a grid of {max_cells:,} cells can need")
     return parse_binvox(data, str(path), max_cells)
 
 

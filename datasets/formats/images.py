@@ -21,10 +21,10 @@ MAX_PIXELS = 8192**2
 """Default limit on height x width of one file: 256 MiB as RGBA, of which there are up to five at a time."""
 
 # What cameras and renderers write. Not EPS, which starts another program.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA", "TIFF")
+_KNOWN = f"known formats are {', '.join(FORMATS)}"
 
 _TIFF_TILE = (322, 323)  # width and length of a tile, TIFF 6.0
-
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -62,13 +62,18 @@ def read_rgba(
             file and the reason.
     """
     path = Path(path)
-    with _opened(path, max_pixels) as image:
+    with _guarded(str(path), max_pixels), Image.open(path, formats=FORMATS) as image:
         if require_alpha and not image.has_transparency_data:
             raise BadItem(f"{path}: a picture of mode {image.mode} without alpha; it must have one")
-        rgba = _from_16_bits(image) if image.mode.startswith("I;16") else image.convert("RGBA")
-        # asked after decoding: PIL turns TIFF by itself, and then no longer says so
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1)) if upright else None
-        return np.array(rgba if turn is None else rgba.transpose(turn))
+        return _converted(image, str(path), max_pixels, upright)
+
+
+def to_rgba(image: Image.Image, max_pixels: int = MAX_PIXELS, name: str = "texture") -> np.ndarray:
+    """As `read_rgba`, of a picture that another library has opened and nobody has decoded yet."""
+    with _guarded(name, max_pixels):
+        if image.format is not None and image.format not in FORMATS:
+            raise BadItem(f"{name}: a picture of format {image.format}; {_KNOWN}")
+        return _converted(image, name, max_pixels, upright=True)
 
 
 def read_mask(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -90,31 +95,35 @@ def read_mask(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
-    """The picture with its size checked; every error inside becomes `BadItem`, no warning gets out."""
+def _guarded(name: str, max_pixels: int) -> Iterator[None]:
+    """Every error inside becomes `BadItem`, and no warning gets out."""
     try:
         with warnings.catch_warnings():
             # of bombs, which the limit here deals with, and of broken EXIF, which then counts as none
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
-                width, height = _largest_part(image)
-                if width * height > max_pixels:
-                    raise BadItem(
-                        f"{path}: {width} x {height} = {width * height:,} pixels, the limit is {max_pixels:,}"
-                    )
-                yield image
+            yield
     except BadItem:
         raise
     except UnidentifiedImageError as error:
-        what = "an empty file" if path.stat().st_size == 0 else "no picture"
-        raise BadItem(f"{path}: {what}; known formats are {', '.join(_FORMATS)}") from error
+        raise BadItem(f"{name}: no picture, or an empty file; {_KNOWN}") from error
     except Image.DecompressionBombError as error:
-        raise BadItem(f"{path}: too large: {error}; the limit here is {max_pixels:,} pixels") from error
+        raise BadItem(f"{name}: too large: {error}; the limit here is {max_pixels:,} pixels") from error
     except OSError as error:
         # only what the system reports has a text of its own
-        raise BadItem(f"{path}: {error.strerror or f'corrupt image: {error}'}") from error
+        raise BadItem(f"{name}: {error.strerror or f'corrupt image: {error}'}") from error
     except Exception as error:  # PIL's decoders raise nearly anything on broken bytes
-        raise BadItem(f"{path}: corrupt image: {error}") from error
+        raise BadItem(f"{name}: corrupt image: {error}") from error
+
+
+def _converted(image: Image.Image, name: str, max_pixels: int, upright: bool) -> np.ndarray:
+    """Decode, if the size in the header allows it."""
+    width, height = _largest_part(image)
+    if width * height > max_pixels:
+        raise BadItem(f"{name}: {width} x {height} = {width * height:,} pixels, the limit is {max_pixels:,}")
+    rgba = _from_16_bits(image) if image.mode.startswith("I;16") else image.convert("RGBA")
+    # asked after decoding: PIL turns TIFF by itself, and then no longer says so
+    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1)) if upright else None
+    return np.array(rgba if turn is None else rgba.transpose(turn))
 
 
 def _largest_part(image: Image.Image) -> tuple[int, int]:

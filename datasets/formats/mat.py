@@ -22,6 +22,7 @@ import numpy as np
 from scipy.io import savemat
 
 from .. import BadItem
+from ._files import read_limited
 
 MAX_CELLS = 256**3
 """Default limit on the cells of one grid. A cell takes at most 8 bytes in the file, and reading holds at most
@@ -74,16 +75,8 @@ def read_voxel_mat(
         BadItem: the file is missing, no MATLAB 5 file, broken, too large, lacks the variable, or the variable
             is no grid of whole numbers from 0 up; names the file and the reason.
     """
-    path = Path(path)
     limit = max_cells * _BYTES_PER_CELL + _MAX_REST
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > limit:
-                raise BadItem(f"{path}: {size:,} bytes, more than a grid of {max_cells:,} cells can need")
-            data = file.read()
-    except OSError as error:
-        raise BadItem(f"{path}: {error.strerror or error}") from error
+    data = read_limited(path, limit, f"a grid of {max_cells:,} cells can need")
     try:
         order = _byte_order(data)
         found = [_parsed(body, order) for body in _bodies(data, order, limit)]

@@ -194,8 +194,8 @@ def test_truncated_pictures(tmp_path, kind, part):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "an empty file; known formats are PNG, JPEG"),
-        (b"#!/bin/sh\necho hello\n" * 20, "no picture; known formats"),
+        (b"", "no picture, or an empty file; known formats are PNG, JPEG"),
+        (b"#!/bin/sh\necho hello\n" * 20, "no picture, or an empty file; known formats"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture"),
         (b"\x89PNG\r\n\x1a\n", "no picture"),
         (png(4, 4, 8, 0, b"\0\0\0"), "corrupt image"),

@@ -169,7 +169,7 @@ def truncate_png(root):
 
 def empty_png(root):
     (root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "01.png").write_bytes(b"")
-    return r"rendering.01\.png: an empty file"
+    return r"rendering.01\.png: no picture, or an empty file"
 
 
 def missing_png(root):
