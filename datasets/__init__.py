@@ -135,6 +135,10 @@ class DataSource(ABC):
         """
         return options
 
+    def required(self) -> Sequence[str]:
+        """Splits that must not come out empty: all, unless the configuration leaves some out on purpose."""
+        return SPLITS
+
     def identity(self) -> dict[str, Any]:
         """The configuration as it enters fingerprints: a path is replaced by what the file holds."""
         return self.config.model_dump(mode="json")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from zoo.registry import did_you_mean
@@ -55,6 +56,15 @@ def choose(root: Path, split: str, seed: int, categories: Sequence[str], exclude
     }
 
 
+def read_list(path: Path) -> dict[str, str]:
+    """Split of each '<category>/<number>' of a list in Pix2Vox's form, which may do without training.
+
+    Raises:
+        DataError: as `read_split_file`.
+    """
+    return read_split_file(path, may_lack=("train", "val"))
+
+
 def index_files(root: Path) -> list[Path]:
     """The index files that are there: the release's own first, then Mesh R-CNN's."""
     names = [INDEX, *(f"pix3d_{rule}_{part}.json" for rule in ("s1", "s2") for part in ("train", "test"))]
@@ -76,17 +86,13 @@ def _mesh_rcnn(root: Path, rule: str, seed: int) -> Chosen:
     there = {part: file for part, file in files.items() if file.is_file()}
     if not there:
         raise DataError(f"split '{rule}' is not there: looked for {' and '.join(map(str, files.values()))}")
-    chosen: Chosen = {}
-    for part, file in there.items():
-        for entry in _once(file, read_coco(file)):
-            if entry.id in chosen:
-                raise DataError(f"{file}: {entry.id} is in the training file too")
-            chosen[entry.id] = (entry, "test" if part == "test" else _drawn(entry, seed, 0.0))
-    return chosen
+    parts = [(entry, part) for part, file in there.items() for entry in read_coco(file)]
+    _refuse_twins(root, [entry for entry, _ in parts])
+    return {e.id: (e, "test" if part == "test" else _drawn(e, seed, 0.0)) for e, part in parts}
 
 
 def _listed(root: Path, path: Path) -> Chosen:
-    listed = read_split_file(path, may_lack=("train", "val"))
+    listed = read_list(path)
     known: dict[str, Entry] = {}
     for entry in _all(root):
         name = f"{entry.category}/{PurePosixPath(entry.id).stem}"
@@ -95,25 +101,22 @@ def _listed(root: Path, path: Path) -> Chosen:
     return {known[n].id if n in known else n: (known.get(n), part) for n, part in listed.items()}
 
 
-def _all(root: Path) -> Iterator[Entry]:
+def _all(root: Path) -> list[Entry]:
     """Every photograph of the release's index, or of the files of one of Mesh R-CNN's splits."""
-    files = index_files(root)
-    if files[0].name == INDEX:
-        yield from _once(files[0], read_release(files[0]))
+    first, *_ = files = index_files(root)
+    if first.name == INDEX:
+        entries = read_release(first)
     else:
-        rule = files[0].name[: len("pix3d_s1")]
-        for file in files:
-            if file.name.startswith(rule):
-                yield from _once(file, read_coco(file))
-
-
-def _once(file: Path, entries: list[Entry]) -> list[Entry]:
-    seen: set[str] = set()
-    for entry in entries:
-        if entry.id in seen:
-            raise DataError(f"{file}: names {entry.id} twice")
-        seen.add(entry.id)
+        rule = first.name[: len("pix3d_s1")]
+        entries = [entry for file in files if file.name.startswith(rule) for entry in read_coco(file)]
+    _refuse_twins(root, entries)
     return entries
+
+
+def _refuse_twins(root: Path, entries: Iterable[Entry]) -> None:
+    twice = [i for i, count in Counter(entry.id for entry in entries).items() if count > 1]
+    if twice:
+        raise DataError(f"{root}: the index names {len(twice)} photographs twice, first {twice[0]}")
 
 
 def _drawn(entry: Entry, seed: int, test_share: float) -> str:

@@ -7,25 +7,24 @@ Layout (pix3d.zip, unpacked; the files of Mesh R-CNN's splits, where wanted, lie
     <root>/model/<category>/<name>/         model.obj, voxel.mat; adjustable chairs have one pair per pose
     <root>/pix3d_s1_train.json ...          COCO-like; s1: random photographs, s2: disjoint models
 
-One item is one photograph; its id is the path of the photograph, its shape the model without its pose, so
-that intervals cluster by model and a model in two splits is seen. S1 shares its models between train and test
-by design: all of its test part is named as leaking.
+One item is one photograph. Its id is the path of the photograph, its shape the path of the model without the
+numbers that tell the poses of an adjustable chair apart: intervals cluster by it, and a model in two splits
+is seen. S1 shares its models between train and test by design, so all of its test part is named as leaking.
 
-Frame. The models have x to the left, y up and z inward, seen from the front; the grids x to the left, y
-outward and z up. The canonical frame (front +x, y up) is therefore model (x, y, z) -> (-z, y, x), and
-zoo[a, b, c] = grid[c, a, b]. How the grids lie in the models' coordinates is not documented, so both are
-placed by their own bounding boxes, centred and with a longest edge of 1: model and grid agree to a cell of
-their 128. Camera, points and voxels then share the frame of the model.
+Frame. Seen from the front, the models have x to the left, y up and z inward; the grids x to the left, y
+outward and z up. So the canonical frame (front +x, y up) is model (x, y, z) -> (-z, y, x), and its cell
+[a, b, c] is [c, a, b] of the file. How a grid lies in its model's coordinates is not documented; both are
+placed by their own bounding boxes, centred and with a longest edge of 1, and so agree to a cell of the 128.
+The camera has the frame of the model.
 
-Camera. X_camera = rot_mat X + trans_mat, with x to the left and y up in the picture; the focal length in
-pixels is focal_length / 32 x width, for upright pictures too. The cut-outs are taken by a camera turned to
-the middle of the object's box (`datasets._photo`), because a plain cut-out of an object off the axis is none
-that a camera looking at it can take: over procedural shapes 20 degrees off the axis, the silhouette of the
-best such camera overlaps by .90 with a plain cut-out and by .99 with a turned one. Published systems cut out
-plainly; on the axis both are the same.
+Camera. X_camera = rot_mat X + trans_mat, where x points to the left of the picture and y up; the focal length
+in pixels is focal_length / 32 x width, for upright photographs too. Objects often stand off the optical axis,
+where a plain cut-out is stretched as no camera that looks at the object would see it. The cut-outs are
+therefore taken by a camera turned to the middle of the object's box (`datasets._photo`); published systems
+cut out plainly, which is the same on the axis.
 
-What is checked: on rendered boxes in Mesh R-CNN's form by projection against their masks (tests/data), on the
-release's own form by shapes that the tests write in it. The release itself was not at hand.
+What is checked: rendered boxes in Mesh R-CNN's form, by projection against their masks (tests/data); the
+release's form by shapes written in it (tests/unit). The release itself was not at hand.
 """
 
 from __future__ import annotations
@@ -41,18 +40,19 @@ from pydantic import Field, field_validator
 
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
-from zoo.geometry.resample import fill_cube
+from zoo.geometry.resample import bounding_cells, fill_cube
 from zoo.registry import EntryConfig
 
-from . import DATASETS, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
+from . import DATASETS, SPLITS, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
 from ._from_mesh import coarser, surface_points
 from ._photo import cut_out, look_at_box
 from ._pix3d_index import Photo
-from ._pix3d_splits import INDEX, RULES, Chosen, choose, index_files
+from ._pix3d_splits import INDEX, RULES, Chosen, choose, index_files, read_list
 from .formats.binvox import read_binvox
 from .formats.images import read_mask, read_rgba
 from .formats.mat import read_voxel_mat
 from .formats.meshes import read_mesh
+from .prepare import how_to_get
 from .splits import file_hash
 
 RESOLUTION = 128
@@ -96,7 +96,8 @@ class Pix3DConfig(EntryConfig):
     @field_validator("categories", "exclude", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+        words = value.split(",") if isinstance(value, str) else value
+        return tuple(sorted({str(word).strip() for word in words}))
 
 
 @DATASETS.register(
@@ -173,6 +174,13 @@ class Pix3D(DataSource):
             raise DataError("data set 'pix3d' has no depth and no normals; leave out 'maps'")
         return options.model_copy(update={"views": min(options.views, 1)})
 
+    def required(self) -> Sequence[str]:
+        """'chairs2894' is for testing alone; a list fills what it fills."""
+        split = self.config.split
+        if split == "chairs2894":
+            return ("test",)
+        return SPLITS if split in RULES else sorted(set(read_list(Path(split).expanduser()).values()))
+
     def identity(self) -> dict[str, Any]:
         """The list file enters by its content."""
         split = self.config.split
@@ -203,18 +211,17 @@ class Pix3D(DataSource):
         hint = f" Did you mean {inside[0].parent}?" if inside else ""
         raise DataError(
             f"data set 'pix3d' is not there: looked for {self.root / INDEX} and for Mesh R-CNN's "
-            f"pix3d_s1_train.json and its like.{hint} How to get it: {self.how_to_get} "
-            f"Homepage: {self.homepage}. Licence: {self.licence}."
+            f"pix3d_s1_train.json and its like.{hint} {how_to_get(type(self))}"
         )
 
     def _view(self, path: Path, photo: Photo, mesh: Mesh, size: tuple[int, int]) -> tuple[np.ndarray, Camera]:
         """The cut-out (*size, 4) uint8 and its camera; `mesh` has canonical axes, its own place and size."""
         pixels = _read_stored(path, photo.size)
         if self.config.masks:
-            pixels[..., 3] = 255 * self._mask(photo)
+            pixels[..., 3] = self._mask(photo) * np.uint8(255)
         rotation = photo.rotation @ _TO_CANONICAL.T
         low, high = mesh.bounds
-        middle = rotation @ (low + high) / 2 + photo.translation
+        middle = rotation @ ((low + high) / 2) + photo.translation
         try:
             window = look_at_box(photo.box, photo.focal, photo.principal, size, self.config.crop)
             turned = window.turn @ rotation, window.turn @ middle / (high - low).max()
@@ -260,8 +267,7 @@ class Pix3D(DataSource):
 
 def _mismatch(grid: np.ndarray, extent: np.ndarray) -> float:
     """Largest difference between the edges of two boxes, both with a longest edge of 1."""
-    spans = [np.flatnonzero(grid.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
-    edges = np.array([span[-1] + 1 - span[0] for span in spans])
+    edges = np.ptp(bounding_cells(grid), axis=0)
     return float(np.abs(edges / edges.max() - extent / extent.max()).max())
 
 
