@@ -45,12 +45,16 @@ def sorted_rule(ids: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return split | dict.fromkeys(held, "val")
 
 
-def read_split_file(path: Path) -> dict[str, str]:
+def read_split_file(path: Path, *, may_lack: Sequence[str] = ()) -> dict[str, str]:
     """Split of each '<synset>/<model id>' of a list: SHREC's csv by its suffix, else JSON as Pix2Vox has it.
 
     The JSON: a list with one object per category, with `taxonomy_id` and lists of model ids under `train`,
     `val` and `test`. The csv: one line per model, with columns `synsetId`, `modelId` and `split`; leading
     zeros of the synset, which the published file has lost, are put back. What else they hold is ignored.
+
+    Args:
+        path: the file.
+        may_lack: lists that may be absent, and then are empty.
 
     Raises:
         DataError: the file is missing or has another form, or puts one shape into two splits.
@@ -68,6 +72,8 @@ def read_split_file(path: Path) -> dict[str, str]:
     split: dict[str, str] = {}
     for position, category in enumerate(content):
         for name in SPLITS:
+            if name in may_lack and isinstance(category, dict) and name not in category:
+                continue
             for model in _models(path, position, category, name):
                 shape = f"{category['taxonomy_id']}/{model}"
                 if split.setdefault(shape, name) != name:
