@@ -645,16 +645,16 @@ def test_flipped_bytes_are_a_mesh_or_a_bad_item(folder, data, kind):
     broken = bytearray(WHOLE[kind])
     for place in data.draw(st.lists(st.integers(0, len(broken) - 1), min_size=1, max_size=5)):
         broken[place] = data.draw(st.integers(0, 255))
-    check(folder / f"flipped.{kind}", bytes(broken))
+    check_read(folder / f"flipped.{kind}", bytes(broken))
 
 
 @settings(deadline=None, max_examples=150)
 @given(noise=st.binary(max_size=200), kind=st.sampled_from(sorted(WHOLE)), cut=st.integers(0, 120))
 def test_noise_is_a_mesh_or_a_bad_item(folder, noise, kind, cut):
-    check(folder / f"noise.{kind}", WHOLE[kind][:cut] + noise)
+    check_read(folder / f"noise.{kind}", WHOLE[kind][:cut] + noise)
 
 
-def check(path: Path, data: bytes) -> None:
+def check_read(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     try:
         read = read_mesh(path)
