@@ -52,6 +52,39 @@ def max_pool(volume: np.ndarray, resolution: int) -> np.ndarray:
     return blocks.max(axis=(1, 3, 5))
 
 
+def bounding_cells(volume: np.ndarray) -> np.ndarray:
+    """Bounding box (2, 3) of the occupied cells: the first one along each axis, and the one behind the last.
+
+    Raises:
+        ValueError: no cell is occupied.
+    """
+    occupied = np.asarray(volume) > 0
+    spans = [np.flatnonzero(occupied.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    if not len(spans[0]):
+        raise ValueError("an empty grid has no bounding box")
+    return np.array([[span[0], span[-1] + 1] for span in spans]).T
+
+
+def fill_cube(volume: np.ndarray) -> np.ndarray:
+    """The same shape on a grid of the same resolution, its bounding box centred, its longest edge the grid's.
+
+    Every cell takes the value of the old cell that its centre falls into, so nothing is lost and nothing
+    interpolated. What is placed is the box of the cells, not of the surface inside them.
+
+    Raises:
+        ValueError: `volume` is no cube, or has no occupied cell.
+    """
+    size = _edge(volume, 1)
+    low, high = bounding_cells(volume)
+    steps = ((np.arange(size) + 0.5) / size - 0.5) * (high - low).max()
+    result = np.asarray(volume)
+    for axis, (first, behind) in enumerate(zip(low, high, strict=True)):
+        cell = np.floor((first + behind) / 2 + steps).astype(int)
+        result = result.take(np.clip(cell, 0, size - 1), axis)
+        result[(slice(None),) * axis + ((cell < first) | (cell >= behind),)] = 0
+    return result
+
+
 def _edge(volume: np.ndarray, resolution: int) -> int:
     shape = np.shape(volume)
     if len(shape) != 3 or len(set(shape)) != 1 or shape[0] == 0:
