@@ -52,7 +52,7 @@ class PrepareOptions(EntryConfig):
     resolutions: tuple[int, ...] = (32,)
     """Voxel resolutions to store, bit-packed."""
     image_size: tuple[int, int] = (137, 137)
-    """Height and width of the stored pictures, in pixels; only for data sets that render their own."""
+    """Height and width of the stored pictures, in pixels; only for data sets that make their own."""
     views: int = Field(24, ge=0)
     """Pictures per shape; 0 stores none."""
     pooling: Literal["max", "mean"] = "max"
@@ -103,7 +103,7 @@ class DataSource(ABC):
 
     version: ClassVar[str]
     kind: ClassVar[Literal["generated", "files"]]
-    provides: ClassVar[frozenset[str]]
+    provides: frozenset[str]
     homepage: ClassVar[str]
     licence: ClassVar[str]
     how_to_get: ClassVar[str]
@@ -137,6 +137,10 @@ class DataSource(ABC):
             DataError: something was asked for that the data set cannot give; says what it can.
         """
         return options
+
+    def required(self) -> Sequence[str]:
+        """Splits that must not come out empty: all, unless the configuration leaves some out on purpose."""
+        return SPLITS
 
     def identity(self) -> dict[str, Any]:
         """The configuration as it enters fingerprints: a path is replaced by what the file holds."""

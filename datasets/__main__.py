@@ -144,6 +144,7 @@ def show_command(args: argparse.Namespace) -> None:
         options=_options(args),
         workers=args.workers,
         allow_missing=args.allow_missing,
+        require=(),
     )
     contact_sheet(store, args.shapes).save(args.out)
     out.print(f"{args.out}: each row picture, mask and voxels, twice; from {store.path}")

@@ -62,10 +62,7 @@ def sample_of(
         render(shape.mesh, c, options.image_size, face_colors=shape.face_colors, smooth=smooth)
         for c in cameras
     ]
-    cloud = None
-    if points and options.points:
-        rng = np.random.Generator(np.random.PCG64(seed_of("points", *keys)))
-        cloud = sample_surface(shape.mesh, options.points, rng).astype(np.float32)
+    cloud = surface_points(shape.mesh, options, *keys) if points else None
     if not pictures:
         return Sample(None, dict(voxels), None, cloud)
     return Sample(
@@ -105,6 +102,20 @@ def muted_color(*keys: str | int) -> np.ndarray:
     draw = Draw("colour", *keys)
     grey = draw.between(0.4, 0.85)
     return np.array([grey * draw.between(0.9, 1.1) for _ in range(3)])
+
+
+def surface_points(mesh: Mesh, options: PrepareOptions, *keys: str | int) -> np.ndarray | None:
+    """As many points (P, 3) float32 on a mesh as were asked for, uniform by area; None for none.
+
+    Args:
+        mesh: in the canonical frame.
+        options: how many.
+        keys: seed, data set and id: they fix the points.
+    """
+    if not options.points:
+        return None
+    rng = np.random.Generator(np.random.PCG64(seed_of("points", *keys)))
+    return sample_surface(mesh, options.points, rng).astype(np.float32)
 
 
 def coarser(grid: np.ndarray, options: PrepareOptions) -> dict[int, np.ndarray]:

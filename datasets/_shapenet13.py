@@ -45,9 +45,15 @@ class ShapeNet13Config(EntryConfig):
 
 
 class ShapeNet13(DataSource):
-    """A data set with shapes of the benchmark, named '<synset>/<model>'."""
+    """A data set with shapes of the benchmark, named '<synset>/<model>'.
+
+    Attributes:
+        known: its categories, synset id to name.
+        rules: what `split` may be besides a path.
+    """
 
     known: ClassVar[Mapping[str, str]] = R2N2_CATEGORIES
+    rules: ClassVar[tuple[str, ...]] = ("r2n2",)
     config: ShapeNet13Config
     root: Path
 
@@ -66,7 +72,8 @@ class ShapeNet13(DataSource):
             return None
         path = Path(self.config.split).expanduser()
         if not path.is_file():
-            raise DataError(f"split '{self.config.split}' is neither 'r2n2' nor an existing file")
+            known = " nor ".join(f"'{rule}'" for rule in self.rules)
+            raise DataError(f"split '{self.config.split}' is neither {known} nor an existing file")
         return path
 
     @abstractmethod

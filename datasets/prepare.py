@@ -112,7 +112,7 @@ def open_dataset(
     workers: int | None = None,
     progress: bool = True,
     rebuild: bool = False,
-    require: Sequence[str] = SPLITS,
+    require: Sequence[str] | None = None,
     allow_missing: bool = False,
 ) -> Store:
     """The store of a data set; prepared first when there is none for exactly this request.
@@ -126,7 +126,7 @@ def open_dataset(
         workers: processes; one per available core by default, 0 for none.
         progress: show a bar and a closing line on stderr.
         rebuild: throw an existing store away first.
-        require: splits that may not be empty.
+        require: splits that may not be empty; by default those that the data set should fill.
         allow_missing: take a store that lacks items which could not be read; it says how many.
 
     Raises:
@@ -152,13 +152,16 @@ def prepare(
     progress: bool = True,
     *,
     rebuild: bool = False,
-    require: Sequence[str] = SPLITS,
+    require: Sequence[str] | None = None,
     allow_missing: bool = False,
 ) -> Store:
     """Build every item in parallel and pack the good ones into a store inside `store_dir`.
 
     An item that fails, hangs or kills its process is skipped, counted and named in skipped.csv. A run
     that is interrupted goes on where it stopped when it is started again.
+
+    Args:
+        require: as `open_dataset`.
 
     Raises:
         DataError: nothing usable is there, a required split is empty, items are missing without
@@ -175,10 +178,12 @@ def _prepare(
     workers: int | None,
     progress: bool,
     rebuild: bool,
-    require: Sequence[str],
+    require: Sequence[str] | None,
     allow_missing: bool,
 ) -> Store:
     path = wanted.path
+    if require is None:
+        require = wanted.source.required()
     console = Console(stderr=True, quiet=not progress, markup=False, highlight=False, soft_wrap=True)
     if not rebuild and (path / MANIFEST).is_file():
         return _open(wanted, require, allow_missing)

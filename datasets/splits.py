@@ -69,12 +69,16 @@ def drawn_rule(ids: Sequence[str], *keys: str | int) -> dict[str, str]:
     return split
 
 
-def read_split_file(path: Path) -> dict[str, str]:
+def read_split_file(path: Path, *, may_lack: Sequence[str] = ()) -> dict[str, str]:
     """Split of each '<synset>/<model id>' of a list: SHREC's csv by its suffix, else JSON as Pix2Vox has it.
 
     The JSON: a list with one object per category, with `taxonomy_id` and lists of model ids under `train`,
     `val` and `test`. The csv: one line per model, with columns `synsetId`, `modelId` and `split`; leading
     zeros of the synset, which the published file has lost, are put back. What else they hold is ignored.
+
+    Args:
+        path: the file.
+        may_lack: lists that may be absent, and then are empty.
 
     Raises:
         DataError: the file is missing or has another form, or puts one shape into two splits.
@@ -92,6 +96,8 @@ def read_split_file(path: Path) -> dict[str, str]:
     split: dict[str, str] = {}
     for position, category in enumerate(content):
         for name in SPLITS:
+            if name in may_lack and isinstance(category, dict) and name not in category:
+                continue
             for model in _models(path, position, category, name):
                 shape = f"{category['taxonomy_id']}/{model}"
                 if split.setdefault(shape, name) != name:
@@ -146,5 +152,6 @@ def _models(path: Path, position: int, category: Any, name: str) -> list[str]:
 
 
 def _plain(model: Any) -> bool:
-    # ids become folder names: nothing that leaves the data root
-    return isinstance(model, str) and bool(model) and not set(model) & set("/\\") and model not in (".", "..")
+    # ids become folder names: nothing that leaves the data root, nothing that no folder can be called
+    plain = isinstance(model, str) and model.isprintable() and not set(model) & set("/\\")
+    return plain and model not in ("", ".", "..")

@@ -20,11 +20,11 @@ from .. import BadItem
 MAX_PIXELS = 8192**2
 """Default limit on height x width of one file: 256 MiB as RGBA, of which there are up to five at a time."""
 
-# What cameras and renderers write. Not TIFF, whose tiles may unpack to more than the picture's size says,
-# nor EPS, which starts another program.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA")
+# What cameras and renderers write. Not EPS, which starts another program.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA", "TIFF")
 _KNOWN = f"known formats are {', '.join(FORMATS)}"
 
+_TIFF_TILE = (322, 323)  # width and length of a tile, TIFF 6.0
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,17 +39,23 @@ _UPRIGHT = {
 
 
 def read_rgba(
-    path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, *, require_alpha: bool = False
+    path: str | os.PathLike[str],
+    max_pixels: int = MAX_PIXELS,
+    *,
+    require_alpha: bool = False,
+    upright: bool = True,
 ) -> np.ndarray:
     """One picture (H, W, 4) uint8, alpha straight: the colour under alpha 0 is what the file holds.
 
-    Pictures are turned as their EXIF orientation says. Palettes, gray, CMYK and 16 bits per channel become
-    8-bit RGB; without alpha a picture is opaque, 255. Of several frames the first is read.
+    Palettes, gray, CMYK and 16 bits per channel become 8-bit RGB; without alpha a picture is opaque, 255.
+    Of several frames the first is read.
 
     Args:
-        path: PNG, JPEG, WebP, BMP, GIF or TGA; the bytes decide, not the name.
+        path: PNG, JPEG, WebP, BMP, GIF, TGA or TIFF; the bytes decide, not the name.
         max_pixels: refuse larger pictures before they are decoded.
         require_alpha: refuse pictures without transparency: an alpha channel, or a transparent colour.
+        upright: turn the picture as its EXIF orientation says; False keeps the order of the stored pixels,
+            which annotations made without regard to EXIF refer to (TIFF is turned in any case).
 
     Raises:
         BadItem: the file is missing, no picture, broken, too large, or has no alpha where it must; names the
@@ -59,7 +65,7 @@ def read_rgba(
     with _guarded(str(path), max_pixels), Image.open(path, formats=FORMATS) as image:
         if require_alpha and not image.has_transparency_data:
             raise BadItem(f"{path}: a picture of mode {image.mode} without alpha; it must have one")
-        return _converted(image, str(path), max_pixels)
+        return _converted(image, str(path), max_pixels, upright)
 
 
 def to_rgba(image: Image.Image, max_pixels: int = MAX_PIXELS, name: str = "texture") -> np.ndarray:
@@ -67,7 +73,7 @@ def to_rgba(image: Image.Image, max_pixels: int = MAX_PIXELS, name: str = "textu
     with _guarded(name, max_pixels):
         if image.format is not None and image.format not in FORMATS:
             raise BadItem(f"{name}: a picture of format {image.format}; {_KNOWN}")
-        return _converted(image, name, max_pixels)
+        return _converted(image, name, max_pixels, upright=True)
 
 
 def read_mask(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -128,14 +134,25 @@ def _guarded(name: str, max_pixels: int = MAX_PIXELS) -> Iterator[None]:
         raise BadItem(f"{name}: corrupt image: {error}") from error
 
 
-def _converted(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
+def _converted(image: Image.Image, name: str, max_pixels: int, upright: bool) -> np.ndarray:
     """Decode, if the size in the header allows it."""
-    width, height = image.size
+    width, height = _largest_part(image)
     if width * height > max_pixels:
         raise BadItem(f"{name}: {width} x {height} = {width * height:,} pixels, the limit is {max_pixels:,}")
-    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
     rgba = _from_16_bits(image) if image.mode.startswith("I;16") else image.convert("RGBA")
+    # asked after decoding: PIL turns TIFF by itself, and then no longer says so
+    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1)) if upright else None
     return np.array(rgba if turn is None else rgba.transpose(turn))
+
+
+def _largest_part(image: Image.Image) -> tuple[int, int]:
+    """Width and height of what is decoded at once: the picture, or the tile of a TIFF if that is larger."""
+    width, height = image.size
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        tile_width, tile_height = (int(tags.get(tag, 0)) for tag in _TIFF_TILE)
+        return max(width, tile_width), max(height, tile_height)
+    return width, height
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:

@@ -45,7 +45,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @relaxed
-@given(data=st.data(), kind=st.sampled_from(["png", "webp", "tga"]))
+@given(data=st.data(), kind=st.sampled_from(["png", "webp", "tga", "tiff"]))
 def test_rgba_round_trip(folder, data, kind):
     shape = data.draw(sides)
     rgba = data.draw(hnp.arrays(np.uint8, (*shape, 4)))
@@ -112,7 +112,7 @@ def test_16_bit_rgba(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "tiff"])
 def test_exif_orientation(tmp_path, orientation, kind):
     rgb = np.zeros((16, 24, 3), np.uint8)
     rgb[:8, :8], rgb[8:, :8], rgb[8:, 16:] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
@@ -123,6 +123,15 @@ def test_exif_orientation(tmp_path, orientation, kind):
         expected = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
     assert expected.shape[:2] == ((16, 24) if orientation < 5 else (24, 16))
     np.testing.assert_array_equal(read_rgba(path), expected)
+
+
+def test_stored_order_of_a_picture_that_exif_turns(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = saved(tmp_path, Image.fromarray(rgb), exif=exif)
+    np.testing.assert_array_equal(read_rgba(path, upright=False)[..., :3], rgb)
+    np.testing.assert_array_equal(read_rgba(path)[..., :3], np.rot90(rgb, -1))
 
 
 def test_orientation_that_stands_for_nothing_leaves_the_picture(tmp_path):
@@ -171,7 +180,7 @@ def whole(kind: str) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA", "TIFF"])
 @pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.95])
 def test_truncated_pictures(tmp_path, kind, part):
     data = whole(kind)
@@ -215,6 +224,15 @@ def test_limit_on_pixels(tmp_path):
         read_rgba(path, max_pixels=599)
 
 
+def test_tiff_with_a_tile_of_gigabytes(tmp_path):
+    one = {256: 16, 257: 16, 258: 8, 259: 5, 262: 1, 277: 1, 322: 60_000, 323: 50_000, 324: 200, 325: 50}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in one.items())
+    path = tmp_path / "tile.tiff"
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(one)) + entries + bytes(400))
+    with pytest.raises(BadItem, match=r"tile\.tiff: 60000 x 50000 = 3,000,000,000 pixels, the limit is"):
+        read_rgba(path)
+
+
 @pytest.mark.parametrize(
     ("width", "height", "reason"),
     [
@@ -249,7 +267,10 @@ def test_broken_exif_is_no_warning(tmp_path):
 
 
 @settings(deadline=None, max_examples=150)
-@given(noise=st.binary(max_size=300), kind=st.sampled_from(["", "PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA"]))
+@given(
+    noise=st.binary(max_size=300),
+    kind=st.sampled_from(["", "PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA", "TIFF"]),
+)
 def test_noise_is_a_picture_or_a_bad_item(folder, noise, kind):
     head = whole(kind)[: 30 + len(noise) % 40] if kind else b""
     path = folder / "noise.png"
@@ -262,7 +283,7 @@ def test_noise_is_a_picture_or_a_bad_item(folder, noise, kind):
 
 
 @settings(deadline=None, max_examples=100)
-@given(data=st.data(), kind=st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA"]))
+@given(data=st.data(), kind=st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA", "TIFF"]))
 def test_flipped_bytes_are_a_picture_or_a_bad_item(folder, data, kind):
     broken = bytearray(whole(kind))
     for place in data.draw(st.lists(st.integers(0, len(broken) - 1), min_size=1, max_size=5)):

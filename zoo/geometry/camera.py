@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import no_type_check
 
 import numpy as np
@@ -103,6 +103,34 @@ class Camera:
             raise ValueError(f"a camera row has {len(ROW)} entries, got shape {np.shape(row)}")
         return cls(**dict(zip(ROW, map(float, row), strict=True)))
 
+    @classmethod
+    def from_pose(cls, rotation: np.ndarray, translation: np.ndarray, fov: float) -> Camera:
+        """The camera whose coordinates of an object point X are rotation @ X + translation.
+
+        A camera here looks at the origin. One that looks past it is turned towards the origin, and its
+        picture shifted by the principal point: direction, distance and the place of the origin stay
+        exact, the perspective stretch away from the optical axis is lost. At an angle t between axis and
+        origin that stretch is 1 / cos(t) across and 1 / cos(t)^2 along, so keep t to a few degrees.
+
+        Args:
+            rotation: (3, 3), object to camera (x right, y down, z forward).
+            translation: (3,) the origin in camera coordinates, in cube edges.
+            fov: vertical field of view in degrees, of a picture with its principal point in the middle.
+
+        Raises:
+            ValueError: `rotation` is none, or the origin is not in front of the camera.
+        """
+        x, _, z = turn_towards(translation) @ _proper(rotation)
+        elevation = math.degrees(math.asin(max(-1.0, min(1.0, -z[1]))))
+        # straight above or below any azimuth will do; the in-plane turn is measured against it
+        upright = cls(
+            math.degrees(math.atan2(z[2], -z[0])), elevation, float(np.linalg.norm(translation)), fov=fov
+        )
+        right, down, _ = upright._rotation()
+        in_plane = math.degrees(math.atan2(-(x @ down), x @ right))
+        cx, cy = translation[:2] / translation[2] / (2 * math.tan(math.radians(fov) / 2))
+        return replace(upright, in_plane=in_plane, cx=float(cx), cy=float(cy))
+
     def _rotation(self) -> np.ndarray:
         """Rows are the camera's x, y and z axes in the object frame; defined at the poles too."""
         azimuth, elevation, roll = map(math.radians, (self.azimuth, self.elevation, self.in_plane))
@@ -112,3 +140,34 @@ class Camera:
         forward = np.array([-ce * ca, -se, ce * sa])
         cr, sr = math.cos(roll), math.sin(roll)
         return np.stack([cr * right - sr * down, sr * right + cr * down, forward])
+
+
+def turn_towards(direction: np.ndarray) -> np.ndarray:
+    """The smallest rotation (3, 3) of camera coordinates that puts a direction onto the optical axis.
+
+    Args:
+        direction: (3,) in camera coordinates, of any length, in front of the camera.
+
+    Raises:
+        ValueError: the direction is not in front of the camera.
+    """
+    x, y, z = np.asarray(direction, dtype=np.float64) / np.linalg.norm(direction)
+    if not z > 0:
+        raise ValueError(f"direction {np.asarray(direction).tolist()} is not in front of the camera")
+    k = 1 / (1 + z)
+    return np.array([[1 - k * x * x, -k * x * y, -x], [-k * x * y, 1 - k * y * y, -y], [x, y, z]])
+
+
+def _proper(rotation: np.ndarray) -> np.ndarray:
+    """A measured rotation (3, 3) without its rounding: the nearest orthogonal matrix.
+
+    Raises:
+        ValueError: it is no rotation, to a hundredth.
+    """
+    matrix = np.asarray(rotation, dtype=np.float64)
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+        raise ValueError(f"a rotation is (3, 3) and finite, got {matrix.tolist()}")
+    u, stretch, v = np.linalg.svd(matrix)
+    if np.abs(stretch - 1).max() > 0.01 or np.linalg.det(matrix) < 0:
+        raise ValueError(f"{np.round(matrix, 3).tolist()} is no rotation")
+    return u @ v
