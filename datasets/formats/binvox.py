@@ -25,7 +25,6 @@ MAX_CELLS = 512**3
 
 _MAX_HEADER = 4096
 _MAX_RUN = 255
-_STRIDE = 32
 _DATA = re.compile(rb"\ndata[ \t\r]*\n")
 _MAGIC = {b"#binvox 1": 1, b"#binvox 2": 2}
 _FIELDS: dict[bytes, tuple[type, int]] = {b"dim": (int, 3), b"translate": (float, 3), b"scale": (float, 1)}
@@ -95,10 +94,10 @@ def parse_binvox(data: bytes, name: str, max_cells: int = MAX_CELLS) -> Binvox:
     """As `read_binvox`, from the bytes of a file; `name` is what errors call it."""
     version, (nx, ny, nz), translate, scale, start = _header(data, name, max_cells)
     cells = nx * ny * nz
-    grid = np.empty(cells + _STRIDE, np.bool_)  # room for the last stride
+    grid = np.empty(cells, np.bool_)
     if _decode(data, start, cells, grid) != cells:
         raise _wrong_length(data, start, cells, name)
-    return Binvox(grid[:cells].reshape(nx, nz, ny).transpose(0, 2, 1), translate, scale, version)
+    return Binvox(grid.reshape(nx, nz, ny).transpose(0, 2, 1), translate, scale, version)
 
 
 def parse_binvox_packed(data: bytes, name: str, max_cells: int = MAX_CELLS) -> PackedBinvox:
@@ -220,21 +219,13 @@ def _wrong_length(data: bytes, start: int, cells: int, name: str) -> BadItem:
 
 @njit(cache=True)
 def _decode(data: bytes, start: int, cells: int, grid: np.ndarray) -> Any:
-    """Fill the first `cells` of a grid that has `_STRIDE` more, and return how many the runs cover.
-
-    Whole strides are written, because a copy of fixed length is one instruction or two; what is too much is
-    overwritten by the next run. A run that does not fit ends it.
-    """
+    """Write the runs into a grid, and return how many cells they cover. A run that does not fit ends it."""
     cell = np.int64(0)
     for pair in range(start, len(data), 2):
         end = cell + np.int64(data[pair + 1])
         if end > cells:
             return end
-        occupied = data[pair] != 0
-        while cell < end:
-            for k in range(_STRIDE):
-                grid[cell + k] = occupied
-            cell += _STRIDE
+        grid[cell:end] = data[pair] != 0
         cell = end
     return cell
 
