@@ -76,7 +76,7 @@ def read_mesh(
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
         raise BadItem(f"{path}: '{path.suffix}' is no known kind of mesh; known are {', '.join(FORMATS)}")
-    data = read_limited(path, max_bytes, f"the {max_bytes:,} that a mesh may have")
+    data = read_limited(path, max_bytes)
     try:
         with _quiet():
             stream = _checked(kind, data, max_bytes, max_faces)
