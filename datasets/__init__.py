@@ -77,6 +77,8 @@ class Sample:
         points: (P, 3) float32 on the surface of the mesh, or None.
         depth: (V, H, W) float32 along the optical axis, infinity on the background, or None.
         normals: (V, H, W, 3) float32 in the camera frame, or None.
+        note: one of a few words that say how the solid was found (`zoo.geometry.voxelize.SolidStatus`), to
+            be counted; empty where nothing is to be said.
     """
 
     images: np.ndarray | None
@@ -85,6 +87,7 @@ class Sample:
     points: np.ndarray | None = None
     depth: np.ndarray | None = None
     normals: np.ndarray | None = None
+    note: str = ""
 
 
 class DataSource(ABC):

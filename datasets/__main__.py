@@ -104,6 +104,8 @@ def prepare_command(args: argparse.Namespace) -> None:
         allow_missing=args.allow_missing,
     )
     _print_counts(store.items)
+    if notes := store.manifest["notes"]:
+        out.print("solids: " + ", ".join(f"{number} {note}" for note, number in notes.items()))
     _print_some("skipped", store.skipped, store.path / SKIPPED)
     _print_some("in two splits", store.leaks, store.path / MANIFEST)
     out.print(f"store: {store.path}\nfingerprint: {store.fingerprint}")
@@ -142,6 +144,7 @@ def show_command(args: argparse.Namespace) -> None:
         options=_options(args),
         workers=args.workers,
         allow_missing=args.allow_missing,
+        require=(),
     )
     contact_sheet(store, args.shapes).save(args.out)
     out.print(f"{args.out}: each row picture, mask and voxels, twice; from {store.path}")

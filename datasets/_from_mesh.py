@@ -29,7 +29,7 @@ def r2n2_views(mesh: Mesh, *keys: str | int) -> Iterator[Camera]:
         mesh: what the cameras look at.
         keys: seed, data set and id: they fix the stream.
     """
-    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    low, high = mesh.bounds
     diagonal = float(np.sqrt(((high - low) ** 2).sum()))
     draw = Draw("camera", *keys)
     while True:

@@ -37,12 +37,13 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NU
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one item: its row and digests, or the reason why it was skipped."""
+    """What became of one item: its row, digests and note, or the reason why it was skipped."""
 
     index: int
     row: int | None = None
     digests: dict[str, bytes] | None = None
     reason: str | None = None
+    note: str = ""
 
 
 @dataclass
@@ -141,7 +142,8 @@ def _build_here(
 ) -> Outcome:
     """The protocol of `_serve` without a process."""
     try:
-        rows = pack(source.build(item, options), options)
+        sample = source.build(item, options)
+        rows = pack(sample, options)
     except DataError:
         raise
     except Exception as error:
@@ -150,20 +152,21 @@ def _build_here(
     if isinstance(row, str):
         return Outcome(index, reason=row)
     try:
-        return Outcome(index, row, write_row(folder, row, rows))
+        return Outcome(index, row, write_row(folder, row, rows), note=sample.note)
     except OSError as error:
         raise DataError(_unwritable(folder, error)) from error
 
 
 def _serve(conn: Connection, source: DataSource, options: PrepareOptions, folder: Path) -> None:
-    """Body of a worker: item in, layout out, row in, digests out; until the other side is gone."""
+    """Body of a worker: item in, layout out, row in, digests and note out; until the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     try:
         conn.send(("ready", None))
         while True:
             item = conn.recv()
             try:
-                rows = pack(source.build(item, options), options)
+                sample = source.build(item, options)
+                rows = pack(sample, options)
             except DataError as error:
                 conn.send(("fatal", str(error)))
                 continue
@@ -175,7 +178,7 @@ def _serve(conn: Connection, source: DataSource, options: PrepareOptions, folder
             if row is None:
                 continue
             try:
-                conn.send(("done", write_row(folder, row, rows)))
+                conn.send(("done", (write_row(folder, row, rows), sample.note)))
             except OSError as error:
                 conn.send(("fatal", _unwritable(folder, error)))
     except (EOFError, BrokenPipeError):
@@ -195,7 +198,8 @@ def _answer(worker: _Worker, place: Place) -> Outcome | None:
     if kind == "skip":
         return Outcome(index, reason=value)
     if kind == "done":
-        return Outcome(index, worker.row, value)
+        digests, note = value
+        return Outcome(index, worker.row, digests, note=note)
     row = place(value)
     worker.row = row if isinstance(row, int) else None
     worker.conn.send(worker.row)

@@ -93,7 +93,8 @@ class StoreWriter:
         assert outcome.digests is not None
         self.done[outcome.index] = outcome
         digests = {name: value.hex() for name, value in outcome.digests.items()}
-        self._write({"item": outcome.index, "row": outcome.row, "digests": digests})
+        line = {"item": outcome.index, "row": outcome.row, "digests": digests, "note": outcome.note}
+        self._write(line)
 
     def finish(self, name: str, stamp: str) -> None:
         """Write index, manifest and the list of what is not here; give the folder its final name."""
@@ -110,7 +111,8 @@ class StoreWriter:
         with (self.folder / DIGESTS).open("wb") as file:
             np.save(file, digests)
         columns = {field: [getattr(i, field) for i in kept] for field in ("id", "category", "split", "shape")}
-        index = json.dumps(columns | {"row": rows}).encode()
+        notes = [self.done[i].note for i in order]
+        index = json.dumps(columns | {"row": rows, "note": notes}).encode()
         (self.folder / ITEMS).write_bytes(index)
         arrays = {
             array: {
@@ -134,6 +136,7 @@ class StoreWriter:
             "fingerprint": fingerprint(name, source, self.options, kept),
             "stamp": stamp,
             "counts": count(kept),
+            "notes": dict(sorted(Counter(note for note in notes if note).items())),
             "missing": len(self.skipped),
             "skipped": self._absences(),
             "leaks": []
@@ -221,7 +224,7 @@ class StoreWriter:
                 digest(read_row(self.folder, name, spec, line["row"])) == found[name]
                 for name, spec in self.layout.items()
             ):
-                self.done[line["item"]] = Outcome(line["item"], line["row"], found)
+                self.done[line["item"]] = Outcome(line["item"], line["row"], found, note=line["note"])
         taken = {outcome.row for outcome in self.done.values()}
         self._free = [row for row in range(self._next) if row not in taken]
         # rewritten without a torn last line, so that appending to it is safe

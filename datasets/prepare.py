@@ -264,11 +264,11 @@ def _build(
     finally:
         writer.close()
     seconds = time.monotonic() - started
-    done = len(writer.done)
+    kept = len(writer.done.keys() - writer.left_out.keys())
     absent = len(writer.skipped) + len(writer.left_out)
     skipped = f", {absent} skipped (reasons in {SKIPPED})" if absent else ""
-    rate = (done - before) / seconds
-    console.print(f"{name}: {done} items{skipped} in {seconds:.1f} s ({rate:.1f}/s) -> {wanted.path}")
+    rate = (len(writer.done) - before) / seconds
+    console.print(f"{name}: {kept} items{skipped} in {seconds:.1f} s ({rate:.1f}/s) -> {wanted.path}")
 
 
 def _missing(name: str, count: int, total: int, file: Path) -> DataError:

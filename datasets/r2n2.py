@@ -19,48 +19,36 @@ the renders have. Checked by projection against the alpha of the renders (tests/
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator
 
 from zoo.geometry.camera import Camera
-from zoo.registry import EntryConfig
 
-from . import DATASETS, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
+from . import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
 from ._from_mesh import coarser
-from .categories import R2N2_CATEGORIES, chosen_categories
-from .formats.binvox import read_binvox
+from ._shapenet13 import (
+    KNOWN_BAD,
+    VOXELS,
+    ShapeNet13,
+    ShapeNet13Config,
+    change_mark,
+    check_resolutions,
+    models,
+    read_grid,
+)
+from .categories import R2N2_CATEGORIES
 from .formats.images import read_rgba
-from .splits import file_hash, read_split_file, sorted_rule
+from .splits import sorted_rule
 
-RENDERINGS, VOXELS = "ShapeNetRendering", "ShapeNetVox32"
-VIEWS, SIZE, RESOLUTION = 24, 137, 32
+RENDERINGS = "ShapeNetRendering"
+VIEWS, SIZE = 24, 137
 MAX_CAMERA_DISTANCE = 1.75
 
-KNOWN_BAD = {
-    "04090263/4a32519f44dc84aabafe26e2eb69ebf4": "known bad item: its mesh is empty",
-    "02958343/f9c1d7748c15499c6f2bd1c4e9adb41": "known bad item: its rendering is missing from the archive",
-}
-"""Items that are wrong in the published archives; the same for everybody."""
 
-
-class R2N2Config(EntryConfig):
+class R2N2Config(ShapeNet13Config):
     """Which part of the benchmark, and how it is divided."""
-
-    split: str = "r2n2"
-    """'r2n2': 3D-R2N2's rule on the sorted ids (see `datasets.splits.sorted_rule`); or the path of a JSON
-    list in Pix2Vox's form, whose shapes then make the data set."""
-    categories: tuple[str, ...] = Field(tuple(R2N2_CATEGORIES.values()), min_length=1)
-    """Names or synset ids, as a list or separated by commas; all 13 by default."""
-
-    @field_validator("categories", mode="before")
-    @classmethod
-    def _names(cls, value: Any) -> Any:
-        return chosen_categories(value, R2N2_CATEGORIES)
 
 
 @DATASETS.register(
@@ -68,7 +56,7 @@ class R2N2Config(EntryConfig):
     config=R2N2Config,
     cite="Choy, Xu, Gwak, Chen, Savarese: 3D-R2N2, ECCV 2016, arXiv:1604.00449",
 )
-class R2N2(DataSource):
+class R2N2(ShapeNet13):
     """3D-R2N2's renders and 32^3 voxels of ShapeNet's 13 categories."""
 
     version = "1"
@@ -82,30 +70,14 @@ class R2N2(DataSource):
         f"folder, and give that folder as the root; it then holds {RENDERINGS}/ and {VOXELS}/."
     )
 
-    config: R2N2Config
-    root: Path
-
     def items(self) -> Sequence[Item]:
-        """Shapes of the chosen categories, sorted by id '<synset>/<model>'.
+        """As `ShapeNet13.items`; by the rule, every shape that lies in one of the two trees.
 
-        With the rule 'r2n2' these are all that lie in one of the two trees: the split comes from the
-        voxel tree, and a shape that lacks its other half is an item that `build` refuses, so that the
-        report names it. With a list file these are the listed ones, whether they are there or not.
+        The split comes from the voxel tree, and a shape that lacks its other half is an item that `build`
+        refuses, so that the report names it.
         """
         self._check_root()
-        synsets = [s for s, name in R2N2_CATEGORIES.items() if name in self.config.categories]
-        if self.config.split != "r2n2":
-            listed = read_split_file(Path(self.config.split).expanduser())
-            split = {i: name for i, name in listed.items() if i.partition("/")[0] in synsets}
-            if not split:
-                raise DataError(f"split file {self.config.split}: lists none of {self.config.categories}")
-        else:
-            split = self._by_rule(synsets)
-        return [
-            Item(i, R2N2_CATEGORIES[synset], split[i], shape=model)
-            for i in sorted(split)
-            for synset, _, model in [i.partition("/")]
-        ]
+        return super().items()
 
     def build(self, item: Item, options: PrepareOptions) -> Sample:
         """Renders, cameras and voxels of one shape, read from the two trees."""
@@ -114,43 +86,29 @@ class R2N2(DataSource):
         absent = [str(p) for p in (folder, grid_file) if not p.exists()]
         if absent:
             raise BadItem(f"not there: {' and '.join(absent)}")
-        grid = read_binvox(grid_file, max_cells=RESOLUTION**3)
-        if grid.voxels.shape != (RESOLUTION,) * 3:
-            raise BadItem(f"{grid_file}: expected a grid of {RESOLUTION}^3, got {grid.voxels.shape}")
-        cameras = read_cameras(folder / "rendering_metadata.txt", grid.scale)[: options.views]
-        images = np.stack([read_render(folder / f"{view:02d}.png") for view in range(options.views)])
-        return Sample(images, coarser(grid.voxels, options), cameras)
+        grid, scale = read_grid(grid_file)
+        cameras = read_cameras(folder / "rendering_metadata.txt", scale)[: options.views]
+        images = [read_render(folder / f"{view:02d}.png") for view in range(options.views)]
+        if not images:
+            return Sample(None, coarser(grid, options))
+        return Sample(np.stack(images), coarser(grid, options), cameras)
 
     def resolve_options(self, options: PrepareOptions) -> PrepareOptions:
         """Renders and grids are what they are: fewer views or coarser grids, nothing more."""
-        for resolution in options.resolutions:
-            if resolution > RESOLUTION or RESOLUTION % resolution:
-                raise DataError(
-                    f"data set 'r2n2' holds grids of {RESOLUTION}^3 and cannot give {resolution}^3; ask for "
-                    f"32, 16, 8 or 4, or use a data set with meshes, such as 'procedural'"
-                )
+        check_resolutions(options)
         if options.views > VIEWS:
             raise DataError(f"data set 'r2n2' has {VIEWS} views per shape, {options.views} were asked for")
         if options.maps:
             raise DataError("data set 'r2n2' has no depth and no normals; leave out 'maps'")
         return options.model_copy(update={"image_size": (SIZE, SIZE), "points": 0})
 
-    def identity(self) -> dict[str, Any]:
-        """The split file enters by its content."""
-        split = self.config.split
-        if split != "r2n2" and not Path(split).expanduser().is_file():
-            raise DataError(f"data set 'r2n2': split '{split}' is neither 'r2n2' nor an existing file")
-        named = split if split == "r2n2" else file_hash(Path(split).expanduser())
-        return {"split": named, "categories": list(self.config.categories)}
-
     def stamp(self) -> str:
         """Modification times of the category folders: they change when shapes come or go."""
-        folders = [self.root / tree / synset for tree in (RENDERINGS, VOXELS) for synset in R2N2_CATEGORIES]
-        times = [f"{f.parent.name}/{f.name}:{f.stat().st_mtime_ns}" for f in folders if f.is_dir()]
-        return f"{zlib.crc32(' '.join(times).encode()):08x}" if times else ""
+        trees = (self.root / RENDERINGS, self.root / VOXELS)
+        return change_mark(tree / synset for tree in trees for synset in R2N2_CATEGORIES)
 
-    def _by_rule(self, synsets: list[str]) -> dict[str, str]:
-        trees = {tree: {s: self._models(tree, s) for s in synsets} for tree in (RENDERINGS, VOXELS)}
+    def by_rule(self, synsets: Sequence[str]) -> dict[str, str]:
+        trees = {tree: {s: models(self.root / tree, s) for s in synsets} for tree in (RENDERINGS, VOXELS)}
         split = sorted_rule({s: [f"{s}/{m}" for m in trees[VOXELS][s]] for s in synsets})
         for synset in synsets:
             # without voxels a shape is no part of the rule; it gets the split of its neighbour to be named
@@ -159,17 +117,9 @@ class R2N2(DataSource):
             for model in trees[RENDERINGS][synset] - trees[VOXELS][synset]:
                 split[f"{synset}/{model}"] = "train" if f"{synset}/{model}" < first else "test"
         if not split:
-            there = sorted(p.name for p in (self.root / VOXELS).iterdir() if p.is_dir())
-            names = [R2N2_CATEGORIES.get(s, s) for s in there]
-            raise DataError(
-                f"{self.root / VOXELS}: no shapes of {', '.join(self.config.categories)}; "
-                f"there is {', '.join(names) or 'nothing'}"
-            )
+            there = [p.name for p in (self.root / VOXELS).iterdir() if p.is_dir()]
+            raise self.none_of_them(self.root / VOXELS, there)
         return split
-
-    def _models(self, tree: str, synset: str) -> set[str]:
-        folder = self.root / tree / synset
-        return {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
 
     def _check_root(self) -> None:
         missing = [tree for tree in (RENDERINGS, VOXELS) if not (self.root / tree).is_dir()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from . import SPLITS, DataError
 
 TRAIN_SHARE = 0.8
 VAL_SHARE = 0.1
+
+_COLUMNS = ("synsetId", "modelId", "split")
 
 
 def sorted_rule(ids: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -42,10 +46,11 @@ def sorted_rule(ids: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def read_split_file(path: Path, *, may_lack: Sequence[str] = ()) -> dict[str, str]:
-    """Split of each '<taxonomy_id>/<model id>' of a JSON list in Pix2Vox's form.
+    """Split of each '<synset>/<model id>' of a list: SHREC's csv by its suffix, else JSON as Pix2Vox has it.
 
-    The form: a list with one object per category, with `taxonomy_id` and lists of model ids under
-    `train`, `val` and `test`; other keys are ignored.
+    The JSON: a list with one object per category, with `taxonomy_id` and lists of model ids under `train`,
+    `val` and `test`. The csv: one line per model, with columns `synsetId`, `modelId` and `split`; leading
+    zeros of the synset, which the published file has lost, are put back. What else they hold is ignored.
 
     Args:
         path: the file.
@@ -54,6 +59,8 @@ def read_split_file(path: Path, *, may_lack: Sequence[str] = ()) -> dict[str, st
     Raises:
         DataError: the file is missing or has another form, or puts one shape into two splits.
     """
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path)
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
@@ -71,6 +78,30 @@ def read_split_file(path: Path, *, may_lack: Sequence[str] = ()) -> dict[str, st
                 shape = f"{category['taxonomy_id']}/{model}"
                 if split.setdefault(shape, name) != name:
                     raise DataError(f"split file {path}: {shape} is in '{split[shape]}' and in '{name}'")
+    return split
+
+
+def _read_csv(path: Path) -> dict[str, str]:
+    split: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            if lacks := [c for c in _COLUMNS if c not in (rows.fieldnames or ())]:
+                raise DataError(f"split file {path}: no column '{lacks[0]}'; it needs {', '.join(_COLUMNS)}")
+            for row in rows:
+                synset, model, name = (str(row[column]).strip() for column in _COLUMNS)
+                shape = f"{synset.zfill(8)}/{model}"
+                if not re.fullmatch(r"\d{8}", synset.zfill(8)) or not _plain(model) or name not in SPLITS:
+                    raise DataError(
+                        f"split file {path}: line {rows.line_num} says '{synset}', '{model}', '{name}'; "
+                        f"expected a synset of up to 8 digits, a model id, and one of {', '.join(SPLITS)}"
+                    )
+                if split.setdefault(shape, name) != name:
+                    raise DataError(f"split file {path}: {shape} is in '{split[shape]}' and in '{name}'")
+    except OSError as error:
+        raise DataError(f"split file {path}: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"split file {path}: no csv: {error}") from error
     return split
 
 
@@ -97,5 +128,6 @@ def _models(path: Path, position: int, category: Any, name: str) -> list[str]:
 
 
 def _plain(model: Any) -> bool:
-    # ids become folder names: nothing that leaves the data root
-    return isinstance(model, str) and bool(model) and not set(model) & set("/\\") and model not in (".", "..")
+    # ids become folder names: nothing that leaves the data root, nothing that no folder can be called
+    plain = isinstance(model, str) and model.isprintable() and not set(model) & set("/\\")
+    return plain and model not in ("", ".", "..")

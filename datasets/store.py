@@ -2,7 +2,7 @@
 
     <dataset>-<key>/
         manifest.json      what it holds, how it was made, what was skipped and why, hashes
-        items.json         ids, categories, splits, shapes and rows, column by column
+        items.json         ids, categories, splits, shapes, rows and notes, column by column
         skipped.csv        what is not here, and why
         digests.npy        (N, arrays, 16) uint8: BLAKE2b of every row, in the order of items.json
         images.npy         (N, V, 4, H, W) uint8 RGBA, straight alpha, optional
@@ -51,6 +51,7 @@ class Store:
         path: folder of the store.
         manifest: the content of manifest.json.
         ids, categories, shapes: of every stored item, in a fixed order; items with one shape show the same.
+        notes: how each item's solid was found, or nothing; the manifest counts them.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], items: dict[str, list[Any]]) -> None:
@@ -59,6 +60,7 @@ class Store:
         self.ids: tuple[str, ...] = tuple(items["id"])
         self.categories: tuple[str, ...] = tuple(items["category"])
         self.shapes: tuple[str, ...] = tuple(map(str, items["shape"]))
+        self.notes: tuple[str, ...] = tuple(items["note"])
         self._splits = np.array(items["split"])
         self._rows = np.array(items["row"], dtype=np.int64)
         self._arrays: dict[str, np.ndarray] = {

@@ -12,14 +12,13 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import trimesh
 
-from zoo.geometry.mesh import Mesh
+from zoo.geometry.mesh import ColoredMesh, Mesh
 
 from .. import BadItem
 from ._files import read_limited
@@ -41,20 +40,6 @@ GRAY = 0.7
 
 _MAX_COORDINATE = 1e30
 """Areas of larger triangles overflow."""
-
-
-@dataclass(frozen=True)
-class ColoredMesh:
-    """A mesh and how it is painted.
-
-    Attributes:
-        mesh: triangles of positive area, y up, otherwise in the coordinates of the file.
-        colors: RGB (F, 3) in [0, 1] of each face, as `zoo.geometry.render.render` takes them; None where the
-            file says nothing about colour, or nobody asked.
-    """
-
-    mesh: Mesh
-    colors: np.ndarray | None
 
 
 def read_mesh(
@@ -79,6 +64,10 @@ def read_mesh(
         up: the axis of the file that points up; with 'z' the shape is turned about x.
         colors: False skips materials and textures, which saves a third of the time of a textured OBJ.
 
+    Returns:
+        Triangles of positive area, y up, otherwise in the coordinates of the file; without colours where the
+        file says nothing about them, or nobody asked.
+
     Raises:
         BadItem: the file is missing, of no known format, broken, too large, holds no triangle, NaN or faces
             that name vertices which do not exist; names the file and the reason.
@@ -87,7 +76,7 @@ def read_mesh(
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
         raise BadItem(f"{path}: '{path.suffix}' is no known kind of mesh; known are {', '.join(FORMATS)}")
-    data = read_limited(path, max_bytes, f"the {max_bytes:,} that a mesh may have")
+    data = read_limited(path, max_bytes)
     try:
         with _quiet():
             stream = _checked(kind, data, max_bytes, max_faces)
@@ -157,13 +146,13 @@ def _has_area(mesh: Mesh) -> np.ndarray:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No warning and no log line gets out; numpy's warning of text that is no number becomes an error."""
-    log = logging.getLogger("trimesh")
-    disabled = log.disabled
-    log.disabled = True
+    log = logging.getLogger("trimesh")  # above the loggers of its modules
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", DeprecationWarning)
             yield
     finally:
-        log.disabled = disabled
+        log.setLevel(level)

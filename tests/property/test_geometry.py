@@ -11,7 +11,7 @@ from zoo.geometry.render import render
 from zoo.geometry.resample import max_pool, resample
 from zoo.geometry.sample import sample_surface
 from zoo.geometry.surface import marching_cubes
-from zoo.geometry.voxelize import SolidStatus, solid, surface_cells
+from zoo.geometry.voxelize import FLAT, SolidStatus, solid, surface_cells
 
 several = settings(deadline=None, max_examples=60)  # the first example of each may have to compile
 
@@ -34,6 +34,11 @@ def mesh_of(corners: np.ndarray) -> Mesh:
 def volume_of(mesh: Mesh) -> float:
     a, b, c = np.moveaxis(mesh.triangles, 1, 0)
     return float((a * np.cross(b, c)).sum() / 6)
+
+
+def area_of(mesh: Mesh) -> float:
+    a, b, c = np.moveaxis(mesh.triangles, 1, 0)
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
 
 @several
@@ -80,6 +85,8 @@ def test_resampling_stays_in_range_and_commutes_with_the_axes(volume, resolution
 @given(soups, st.integers(1, 24))
 def test_any_soup_of_triangles_has_cells(corners, resolution):
     mesh = mesh_of(corners)
+    if area_of(mesh) < 2 * FLAT:  # may be rejected: test_voxelize.py has the cases
+        return
     cells, status = solid(mesh, resolution)
     assert cells.any() and cells.shape == (resolution,) * 3
     if status is SolidStatus.SHELL:
@@ -104,8 +111,7 @@ def test_solids_turn_with_their_axes(grid, seed):
 @given(soups, st.integers(2, 24), st.integers(0, 2**32 - 1))
 def test_samples_lie_on_the_surface_and_in_its_cells(corners, resolution, seed):
     mesh = mesh_of(corners)
-    a, b, c = np.moveaxis(mesh.triangles, 1, 0)
-    if not np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() > 1e-6:
+    if not area_of(mesh) > 5e-7:
         return
     points = sample_surface(mesh, 50, np.random.default_rng(seed))
     low, high = mesh.bounds

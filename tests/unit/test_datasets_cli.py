@@ -60,6 +60,7 @@ def test_prepare_then_info_verify_and_show(capsys, tmp_path):
     captured = capsys.readouterr()
     assert "fake: 10 items, 1 skipped (reasons in skipped.csv)" in captured.err
     assert "skipped: shape03: /data/shape.png: corrupt image" in captured.out
+    assert "solids: 3 closed, 1 repaired\n" in captured.out
     store = prepared(tmp_path)
     assert f"fingerprint: {store.fingerprint}" in captured.out
     assert store.split("train").image_size == (40, 30)

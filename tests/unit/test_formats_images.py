@@ -142,8 +142,7 @@ def test_orientation_that_stands_for_nothing_leaves_the_picture(tmp_path):
 
 
 def test_the_array_is_the_callers_own(tmp_path):
-    read = read_rgba(saved(tmp_path, Image.new("RGBA", (2, 2), (1, 2, 3, 4))))
-    read[:] = 0
+    assert read_rgba(saved(tmp_path, Image.new("RGBA", (2, 2)))).flags.writeable
 
 
 def test_alpha_may_be_required(tmp_path):

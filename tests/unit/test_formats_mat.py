@@ -177,7 +177,7 @@ def test_complex_numbers_are_refused(tmp_path):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(BadItem, match=r"absent\.mat: No such file"):
         read_voxel_mat(tmp_path / "absent.mat")
-    with pytest.raises(BadItem, match="Is a directory"):
+    with pytest.raises(BadItem, match="not a regular file"):
         read_voxel_mat(tmp_path)
 
 
@@ -219,7 +219,7 @@ def test_a_file_far_too_long_is_not_read(tmp_path):
     path = tmp_path / "voxel.mat"
     with path.open("wb") as file:
         file.truncate(1_000_000)
-    with pytest.raises(BadItem, match="1,000,000 bytes, more than a grid of 512 cells can need"):
+    with pytest.raises(BadItem, match="1,000,000 bytes, the limit is 69,632"):
         read_voxel_mat(path, max_cells=512)
 
 
@@ -238,16 +238,16 @@ def test_flipped_bytes_are_a_grid_or_a_bad_item(folder, data):
     broken = bytearray(mat(GOOD))
     for place in data.draw(st.lists(st.integers(0, len(broken) - 1), min_size=1, max_size=5)):
         broken[place] = data.draw(st.integers(0, 255))
-    check(folder, bytes(broken))
+    check_reading(folder, bytes(broken))
 
 
 @settings(deadline=None, max_examples=200)
 @given(noise=st.binary(max_size=200), head=st.sampled_from([b"", mat(), mat(GOOD)[:152]]))
 def test_noise_is_a_grid_or_a_bad_item(folder, noise, head):
-    check(folder, head + noise)
+    check_reading(folder, head + noise)
 
 
-def check(folder: Path, data: bytes) -> None:
+def check_reading(folder: Path, data: bytes) -> None:
     path = folder / "noise.mat"
     path.write_bytes(data)
     try:

@@ -56,6 +56,7 @@ def check_content(store: Store) -> None:
                 np.testing.assert_array_equal(split.voxels([index], resolution)[0], grid)
             np.testing.assert_array_equal(split.cameras([index], [views])[0], sample.cameras)
             np.testing.assert_array_equal(split.points([index])[0], sample.points)
+            assert store.notes[store.ids.index(shape_id)] == sample.note
 
 
 def built(log: Path) -> list[str]:
@@ -97,6 +98,7 @@ def test_store_holds_what_the_source_makes(tmp_path):
     assert store.manifest["counts"]["train"] == {"total": 6, "bar": 3, "box": 3}
     assert store.manifest["options"]["resolutions"] == [8, 16]
     assert store.skipped == []
+    assert store.manifest["notes"] == {"closed": 3, "repaired": 1}
     assert store.verify() == []
     check_content(store)
     assert [p.name for p in tmp_path.iterdir() if not p.name.startswith(".")] == [store.path.name]
@@ -337,7 +339,7 @@ def test_killed_run_leaves_no_store_and_is_taken_up(tmp_path):
     # one finished row is damaged by the crash, and the journal's last line is torn
     row = next(line["row"] for line in lines if line.get("item") == finished[0])
     with (partial / "cameras.npy").open("r+b") as file:
-        file.seek(256 + row * 3 * 5 * 4)
+        file.seek(256 + row * 3 * 7 * 4)
         file.write(b"\xff\xff")
     with (partial / "journal.jsonl").open("a") as file:
         file.write('{"item": 29, "ro')

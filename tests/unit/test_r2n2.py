@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from datasets import DataError, PrepareOptions
+from datasets._shapenet13 import KNOWN_BAD
 from datasets.formats.binvox import write_binvox
 from datasets.prepare import open_dataset
-from datasets.r2n2 import KNOWN_BAD, R2N2, R2N2Config
+from datasets.r2n2 import R2N2, R2N2Config
 from datasets.splits import sorted_rule
 from zoo.config import ConfigError
 from zoo.geometry.camera import Camera
@@ -142,6 +143,13 @@ def test_fewer_views_are_the_first_ones(root):
     assert sample.images.shape == (3, 137, 137, 4)
     assert sample.cameras.shape == (3, 7)
     np.testing.assert_array_equal(sample.images[2], image_of("a", 2))
+
+
+def test_no_views_at_all(root):
+    src = source(root)
+    sample = src.build(src.items()[0], PrepareOptions(views=0))
+    assert sample.images is None and sample.cameras is None
+    np.testing.assert_array_equal(sample.voxels[32], grid_of("a"))
 
 
 def test_store_of_the_tree(root):

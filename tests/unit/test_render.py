@@ -231,6 +231,25 @@ def test_both_sides_are_lit_alike():
         assert (rays * a.normals).sum(-1).max() < 0.05  # turned towards the camera
 
 
+@pytest.mark.parametrize("fronts_first", [True, False])
+def test_of_faces_in_one_place_the_one_is_seen_that_looks_at_the_camera(fronts_first):
+    # every face is drawn on both sides: red fronts, blue backs, vertices and corners in another order
+    ball = as_mesh(trimesh.creation.icosphere(subdivisions=3)).normalized()
+    count = len(ball.vertices)
+    fronts, backs = ball.faces, np.roll(ball.faces[:, ::-1], 1, axis=1) + count
+    faces = np.concatenate([fronts, backs] if fronts_first else [backs, fronts])
+    doubled = Mesh(np.concatenate([ball.vertices, ball.vertices]), faces)
+    red = (faces < count).all(1)
+    colors = np.where(red[:, None], [1.0, 0, 0], [0, 0, 1.0])
+    plain = render(ball, Camera(30, 20, 2.0), (64, 64))
+    drawn = render(doubled, Camera(30, 20, 2.0), (64, 64), face_colors=colors)
+    assert drawn.mask.sum() > 900 and not drawn.rgba[..., 1:3].any()
+    np.testing.assert_array_equal(drawn.rgba[..., 3], plain.rgba[..., 3])
+    np.testing.assert_array_equal(drawn.depth, plain.depth)
+    inside = render(doubled, Camera(30, 20, 0.1), (64, 64), face_colors=colors)
+    assert inside.mask.all() and not inside.rgba[..., :2].any()
+
+
 def test_light_follows_lambert_and_the_camera():
     corners = np.array([[0, -0.4, -0.4], [0, -0.4, 0.4], [0, 0.4, 0.4], [0, 0.4, -0.4]])
     mesh = Mesh(corners, SQUARE)

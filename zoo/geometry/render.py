@@ -16,6 +16,11 @@ from zoo.geometry.mesh import Mesh
 NEAR = 1e-2
 """Nothing closer to the camera's plane than this (in cube edges) is drawn; triangles are cut there."""
 
+FRONT = 1 + 1e-9
+"""So much nearer count the faces that look at the camera: of two faces in one place the one is seen that
+shows its front. Models drawn with every face on both sides, as most of ShapeNet's, have other colours behind.
+"""
+
 
 @no_type_check  # for run-time checkers, which refuse whole numbers where floats are announced
 @dataclass(frozen=True)
@@ -123,7 +128,10 @@ def render(
 @njit(cache=True)
 @no_type_check
 def _rasterize(vertices, faces, focal, cx, cy, inverse_depth, owner):
-    """Fill the sample grid with 1/depth and number of the nearest face; 0 and -1 stay where there is none."""
+    """Fill the sample grid with 1/depth and mark of the nearest face; 0 and -1 stay where there is none.
+
+    The mark of face f is 2 f + 1 when it shows its front, else 2 f.
+    """
     corners = np.empty_like(vertices)
     for i in range(vertices.shape[0]):
         if vertices[i, 2] >= NEAR:
@@ -177,9 +185,11 @@ def _fill(p, q, r, face, inverse_depth, owner):
     area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
     if area == 0 or top > bottom or np.ceil(left) > np.floor(right):
         return
-    if area < 0:
+    mark, nearer = 2 * face, 1.0
+    if area < 0:  # counter-clockwise, because rows go down
         x1, y1, i1, x2, y2, i2 = x2, y2, i2, x1, y1, i1
         area = -area
+        mark, nearer = 2 * face + 1, FRONT
     # 1/depth is linear in the image
     gx = ((i1 - i0) * (y2 - y0) - (i2 - i0) * (y1 - y0)) / area
     gy = ((i2 - i0) * (x1 - x0) - (i1 - i0) * (x2 - x0)) / area
@@ -212,9 +222,10 @@ def _fill(p, q, r, face, inverse_depth, owner):
         row = i0 + gy * (j - y0) - gx * x0
         for i in range(int(np.ceil(low)), int(np.floor(high)) + 1):
             inverse = min(max(row + gx * i, lowest), highest)
-            if inverse > inverse_depth[j, i]:
+            held = inverse_depth[j, i] * (FRONT if owner[j, i] & 1 else 1.0)
+            if inverse * nearer > held:
                 inverse_depth[j, i] = inverse
-                owner[j, i] = face
+                owner[j, i] = mark
 
 
 @njit(cache=True)
@@ -233,9 +244,9 @@ def _shade(
             red, green, blue = 0.0, 0.0, 0.0
             for j in range(row * supersample, (row + 1) * supersample):
                 for i in range(column * supersample, (column + 1) * supersample):
-                    face = owner[j, i]
-                    if face < 0:
+                    if owner[j, i] < 0:
                         continue
+                    face = owner[j, i] // 2
                     covered += 1
                     n[0], n[1], n[2] = face_normals[face, 0], face_normals[face, 1], face_normals[face, 2]
                     if smooth:

@@ -1,0 +1,156 @@
+"""What the data sets of 3D-R2N2's benchmark share: 13 ShapeNet categories, their splits, grids of 32^3."""
+
+from __future__ import annotations
+
+import zlib
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from zoo.registry import EntryConfig
+
+from . import BadItem, DataError, DataSource, Item, PrepareOptions
+from .categories import R2N2_CATEGORIES, chosen_categories
+from .formats.binvox import read_binvox
+from .splits import file_hash, read_split_file
+
+VOXELS = "ShapeNetVox32"
+"""Folder of the grids: <synset>/<id>/model.binvox."""
+RESOLUTION = 32
+KNOWN_BAD = {
+    "04090263/4a32519f44dc84aabafe26e2eb69ebf4": "known bad item: its mesh is empty",
+    "02958343/f9c1d7748c15499c6f2bd1c4e9adb41": "known bad item: its rendering is missing from the archive",
+}
+"""Items that are wrong in the published archives; the same for everybody, and for pictures of our own too, so
+that data sets of the benchmark have the same shapes."""
+
+
+class ShapeNet13Config(EntryConfig):
+    """Which part of the benchmark, and how it is divided."""
+
+    split: str = "r2n2"
+    """'r2n2': 3D-R2N2's rule on the sorted ids (see `datasets.splits.sorted_rule`); or the path of a JSON
+    list in Pix2Vox's form, whose shapes then make the data set."""
+    categories: tuple[str, ...] = Field(tuple(R2N2_CATEGORIES.values()), min_length=1)
+    """Names or synset ids, as a list or separated by commas; all 13 by default."""
+
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return chosen_categories(value, R2N2_CATEGORIES)
+
+
+class ShapeNet13(DataSource):
+    """A data set with shapes of the benchmark, named '<synset>/<model>'.
+
+    Attributes:
+        known: its categories, synset id to name.
+        rules: what `split` may be besides a path.
+    """
+
+    known: ClassVar[Mapping[str, str]] = R2N2_CATEGORIES
+    rules: ClassVar[tuple[str, ...]] = ("r2n2",)
+    config: ShapeNet13Config
+    root: Path
+
+    @property
+    def synsets(self) -> list[str]:
+        """Of the chosen categories."""
+        return [synset for synset, name in self.known.items() if name in self.config.categories]
+
+    def list_file(self) -> Path | None:
+        """The list that the split is read from; None where it is 3D-R2N2's rule.
+
+        Raises:
+            DataError: there is no such file.
+        """
+        if self.config.split == "r2n2":
+            return None
+        path = Path(self.config.split).expanduser()
+        if not path.is_file():
+            known = " nor ".join(f"'{rule}'" for rule in self.rules)
+            raise DataError(f"split '{self.config.split}' is neither {known} nor an existing file")
+        return path
+
+    @abstractmethod
+    def by_rule(self, synsets: Sequence[str]) -> dict[str, str]:
+        """Split of each shape that is there, by 3D-R2N2's rule.
+
+        Raises:
+            DataError: the root is missing or holds nothing of `synsets`.
+        """
+
+    def items(self) -> Sequence[Item]:
+        """Shapes of the chosen categories, sorted by id '<synset>/<model>'.
+
+        With the rule 'r2n2' these are all that are there. With a list file they are the listed ones,
+        whether they are there or not.
+        """
+        synsets = self.synsets
+        if file := self.list_file():
+            listed = read_split_file(file)
+            split = {i: name for i, name in listed.items() if i.partition("/")[0] in synsets}
+            if not split:
+                raise DataError(f"split file {file}: lists none of {', '.join(self.config.categories)}")
+        else:
+            split = self.by_rule(synsets)
+        return [
+            Item(i, self.known[synset], split[i], shape=model)
+            for i in sorted(split)
+            for synset, _, model in [i.partition("/")]
+        ]
+
+    def identity(self) -> dict[str, Any]:
+        """The split file enters by its content."""
+        file = self.list_file()
+        return super().identity() | ({"split": file_hash(file)} if file else {})
+
+    def none_of_them(self, where: Path, synsets: Sequence[str]) -> DataError:
+        """What to raise when nothing of the chosen categories is there; `synsets` are there."""
+        there = [self.known.get(s, s) for s in sorted(synsets)]
+        return DataError(
+            f"{where}: no shapes of {', '.join(self.config.categories)}; "
+            f"there is {', '.join(there) or 'nothing'}"
+        )
+
+
+def check_resolutions(options: PrepareOptions) -> None:
+    """Refuse what grids of 32^3 cannot be pooled to.
+
+    Raises:
+        DataError: one of the resolutions is finer, or no divisor.
+    """
+    for resolution in options.resolutions:
+        if resolution > RESOLUTION or RESOLUTION % resolution:
+            raise DataError(
+                f"'{VOXELS}' holds grids of {RESOLUTION}^3 and cannot give {resolution}^3; ask for "
+                f"32, 16, 8 or 4, or use a data set with meshes, such as 'procedural'"
+            )
+
+
+def read_grid(file: Path) -> tuple[np.ndarray, float]:
+    """One model.binvox: its grid (32, 32, 32) bool and its width in the units of the renders.
+
+    Raises:
+        BadItem: the file is missing, damaged, or of another size.
+    """
+    grid = read_binvox(file, max_cells=RESOLUTION**3)
+    if grid.voxels.shape != (RESOLUTION,) * 3:
+        raise BadItem(f"{file}: expected a grid of {RESOLUTION}^3, got {grid.voxels.shape}")
+    return grid.voxels, grid.scale
+
+
+def models(tree: Path, synset: str) -> set[str]:
+    """Names of the folders in <tree>/<synset>; none when it is not there."""
+    folder = tree / synset
+    return {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+
+
+def change_mark(paths: Iterable[Path]) -> str:
+    """A mark of the modification times of those files and folders that exist; empty when none does."""
+    times = [f"{p.parent.name}/{p.name}:{p.stat().st_mtime_ns}" for p in paths if p.exists()]
+    return f"{zlib.crc32(' '.join(times).encode()):08x}" if times else ""
