@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from zoo.geometry.resample import bounding_cells
+
 from . import BadItem
 from .formats.binvox import Binvox
 
@@ -36,15 +38,14 @@ def placed(grid: Binvox, bounds: np.ndarray, name: str) -> np.ndarray:
     if not abs(grid.scale - longest) * size <= longest / 2:
         raise BadItem(f"{name}: is {grid.scale:g} wide, the longest edge of its mesh {longest:g}")
     target = size * ((np.array(grid.translate) - (low + high) / 2) / longest + 0.5)
-    inside = [np.flatnonzero(grid.voxels.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if not len(inside[0]):
+    if not grid.voxels.any():
         raise BadItem(f"{name}: no occupied cell")
-    first, last = np.array([[line[0], line[-1]] for line in inside]).T
-    shift = np.clip(np.rint(target).astype(int), -first, size - 1 - last)
+    first, behind = bounding_cells(grid.voxels)
+    shift = np.clip(np.rint(target).astype(int), -first, size - behind)
     if (off := np.abs(shift - target).max()) > REACH:
         raise BadItem(f"{name}: lies {off:.1f} cells away from its mesh")
     moved = np.zeros_like(grid.voxels)
-    here = tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))
-    there = tuple(slice(a, b + 1) for a, b in zip(first + shift, last + shift, strict=True))
+    here = tuple(slice(a, b) for a, b in zip(first, behind, strict=True))
+    there = tuple(slice(a, b) for a, b in zip(first + shift, behind + shift, strict=True))
     moved[there] = grid.voxels[here]
     return moved

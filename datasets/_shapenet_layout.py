@@ -4,8 +4,8 @@
     v2    <root>/<synset>/<model>/models/model_normalized.{obj,mtl,json,solid.binvox,surface.binvox}
           <root>/<synset>/<model>/images/, screenshots/<model>-<number>.png
 
-Frame. Both have y up. The front of v1 is +x, as ours; that of v2 is -z, so that our (x, y, z) are its
-(-z, y, x). Some models of v1 are mirrored (shapenet.org/annotations); nothing in the files says which.
+Frame. Both have y up. The front of v1 is +x, as ours; that of v2 is -z. Some models of v1 are mirrored
+(shapenet.org/annotations); nothing in the files says which.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from zoo.geometry.mesh import Mesh
-
+from ._axes import Axes
 from .categories import SHAPENET_CATEGORIES
 
 
@@ -27,39 +24,29 @@ class Layout:
 
     Attributes:
         mark: what only a model of this version has.
-        mesh: the mesh, in the frame of the version.
+        mesh: the mesh.
+        axes: which way its meshes and grids look.
         solid, surface: 128^3 grids in the frame of the mesh; empty where the version has none.
         screenshots: folder of the data set's own pictures; empty where the version has none.
-        axes, signs: our axis i is axis `axes[i]` of the version, times `signs[i]`.
     """
 
     mark: str
     mesh: str
+    axes: Axes
     solid: str = ""
     surface: str = ""
     screenshots: str = ""
-    axes: tuple[int, int, int] = (0, 1, 2)
-    signs: tuple[int, int, int] = (1, 1, 1)
-
-    def turned_mesh(self, mesh: Mesh) -> Mesh:
-        """A mesh of this version in our axes."""
-        return Mesh(mesh.vertices[:, self.axes] * self.signs, mesh.faces)
-
-    def turned_grid(self, grid: np.ndarray) -> np.ndarray:
-        """A grid (R, R, R) of this version in our axes."""
-        return np.flip(grid.transpose(self.axes), [i for i, sign in enumerate(self.signs) if sign < 0])
 
 
 LAYOUTS: dict[int, Layout] = {
-    1: Layout(mark="model.obj", mesh="model.obj"),
+    1: Layout(mark="model.obj", mesh="model.obj", axes=Axes()),
     2: Layout(
         mark="models",
         mesh="models/model_normalized.obj",
+        axes=Axes(front="-z"),
         solid="models/model_normalized.solid.binvox",
         surface="models/model_normalized.surface.binvox",
         screenshots="screenshots",
-        axes=(2, 1, 0),
-        signs=(-1, 1, 1),
     ),
 }
 """By version."""

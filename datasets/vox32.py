@@ -19,16 +19,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
-from zoo.geometry.mesh import ColoredMesh
-from zoo.geometry.surface import marching_cubes, smooth_surface
 from zoo.seeding import derive
 
 from . import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
-from ._draw import Draw
-from ._from_mesh import coarser, sample_of
+from ._from_mesh import sample_of_grid
 from ._shapenet13 import (
     KNOWN_BAD,
     VOXELS,
@@ -124,14 +120,8 @@ class Vox32(ShapeNet13):
             grid, name = read_grid(file)[0], str(file)
         if not grid.any():
             raise BadItem(f"{name}: no occupied cell")
-        voxels = coarser(grid, options)
-        if not options.views:
-            return Sample(None, voxels)
-        mesh = smooth_surface(grid) if self.config.smoothing else marching_cubes(grid, 0.5)
         keys = (self.config.seed, PACKED, item.id)
-        colors = np.tile(muted_color(*keys), (len(mesh.faces), 1))
-        shape = ColoredMesh(mesh, colors)
-        return sample_of(shape, voxels, options, *keys, smooth=self.config.smoothing, points=False)
+        return sample_of_grid(grid, options, *keys, smoothing=self.config.smoothing)
 
     def resolve_options(self, options: PrepareOptions) -> PrepareOptions:
         """Grids of 32^3 or coarser, no points; leaks are dropped when nothing else is asked for.
@@ -175,10 +165,3 @@ def find(root: Path) -> PackedGrids | Path | None:
         if any(next((folder / synset).glob("*/model.binvox"), None) for synset in R2N2_CATEGORIES):
             return folder
     return None
-
-
-def muted_color(*keys: str | int) -> np.ndarray:
-    """A grey with a slight tint (3,) in [0, 1]: shapes differ, but no colour is worth learning."""
-    draw = Draw("colour", *keys)
-    grey = draw.between(0.4, 0.85)
-    return np.array([grey * draw.between(0.9, 1.1) for _ in range(3)])

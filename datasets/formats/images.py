@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .. import BadItem
 
@@ -94,8 +94,27 @@ def read_mask(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.
     return values > 0 if two else values >= 128
 
 
+def has_alpha(path: str | os.PathLike[str]) -> bool:
+    """Whether a picture may have transparent pixels, by its header; False where it has none or is broken."""
+    try:
+        with _guarded(str(path)), Image.open(path, formats=FORMATS) as image:
+            return image.has_transparency_data
+    except BadItem:
+        return False
+
+
+def fitted(rgba: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture (H, W, 4) uint8 scaled to fit into (height, width), in the middle, padded with transparency.
+
+    Colours are weighted by alpha, so that what hides under transparent pixels never bleeds in.
+    """
+    image, (height, width) = Image.fromarray(rgba), size
+    padded = ImageOps.pad(image, (width, height), Image.Resampling.BILINEAR, color=(0, 0, 0, 0))
+    return np.asarray(padded)
+
+
 @contextmanager
-def _guarded(name: str, max_pixels: int) -> Iterator[None]:
+def _guarded(name: str, max_pixels: int = MAX_PIXELS) -> Iterator[None]:
     """Every error inside becomes `BadItem`, and no warning gets out."""
     try:
         with warnings.catch_warnings():

@@ -196,9 +196,7 @@ def test_both_versions_of_one_model_give_one_sample(tmp_path):
 
 @pytest.mark.parametrize("version", LAYOUTS)
 def test_axes_turn_and_do_not_mirror(version):
-    layout = LAYOUTS[version]
-    turn = np.zeros((3, 3))
-    turn[range(3), layout.axes] = layout.signs
+    turn = LAYOUTS[version].axes.matrix()
     assert np.linalg.det(turn) == 1
     assert turn @ [0, 1, 0] == pytest.approx([0, 1, 0])
     assert turn @ ([1, 0, 0] if version == 1 else [0, 0, -1]) == pytest.approx([1, 0, 0])
@@ -549,6 +547,8 @@ def test_a_store_of_everything(root2):
     assert split.provides == ShapeNet.provides
     assert split.image_size == (24, 32)
     assert store.manifest["config"]["version"] == 2
+    assert store.manifest["notes"] == {"closed": 5}
+    assert opened(root2, voxels="binvox").manifest["notes"] == {}
 
 
 # Screenshots

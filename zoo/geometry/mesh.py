@@ -41,7 +41,7 @@ class Mesh:
     @property
     def triangles(self) -> np.ndarray:
         """Corner coordinates (F, 3, 3)."""
-        return self.vertices[self.faces]
+        return np.take(self.vertices, self.faces, axis=0)
 
     @property
     def bounds(self) -> np.ndarray:

@@ -72,9 +72,10 @@ def solid(mesh: Mesh, resolution: int) -> tuple[np.ndarray, SolidStatus]:
         ValueError: the mesh is rejected, and why: no face, no area, nothing in the unit cube, coordinates
             beyond `FAR`; or `resolution` is below 1.
     """
-    surface = surface_cells(mesh, resolution)
+    triangles = _checked(mesh, resolution)
+    surface = _surface(triangles, resolution)
     enough = SHELL_RATIO * surface.sum()
-    triangles, found, closed = _axis_votes(mesh, resolution, enough)
+    triangles, found, closed = _axis_votes(mesh, triangles, resolution, enough)
     lines = AXES
     unanimous = ((found == 0) | (found == 2 * len(AXES))).all()
     if not unanimous:
@@ -102,7 +103,10 @@ def surface_cells(mesh: Mesh, resolution: int) -> np.ndarray:
     Raises:
         ValueError: no face, coordinates beyond `FAR`, or `resolution` is below 1.
     """
-    triangles = _checked(mesh, resolution)
+    return _surface(_checked(mesh, resolution), resolution)
+
+
+def _surface(triangles: np.ndarray, resolution: int) -> np.ndarray:
     cells = np.zeros((resolution,) * 3, dtype=np.bool_)
     _mark_surface(triangles * (resolution * SHRINK), 1e-3 * np.array(OFFSET), cells)
     return cells
@@ -123,9 +127,11 @@ def _checked(mesh: Mesh, resolution: int) -> np.ndarray:
     return triangles
 
 
-def _axis_votes(mesh: Mesh, resolution: int, enough: float) -> tuple[np.ndarray, np.ndarray, bool]:
+def _axis_votes(
+    mesh: Mesh, triangles: np.ndarray, resolution: int, enough: float
+) -> tuple[np.ndarray, np.ndarray, bool]:
     """The triangles that vote, their votes along the axes, and whether they close the mesh."""
-    triangles, names = mesh.triangles, vertex_names(mesh.vertices)
+    names = vertex_names(mesh.vertices)
     found, closed = votes(triangles, resolution, AXES), is_closed(names, mesh.faces)
     kept = distinct_faces(names, mesh.faces)
     if len(kept) < len(triangles):
@@ -144,12 +150,11 @@ def _inside(found: np.ndarray, lines: Lines) -> np.ndarray:
 
 def _bounds(surface: np.ndarray, occupancy: np.ndarray) -> bool:
     """Whether the solid explains the surface: sheets have no solid behind them, or only here and there."""
-    cells = np.argwhere(surface).T + 1
-    padded = np.pad(occupancy, 1)
-    beside = padded[tuple(cells)]
-    for axis in range(3):
-        for step in (-1, 1):
-            beside |= padded[tuple(cells + step * np.eye(3, dtype=int)[axis][:, None])]
+    width = len(surface) + 2
+    cells, padded = np.flatnonzero(np.pad(surface, 1)), np.pad(occupancy, 1).ravel()
+    beside = padded[cells]
+    for step in (1, width, width * width):
+        beside |= padded[cells + step] | padded[cells - step]
     return bool(beside.sum() >= BOUNDING * beside.size)
 
 
