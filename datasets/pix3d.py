@@ -29,7 +29,6 @@ release's form by shapes written in it (tests/unit). The release itself was not 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -48,6 +47,7 @@ from ._from_mesh import coarser, surface_points
 from ._photo import cut_out, look_at_box
 from ._pix3d_index import Photo
 from ._pix3d_splits import INDEX, RULES, Chosen, choose, index_files, read_list
+from ._shapenet13 import change_mark
 from .formats.binvox import read_binvox
 from .formats.images import read_mask, read_rgba
 from .formats.mat import read_voxel_mat
@@ -194,9 +194,8 @@ class Pix3D(DataSource):
 
     def stamp(self) -> str:
         """Modification times of index files and folders: they change when photographs come or go."""
-        found = [*self.root.glob("pix3d*.json"), *(f for f in self.root.glob("*/*") if f.is_dir())]
-        times = sorted(f"{f.relative_to(self.root)}:{f.stat().st_mtime_ns}" for f in found)
-        return f"{zlib.crc32(' '.join(times).encode()):08x}" if times else ""
+        folders = (path for path in self.root.glob("*/*") if path.is_dir())
+        return change_mark(sorted([*index_files(self.root), *folders]))
 
     @cached_property
     def _chosen(self) -> Chosen:
