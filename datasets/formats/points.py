@@ -19,10 +19,11 @@ import numpy as np
 from .. import BadItem
 from ._files import read_limited
 from ._mesh_checks import ply_header
+from ._quiet import silenced
 
 MAX_POINTS = 4_000_000
-"""Default limit on the points of one file. Reading holds up to four copies of them, 800 MiB with normals, and the
-text of a PLY."""
+"""Default limit on the points of one file. Reading holds up to four copies of them, 800 MiB with normals,
+and the text of a PLY."""
 
 _BYTES_PER_POINT = 2 * 3 * 8
 _MAX_REST = 1 << 20
@@ -74,8 +75,10 @@ def read_points(path: str | os.PathLike[str], max_points: int = MAX_POINTS) -> P
     text = _MAX_TEXT if kind == ".ply" else 1
     data = read_limited(path, text * max_points * _BYTES_PER_POINT + _MAX_REST)
     try:
-        points, normals = readers[kind](data, max_points)
-        return PointCloud(_finite(points, "points"), None if normals is None else _finite(normals, "normals"))
+        with silenced():
+            points, normals = readers[kind](data, max_points)
+            normals = None if normals is None else _finite(normals, "normals")
+            return PointCloud(_finite(points, "points"), normals)
     except BadItem as error:
         raise BadItem(f"{path}: {error}") from error
     except Exception as error:  # numpy and zipfile raise nearly anything on broken bytes
@@ -183,6 +186,8 @@ def _read_ply(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | No
         if lines < count:
             raise BadItem(f"truncated: {lines:,} lines for {count:,} points")
         rows = np.loadtxt(io.BytesIO(body), max_rows=count, ndmin=2, comments=None)
+        if len(rows) < count:
+            raise BadItem(f"truncated: {len(rows):,} lines with numbers for {count:,} points")
         table = dict(zip(dtype.names or (), rows.T, strict=True))
     if not {"x", "y", "z"} <= table.keys():
         raise BadItem("vertices without x, y and z")

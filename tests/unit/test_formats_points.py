@@ -162,6 +162,7 @@ NAN = np.where(CLOUD == 5, np.nan, CLOUD)
         ("a.ply", b"", "not a PLY file"),
         ("a.ply", ply("ascii", count=3), "truncated: 2 lines for 3 points"),
         ("a.ply", ply("ascii")[:-8], "broken ply"),
+        ("a.ply", ply("ascii", count=3).replace(b"7\n", b"7\n\n"), "truncated: 2 lines with numbers for 3"),
         ("a.ply", ply("ascii", count=0), "no points"),
         ("a.ply", ply("binary_little_endian", count=3), "truncated: 54 bytes for 3 points of 27"),
         ("a.ply", ply("binary_big_endian", count=10**12), "1,000,000,000,000 points, the limit is"),
