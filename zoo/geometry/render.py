@@ -10,9 +10,11 @@ from numba import njit
 
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
+from zoo.geometry.rasterize import rasterize
 
 # Kernels are marked @no_type_check: run-time shape checkers must not wrap what numba compiles.
 
+<<<<<<< HEAD
 NEAR = 1e-2
 """Nothing closer to the camera's plane than this (in cube edges) is drawn; triangles are cut there."""
 
@@ -21,6 +23,8 @@ FRONT = 1 + 1e-9
 shows its front. Models drawn with every face on both sides, as most of ShapeNet's, have other colours behind.
 """
 
+=======
+>>>>>>> geometry
 
 @no_type_check  # for run-time checkers, which refuse whole numbers where floats are announced
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def render(
         smooth: interpolate normals over faces that share vertices, instead of one normal per face.
 
     Raises:
-        ValueError: a size or `supersample` below 1, colours of the wrong shape or outside [0, 1].
+        ValueError: a size or `supersample` below 1, colours of the wrong shape or outside [0, 1], coordinates
+            that `Mesh.check_reach` refuses.
     """
     height, width = size
     if height < 1 or width < 1 or supersample < 1:
@@ -103,15 +108,22 @@ def render(
     if not length > 0:
         raise ValueError("the light needs a direction")
 
+    mesh.check_reach()
     matrix = camera.matrix()
-    vertices = mesh.vertices @ matrix[:3, :3].T + matrix[:3, 3]
+    vertices = mesh.vertices @ np.ascontiguousarray(matrix[:3, :3].T)  # a transposed view is slow here
+    vertices += matrix[:3, 3]
     inverse_depth = np.zeros((height * supersample, width * supersample))
-    owner = np.full(inverse_depth.shape, -1, dtype=np.int64)
+    owner = np.full(inverse_depth.shape, -1, dtype=np.int32)
     focal = camera.focal(size) * supersample
+<<<<<<< HEAD
     # sample (column i, row j) is the whole number (i, j)
     cx, cy = (supersample * middle - 0.5 for middle in camera.principal(size))
     _rasterize(vertices, mesh.faces, focal, cx, cy, inverse_depth, owner)
     face_normals = _face_normals(vertices, mesh.faces)
+=======
+    rasterize(vertices, mesh.faces, focal, inverse_depth, owner)
+    face_normals = _seen_normals(vertices, mesh.faces, owner)
+>>>>>>> geometry
     vertex_normals = _vertex_normals(vertices, mesh.faces) if smooth else np.zeros((0, 3))
     rgba = np.zeros((height, width, 4), dtype=np.uint8)
     depth = np.full((height, width), np.inf, dtype=np.float32)
@@ -127,6 +139,7 @@ def render(
 
 @njit(cache=True)
 @no_type_check
+<<<<<<< HEAD
 def _rasterize(vertices, faces, focal, cx, cy, inverse_depth, owner):
     """Fill the sample grid with 1/depth and mark of the nearest face; 0 and -1 stay where there is none.
 
@@ -230,6 +243,8 @@ def _fill(p, q, r, face, inverse_depth, owner):
 
 @njit(cache=True)
 @no_type_check
+=======
+>>>>>>> geometry
 def _shade(
     vertices, faces, face_normals, vertex_normals, colors, to_light, ambient, diffuse,
     focal, cx, cy, inverse_depth, owner, supersample, rgba, depth, normals,
@@ -308,14 +323,19 @@ def _dot_cross(n, p, q, r):
 
 @njit(cache=True)
 @no_type_check
-def _face_normals(vertices, faces):
-    """Unit normal (F, 3) of each face, turned towards the camera; zero where a face has no area."""
-    normals = np.zeros((faces.shape[0], 3))
-    for f in range(faces.shape[0]):
+def _seen_normals(vertices, faces, owner):
+    """Unit normal (F, 3), turned towards the camera, of each face that owns a sample; others undefined."""
+    normals = np.empty((faces.shape[0], 3))
+    known = np.zeros(faces.shape[0], dtype=np.bool_)
+    for f in owner.ravel():
+        if f < 0 or known[f]:
+            continue
+        known[f] = True
         a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
         x, y, z = _cross(a, b, c)
         length = np.sqrt(x * x + y * y + z * z)
         if length == 0:
+            normals[f] = 0
             continue
         # a plane is seen from one side only: any of its points tells which
         if x * a[0] + y * a[1] + z * a[2] > 0:
