@@ -12,14 +12,16 @@ from numba import njit
 NEAR = 1e-2
 """Nothing closer to the camera's plane than this (in cube edges) is drawn; triangles are cut there."""
 
+FRONT = 1 + 1e-9
+"""So much nearer count the faces that look at the camera: of two faces in one place the one is seen that shows
+its front. Models drawn with every face on both sides, as most of ShapeNet's are, have other colours behind."""
+
 
 @njit(cache=True)
 @no_type_check
-def rasterize(vertices, faces, focal, inverse_depth, owner):
+def rasterize(vertices, faces, focal, cx, cy, inverse_depth, owner):
     """Fill the sample grid with 1/depth and number of the nearest face; 0 and -1 stay where there is none."""
     height, width = owner.shape
-    # sample (column i, row j) is the whole number (i, j)
-    cx, cy = 0.5 * width - 0.5, 0.5 * height - 0.5
     corners = np.zeros_like(vertices)  # 1/depth stays 0 where a vertex is not in front
     for i in range(vertices.shape[0]):
         if vertices[i, 2] >= NEAR:
@@ -53,6 +55,9 @@ def rasterize(vertices, faces, focal, inverse_depth, owner):
                     count += 1
             for k in range(1, count - 1):
                 _fill(polygon, 0, k, k + 1, f, inverse_depth, owner)
+    for j in range(height):
+        for i in range(width):
+            owner[j, i] >>= 1
 
 
 @njit(cache=True)
@@ -73,7 +78,10 @@ def _missed(u0, u1, u2, n):
 @njit(cache=True)
 @no_type_check
 def _fill(corners, p, q, r, face, inverse_depth, owner):
-    """Draw the triangle of three projected corners, row by row, from its leftmost to its rightmost sample."""
+    """Draw the triangle of three projected corners, row by row, from its leftmost to its rightmost sample.
+
+    `owner` gets 2 f + 1 where face f shows its front, else 2 f.
+    """
     height, width = owner.shape
     x0, y0, i0 = corners[p, 0], corners[p, 1], corners[p, 2]
     x1, y1, i1 = corners[q, 0], corners[q, 1], corners[q, 2]
@@ -84,9 +92,11 @@ def _fill(corners, p, q, r, face, inverse_depth, owner):
     area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
     if area == 0 or top > bottom or np.ceil(left) > np.floor(right):
         return
-    if area < 0:
+    mark, nearer = 2 * face, 1.0
+    if area < 0:  # counter-clockwise, because rows go down
         x1, y1, i1, x2, y2, i2 = x2, y2, i2, x1, y1, i1
         area = -area
+        mark, nearer = 2 * face + 1, FRONT
     # 1/depth is linear in the image
     gx = ((i1 - i0) * (y2 - y0) - (i2 - i0) * (y1 - y0)) / area
     gy = ((i2 - i0) * (x1 - x0) - (i1 - i0) * (x2 - x0)) / area
@@ -119,6 +129,7 @@ def _fill(corners, p, q, r, face, inverse_depth, owner):
         row = i0 + gy * (j - y0) - gx * x0
         for i in range(int(np.ceil(low)), int(np.floor(high)) + 1):
             inverse = min(max(row + gx * i, lowest), highest)
-            if inverse > inverse_depth[j, i]:
+            held = inverse_depth[j, i] * (FRONT if owner[j, i] & 1 else 1.0)
+            if inverse * nearer > held:
                 inverse_depth[j, i] = inverse
-                owner[j, i] = face
+                owner[j, i] = mark
