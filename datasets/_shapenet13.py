@@ -1,4 +1,4 @@
-"""What data sets of ShapeNet's models share: ids, categories, splits; and 3D-R2N2's benchmark its 32^3 grids."""
+"""What data sets of ShapeNet's models share: ids, categories, splits; and the 32^3 grids of 13 categories."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ShapeNet13Config(EntryConfig):
 
 
 class ShapeNet13(DataSource):
-    """A data set with models of ShapeNet, named '<synset>/<model>'; of the 13 categories if not said otherwise.
+    """A data set with models of ShapeNet, named '<synset>/<model>'; of 13 categories if not said otherwise.
 
     Attributes:
         known: its categories, synset id to name.
