@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.speed.damage import STYLES, finer
 from benchmarks.speed.timing import interleaved
-from datasets.procedural.draw import Draw
+from datasets._draw import Draw
 from datasets.procedural.families import make
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh

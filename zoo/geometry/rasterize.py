@@ -13,8 +13,9 @@ NEAR = 1e-2
 """Nothing closer to the camera's plane than this (in cube edges) is drawn; triangles are cut there."""
 
 FRONT = 1 + 1e-9
-"""So much nearer count the faces that look at the camera: of two faces in one place the one is seen that shows
-its front. Models drawn with every face on both sides, as most of ShapeNet's are, have other colours behind."""
+"""So much nearer count the faces that look at the camera: of two faces in one place the one is seen that
+shows its front. Models drawn with every face on both sides, as most of ShapeNet's are, have other colours
+behind."""
 
 
 @njit(cache=True)
