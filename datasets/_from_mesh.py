@@ -11,6 +11,7 @@ from zoo.geometry.mesh import ColoredMesh, Mesh
 from zoo.geometry.render import render
 from zoo.geometry.resample import max_pool, resample
 from zoo.geometry.sample import sample_surface
+from zoo.geometry.surface import marching_cubes, smooth_surface
 
 from . import PrepareOptions, Sample
 from ._draw import Draw, seed_of
@@ -72,6 +73,35 @@ def sample_of(
         depth=np.stack([p.depth for p in pictures]) if options.maps else None,
         normals=np.stack([p.normals for p in pictures]) if options.maps else None,
     )
+
+
+def sample_of_grid(
+    grid: np.ndarray, options: PrepareOptions, *keys: str | int, smoothing: bool = True
+) -> Sample:
+    """A solid that has no mesh: coarser grids, and pictures of its surface in one colour; no true points.
+
+    Args:
+        grid: (R, R, R) bool in the canonical frame, not empty.
+        options: as for `sample_of`; resolutions that R is a multiple of.
+        keys: seed, data set and id: they fix cameras and colour.
+        smoothing: draw the smoothed surface; without, the faces of the cells.
+
+    Raises:
+        ValueError: as `coarser`.
+    """
+    voxels = coarser(grid, options)
+    if not options.views:
+        return Sample(None, voxels)
+    mesh = smooth_surface(grid) if smoothing else marching_cubes(grid, 0.5)
+    shape = ColoredMesh(mesh, np.tile(muted_color(*keys), (len(mesh.faces), 1)))
+    return sample_of(shape, voxels, options, *keys, smooth=smoothing, points=False)
+
+
+def muted_color(*keys: str | int) -> np.ndarray:
+    """A grey with a slight tint (3,) in [0, 1]: shapes differ, but no colour is worth learning."""
+    draw = Draw("colour", *keys)
+    grey = draw.between(0.4, 0.85)
+    return np.array([grey * draw.between(0.9, 1.1) for _ in range(3)])
 
 
 def surface_points(mesh: Mesh, options: PrepareOptions, *keys: str | int) -> np.ndarray | None:

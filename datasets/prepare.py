@@ -342,4 +342,5 @@ def available_cores() -> int:
 
 def how_to_get(source: type[DataSource]) -> str:
     """What to print where the files of a data set are absent."""
-    return f"How to get it: {source.how_to_get} Homepage: {source.homepage}. Licence: {source.licence}."
+    homepage = f" Homepage: {source.homepage}." if source.homepage else ""
+    return f"How to get it: {source.how_to_get}{homepage} Licence: {source.licence}."

@@ -380,8 +380,9 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    raw = _read_bytes(path)
     try:
-        content = json.loads(_read_bytes(path))
+        content = json.loads(raw)
     except ValueError as error:
         raise DataError(f"{path}: not a manifest: {error}; prepare the data set again") from error
     if not isinstance(content, dict):

@@ -19,16 +19,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
-from zoo.geometry.mesh import ColoredMesh
-from zoo.geometry.surface import marching_cubes, smooth_surface
 from zoo.seeding import derive
 
-from . import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
-from ._draw import Draw
-from ._from_mesh import coarser, sample_of
+from . import DATASETS, SPLITS, BadItem, DataError, Item, PrepareOptions, Sample
+from ._from_mesh import sample_of_grid
 from ._shapenet13 import (
     KNOWN_BAD,
     VOXELS,
@@ -86,7 +82,7 @@ class Vox32(ShapeNet13):
 
     def items(self) -> Sequence[Item]:
         """As `ShapeNet13.items`, down to the limits; those that stay do not depend on how many they are."""
-        most = {"train": self.config.train, "val": self.config.val, "test": self.config.test}
+        most = {split: getattr(self.config, split) for split in SPLITS}
         groups = defaultdict(list)
         for item in super().items():
             groups[item.split, item.category].append(item)
@@ -124,14 +120,8 @@ class Vox32(ShapeNet13):
             grid, name = read_grid(file)[0], str(file)
         if not grid.any():
             raise BadItem(f"{name}: no occupied cell")
-        voxels = coarser(grid, options)
-        if not options.views:
-            return Sample(None, voxels)
-        mesh = smooth_surface(grid) if self.config.smoothing else marching_cubes(grid, 0.5)
         keys = (self.config.seed, PACKED, item.id)
-        colors = np.tile(muted_color(*keys), (len(mesh.faces), 1))
-        shape = ColoredMesh(mesh, colors)
-        return sample_of(shape, voxels, options, *keys, smooth=self.config.smoothing, points=False)
+        return sample_of_grid(grid, options, *keys, smoothing=self.config.smoothing)
 
     def resolve_options(self, options: PrepareOptions) -> PrepareOptions:
         """Grids of 32^3 or coarser, no points; leaks are dropped when nothing else is asked for.
@@ -141,6 +131,10 @@ class Vox32(ShapeNet13):
         check_resolutions(options)
         leaks = options.leaks if "leaks" in options.model_fields_set else "drop"
         return options.model_copy(update={"points": 0, "leaks": leaks})
+
+    def required(self) -> Sequence[str]:
+        """Those that have no limit of 0."""
+        return [split for split in SPLITS if getattr(self.config, split) != 0]
 
     def stamp(self) -> str:
         """Modification times of the array and its ids, or of the category folders."""
@@ -175,10 +169,3 @@ def find(root: Path) -> PackedGrids | Path | None:
         if any(next((folder / synset).glob("*/model.binvox"), None) for synset in R2N2_CATEGORIES):
             return folder
     return None
-
-
-def muted_color(*keys: str | int) -> np.ndarray:
-    """A grey with a slight tint (3,) in [0, 1]: shapes differ, but no colour is worth learning."""
-    draw = Draw("colour", *keys)
-    grey = draw.between(0.4, 0.85)
-    return np.array([grey * draw.between(0.9, 1.1) for _ in range(3)])

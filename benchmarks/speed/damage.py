@@ -10,7 +10,7 @@ import numpy as np
 import trimesh
 from scipy import ndimage
 
-from datasets.procedural.draw import Draw
+from datasets._draw import Draw
 from datasets.procedural.families import make
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.voxelize import solid

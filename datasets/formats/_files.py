@@ -11,19 +11,25 @@ from .. import BadItem
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def read_limited(path: str | os.PathLike[str], limit: int, need: str) -> bytes:
-    """The bytes of a regular file of at most `limit` bytes; `need` ends the sentence 'more than ...'.
+def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes.
 
     Raises:
         BadItem: the file is missing, unreadable, no regular file, or too large; names file and reason.
     """
     try:
-        with open(os.open(path, _FLAGS), "rb", buffering=0) as file:  # noqa: PTH123, it opens a descriptor
-            found = os.fstat(file.fileno())
+        descriptor = os.open(path, _FLAGS)
+        try:
+            found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise BadItem(f"{os.fspath(path)}: not a regular file")
             if found.st_size > limit:
-                raise BadItem(f"{os.fspath(path)}: {found.st_size:,} bytes, more than {need}")
-            return file.read(found.st_size)
+                raise BadItem(f"{os.fspath(path)}: {found.st_size:,} bytes, the limit is {limit:,}")
+            data = os.read(descriptor, found.st_size)
+            while len(data) < found.st_size and (more := os.read(descriptor, found.st_size - len(data))):
+                data += more  # one call reads two gigabytes at most
+            return data
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise BadItem(f"{os.fspath(path)}: {error.strerror or error}") from error

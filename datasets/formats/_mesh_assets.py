@@ -37,7 +37,7 @@ class Assets(Resolver):
             BadItem: there is no such file where one may be read, or it is too large.
         """
         path = self._find(key)
-        data = read_limited(path, self._left, f"the {self._left:,} that are left for files of this model")
+        data = read_limited(path, self._left)
         self._left -= len(data)
         return data.decode(errors="surrogateescape") if path.suffix.lower() == ".mtl" else data
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -23,6 +25,11 @@ MAX_CELLS = 512**3
 
 _MAX_HEADER = 4096
 _MAX_RUN = 255
+_STRIDE = 32
+_DATA = re.compile(rb"\ndata[ \t\r]*\n")
+_MAGIC = {b"#binvox 1": 1, b"#binvox 2": 2}
+_FIELDS: dict[bytes, tuple[type, int]] = {b"dim": (int, 3), b"translate": (float, 3), b"scale": (float, 1)}
+_ORIGIN, _UNIT = [b"0", b"0", b"0"], [b"1"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,23 @@ class Binvox:
     version: int = 1
 
 
+@dataclass(frozen=True)
+class PackedBinvox:
+    """One grid with its header, a bit per cell.
+
+    Attributes:
+        bits: (ceil(nx ny nz / 8),) uint8, what numpy.packbits gives of the grid [x][y][z].
+        shape: (nx, ny, nz).
+        translate, scale, version: as in `Binvox`.
+    """
+
+    bits: np.ndarray
+    shape: tuple[int, int, int]
+    translate: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+    version: int = 1
+
+
 def read_binvox(path: str | os.PathLike[str], max_cells: int = MAX_CELLS) -> Binvox:
     """Read one file; every value but 0 means occupied.
 
@@ -55,30 +79,36 @@ def read_binvox(path: str | os.PathLike[str], max_cells: int = MAX_CELLS) -> Bin
         BadItem: the file is missing, no binvox, truncated, longer than its grid, or too large; names
             the file and the reason.
     """
-    # the longest sane body has runs of one cell; anything above is not worth reading
-    limit = _MAX_HEADER + 4 * max_cells
-    data = read_limited(path, limit, f"a grid of {max_cells:,} cells can need")
-    return parse_binvox(data, str(path), max_cells)
+    return parse_binvox(_bytes(path, max_cells), os.fspath(path), max_cells)
+
+
+def read_binvox_packed(path: str | os.PathLike[str], max_cells: int = MAX_CELLS) -> PackedBinvox:
+    """As `read_binvox`, packed straight from the runs: the dense grid is never made.
+
+    Raises:
+        BadItem: as `read_binvox`.
+    """
+    return parse_binvox_packed(_bytes(path, max_cells), os.fspath(path), max_cells)
 
 
 def parse_binvox(data: bytes, name: str, max_cells: int = MAX_CELLS) -> Binvox:
     """As `read_binvox`, from the bytes of a file; `name` is what errors call it."""
-    version, dims, translate, scale, start = _header(data, name)
-    cells = math.prod(dims)
-    if cells > max_cells:
-        raise BadItem(f"{name}: header asks for {dims} = {cells:,} cells, the limit is {max_cells:,}")
-    body = np.frombuffer(data, np.uint8, offset=start)
-    if len(body) % 2:
-        raise BadItem(f"{name}: truncated: {len(body)} bytes of (value, count) pairs is an odd number")
-    covered = int(body[1::2].sum(dtype=np.int64))
-    if covered != cells:
-        kind = "truncated" if covered < cells else "too long"
-        raise BadItem(f"{name}: {kind}: the runs cover {covered:,} cells, the header says {cells:,}")
-    grid = np.zeros(cells, np.uint8)
-    _decode(body, grid)
-    nx, ny, nz = dims
-    voxels = grid.view(np.bool_).reshape(nx, nz, ny).transpose(0, 2, 1)
-    return Binvox(voxels, translate, scale, version)
+    version, (nx, ny, nz), translate, scale, start = _header(data, name, max_cells)
+    cells = nx * ny * nz
+    grid = np.empty(cells + _STRIDE, np.bool_)  # room for the last stride
+    if _decode(data, start, cells, grid) != cells:
+        raise _wrong_length(data, start, cells, name)
+    return Binvox(grid[:cells].reshape(nx, nz, ny).transpose(0, 2, 1), translate, scale, version)
+
+
+def parse_binvox_packed(data: bytes, name: str, max_cells: int = MAX_CELLS) -> PackedBinvox:
+    """As `read_binvox_packed`, from the bytes of a file; `name` is what errors call it."""
+    version, (nx, ny, nz), translate, scale, start = _header(data, name, max_cells)
+    cells = nx * ny * nz
+    bits = np.zeros(-(-cells // 8), np.uint8)
+    if _decode_packed(data, start, nx, ny, nz, bits) != cells:
+        raise _wrong_length(data, start, cells, name)
+    return PackedBinvox(bits, (nx, ny, nz), translate, scale, version)
 
 
 def write_binvox(
@@ -124,61 +154,115 @@ def format_binvox(
     return header.encode("ascii") + pairs.tobytes()
 
 
+def _bytes(path: str | os.PathLike[str], max_cells: int) -> bytes:
+    # the longest sane body has runs of one cell; anything above is not worth reading
+    return read_limited(path, _MAX_HEADER + 4 * max_cells)
+
+
 def _header(
-    data: bytes, name: str
+    data: bytes, name: str, max_cells: int
 ) -> tuple[int, tuple[int, int, int], tuple[float, float, float], float, int]:
-    """Version, dimensions, translate, scale, and where the body starts."""
-    head = data[:_MAX_HEADER]
-    magic, _, _ = head.partition(b"\n")
-    words = magic.split()
-    if len(words) != 2 or words[0] != b"#binvox":
-        raise BadItem(f"{name}: not a binvox file: begins with {head[:16]!r}, not '#binvox 1'")
-    if words[1] not in (b"1", b"2"):
-        raise BadItem(f"{name}: binvox version {words[1].decode('ascii', 'replace')}; known are 1 and 2")
-    position = len(magic) + 1
-    fields: dict[str, list[bytes]] = {}
-    while True:
-        end = head.find(b"\n", position)
-        if end < 0:
-            raise BadItem(f"{name}: truncated: no 'data' line in the first {len(head)} bytes")
-        key, *values = head[position:end].split() or [b""]
-        position = end + 1
-        if key == b"data":
-            break
-        text = key.decode("ascii", "replace")
-        if text in fields and text in ("dim", "translate", "scale"):
-            raise BadItem(f"{name}: the header gives '{text}' twice")
-        fields[text] = values  # keys that nobody knows are skipped, as the format's author does
-    if "dim" not in fields:
-        raise BadItem(f"{name}: the header has no 'dim' line")
-    dims = _numbers(fields["dim"], 3, int, name, "dim")
-    if min(dims) < 1:
-        raise BadItem(f"{name}: dimensions must be positive, the header says {dims}")
-    translate = _numbers(fields.get("translate", [b"0", b"0", b"0"]), 3, float, name, "translate")
-    (scale,) = _numbers(fields.get("scale", [b"1"]), 1, float, name, "scale")
-    if not all(map(math.isfinite, translate)) or not math.isfinite(scale) or scale <= 0:
-        raise BadItem(f"{name}: impossible placement: translate {translate}, scale {scale}")
-    return int(words[1]), dims, translate, scale, position
-
-
-def _numbers(words: list[bytes], count: int, kind: type, name: str, key: str) -> tuple:
+    """Version, dimensions within the limit, translate, scale, and where the pairs begin."""
+    end = _DATA.search(data, 0, _MAX_HEADER)
+    magic, *lines = data[: end.start() if end else _MAX_HEADER].split(b"\n")
+    version = _MAGIC.get(magic.rstrip())
+    if version is None:
+        if magic.startswith(b"#binvox "):
+            raise BadItem(
+                f"{name}: binvox version {magic[8:20].decode('ascii', 'replace')}; known are 1 and 2"
+            )
+        raise BadItem(f"{name}: not a binvox file: begins with {magic[:16]!r}, not '#binvox 1'")
+    if end is None:
+        raise BadItem(f"{name}: truncated: no 'data' line in the first {min(len(data), _MAX_HEADER)} bytes")
+    fields: dict[bytes, list[bytes]] = {}
+    for line in lines:
+        key, *values = line.split() or [b""]
+        if key in fields and key in _FIELDS:
+            raise BadItem(f"{name}: the header gives '{key.decode()}' twice")
+        fields[key] = values  # keys that nobody knows are skipped, as the format's author does
     try:
-        numbers = tuple(kind(word) for word in words)
-    except ValueError:
-        numbers = ()
-    if len(numbers) != count:
-        shown = b" ".join(words)[:40].decode("ascii", "replace")
-        raise BadItem(f"{name}: '{key}' needs {count} number(s), the header says '{shown}'")
-    return numbers
+        nx, ny, nz = map(int, fields[b"dim"])
+        tx, ty, tz = map(float, fields.get(b"translate", _ORIGIN))
+        (scale,) = map(float, fields.get(b"scale", _UNIT))
+    except (KeyError, ValueError) as error:
+        raise BadItem(f"{name}: {_wrong_field(fields)}") from error
+    if nx < 1 or ny < 1 or nz < 1:
+        raise BadItem(f"{name}: dimensions must be positive, the header says {(nx, ny, nz)}")
+    if nx * ny * nz > max_cells:
+        asked = f"{(nx, ny, nz)} = {nx * ny * nz:,} cells"
+        raise BadItem(f"{name}: header asks for {asked}, the limit is {max_cells:,}")
+    if not math.isfinite(tx + ty + tz + scale) or scale <= 0:
+        raise BadItem(f"{name}: impossible placement: translate {(tx, ty, tz)}, scale {scale}")
+    start = end.end()
+    if (len(data) - start) % 2:
+        raise BadItem(f"{name}: truncated: {len(data) - start} bytes of pairs is an odd number")
+    return version, (nx, ny, nz), (tx, ty, tz), scale, start
+
+
+def _wrong_field(fields: dict[bytes, list[bytes]]) -> str:
+    """Which of the numbers could not be read."""
+    for key, (kind, count) in _FIELDS.items():
+        try:
+            wrong = key in fields and len(list(map(kind, fields[key]))) != count
+        except ValueError:
+            wrong = True
+        if wrong:
+            shown = b" ".join(fields[key])[:40].decode("ascii", "replace")
+            return f"'{key.decode()}' needs {count} number(s), the header says '{shown}'"
+    return "the header has no 'dim' line"
+
+
+def _wrong_length(data: bytes, start: int, cells: int, name: str) -> BadItem:
+    covered = sum(data[start + 1 :: 2])
+    kind = "truncated" if covered < cells else "too long"
+    return BadItem(f"{name}: {kind}: the runs cover {covered:,} cells, the header says {cells:,}")
 
 
 @njit(cache=True)
-def _decode(body: np.ndarray, grid: np.ndarray) -> None:
-    """Fill the occupied runs of a zeroed grid; the caller has checked that the runs fit."""
+def _decode(data: bytes, start: int, cells: int, grid: np.ndarray) -> Any:
+    """Fill the first `cells` of a grid that has `_STRIDE` more, and return how many the runs cover.
+
+    Whole strides are written, because a copy of fixed length is one instruction or two; what is too much is
+    overwritten by the next run. A run that does not fit ends it.
+    """
     cell = np.int64(0)
-    for pair in range(0, len(body), 2):
-        end = cell + np.int64(body[pair + 1])
-        if body[pair]:
-            for i in range(cell, end):
-                grid[i] = 1
+    for pair in range(start, len(data), 2):
+        end = cell + np.int64(data[pair + 1])
+        if end > cells:
+            return end
+        occupied = data[pair] != 0
+        while cell < end:
+            for k in range(_STRIDE):
+                grid[cell + k] = occupied
+            cell += _STRIDE
         cell = end
+    return cell
+
+
+@njit(cache=True)
+def _decode_packed(data: bytes, start: int, nx: int, ny: int, nz: int, bits: np.ndarray) -> Any:
+    """Set the bits of the occupied cells in zeroed bytes, and return how many cells the runs cover.
+
+    Runs go along y, where neighbours lie nz bits apart. A run that does not fit ends it.
+    """
+    zero: Any = np.int64(0)
+    cell, slab, y, z = zero, zero, zero, zero
+    for pair in range(start, len(data), 2):
+        left = np.int64(data[pair + 1])
+        cell += left
+        if cell > nx * ny * nz:
+            return cell
+        while left > 0:
+            here = min(left, ny - y)
+            if data[pair] != 0:
+                bit = slab + y * nz + z
+                for _ in range(here):
+                    bits[bit >> 3] |= np.uint8(128 >> (bit & 7))
+                    bit += nz
+            left -= here
+            y += here
+            if y == ny:
+                y, z = zero, z + 1
+                if z == nz:
+                    z, slab = zero, slab + ny * nz
+    return cell

@@ -76,7 +76,7 @@ def read_voxel_mat(
             is no grid of whole numbers from 0 up; names the file and the reason.
     """
     limit = max_cells * _BYTES_PER_CELL + _MAX_REST
-    data = read_limited(path, limit, f"a grid of {max_cells:,} cells can need")
+    data = read_limited(path, limit)
     try:
         order = _byte_order(data)
         found = [_parsed(body, order) for body in _bodies(data, order, limit)]

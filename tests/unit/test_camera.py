@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
-from zoo.geometry.camera import R2N2_FOV, Camera
+from zoo.geometry.camera import R2N2_FOV, Camera, turn_towards
 
 
 def test_default_focal_length_is_that_of_r2n2():
@@ -99,9 +102,70 @@ def test_row_round_trip():
     assert Camera.from_row(row) == Camera(12.5, -30, 1.25, 3, 40, 0.25, -0.5)
 
 
+angles = st.tuples(st.floats(-180, 180), st.floats(-90, 90), st.floats(-180, 180))
+ahead = st.tuples(st.floats(-5, 5), st.floats(-5, 5), st.floats(0.1, 5)).map(np.array)
+
+
+@settings(deadline=None)
+@given(turned=angles, distance=st.floats(0.1, 10), fov=st.floats(5, 120))
+def test_pose_of_a_camera_that_looks_at_the_origin(turned, distance, fov):
+    azimuth, elevation, in_plane = turned
+    matrix = Camera(azimuth, elevation, distance, in_plane, fov).matrix()
+    found = Camera.from_pose(matrix[:3, :3], matrix[:3, 3], fov)
+    np.testing.assert_allclose(found.matrix(), matrix, atol=1e-7)
+    assert found.fov == fov and abs(found.cx) < 1e-9 and abs(found.cy) < 1e-9
+
+
+@settings(deadline=None)
+@given(turned=angles, place=ahead, fov=st.floats(5, 120))
+def test_pose_of_a_camera_that_looks_past_the_origin(turned, place, fov):
+    """Distance, direction and the picture of the origin are exact."""
+    rotation = Rotation.from_euler("zyx", turned, degrees=True).as_matrix()
+    camera = Camera.from_pose(rotation, place, fov)
+    height, width = size = (100, 160)
+    (column, row), depth = (a[0] for a in camera.project(np.zeros((1, 3)), size))
+    focal = height / 2 / math.tan(math.radians(fov) / 2)
+    assert column == pytest.approx(width / 2 + focal * place[0] / place[2])
+    assert row == pytest.approx(height / 2 + focal * place[1] / place[2])
+    assert depth == pytest.approx(np.linalg.norm(place)) == camera.distance
+    np.testing.assert_allclose(camera.position, -rotation.T @ place, atol=1e-6)
+
+
+def test_a_few_degrees_past_the_origin_cost_little():
+    """Eight corners of the unit cube, three edges away and 3 degrees off the axis: 6 pixels of 1000."""
+    corners = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+    rotation = Camera(30, 25, 1, 5).matrix()[:3, :3]
+    place = 3 * np.array([math.sin(math.radians(3)), 0, math.cos(math.radians(3))])
+    x, y, z = (corners @ rotation.T + place).T
+    exact = 500 + 500 / math.tan(math.radians(20)) * np.stack([x / z, y / z], 1)
+    found, _ = Camera.from_pose(rotation, place, 40).project(corners, (1000, 1000))
+    assert np.abs(found - exact).max() < 6
+
+
+@given(direction=ahead)
+def test_turn_is_the_smallest_that_reaches_the_axis(direction):
+    turn = turn_towards(direction)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(turn @ direction, [0, 0, np.linalg.norm(direction)], atol=1e-9)
+    angle = math.atan2(math.hypot(*direction[:2]), direction[2])
+    assert Rotation.from_matrix(turn).magnitude() == pytest.approx(angle, abs=1e-7)
+
+
+def test_rounded_rotations_are_straightened():
+    rotation = Camera(40, 20, 1, 10).matrix()[:3, :3]
+    found = Camera.from_pose(rotation.round(3) * 1.002, np.array([0, 0, 2.0]), 40)
+    np.testing.assert_allclose(found.matrix()[:3, :3], rotation, atol=2e-3)
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
+        (lambda: Camera.from_pose(np.eye(3), np.array([0, 0, -1.0]), 40), "is not in front of the camera"),
+        (lambda: Camera.from_pose(np.eye(3), np.zeros(3), 40), "is not in front of the camera"),
+        (lambda: Camera.from_pose(np.diag([1, 1, -1.0]), np.array([0, 0, 1.0]), 40), "is no rotation"),
+        (lambda: Camera.from_pose(np.eye(3) * 1.1, np.array([0, 0, 1.0]), 40), "is no rotation"),
+        (lambda: Camera.from_pose(np.full((3, 3), np.nan), np.array([0, 0, 1.0]), 40), "finite"),
+        (lambda: Camera.from_pose(np.eye(4), np.array([0, 0, 1.0]), 40), r"\(3, 3\)"),
         (lambda: Camera(0, 0, 0), "distance must be positive, got 0"),
         (lambda: Camera(0, 0, -1), "distance must be positive"),
         (lambda: Camera(float("nan"), 0, 1), "finite"),

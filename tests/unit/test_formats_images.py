@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from datasets import BadItem
-from datasets.formats.images import read_mask, read_rgba
+from datasets.formats.images import fitted, has_alpha, read_mask, read_rgba
 
 relaxed = settings(deadline=None, max_examples=40)
 sides = hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)
@@ -152,6 +152,53 @@ def test_alpha_may_be_required(tmp_path):
     assert read_rgba(saved(tmp_path, Image.new("RGBA", (2, 2))), require_alpha=True).shape == (2, 2, 4)
 
 
+def test_alpha_is_found_without_decoding(tmp_path):
+    gray = np.full((4, 5), 7, np.uint8)
+    pictures = {
+        "rgba.png": (Image.fromarray(np.dstack([gray] * 4)), True),
+        "rgb.png": (Image.fromarray(np.dstack([gray] * 3)), False),
+        "gray_alpha.png": (Image.fromarray(np.dstack([gray] * 2), "LA"), True),
+        "photo.jpg": (Image.fromarray(gray), False),
+    }
+    for name, (image, expected) in pictures.items():
+        image.save(tmp_path / name)
+        assert has_alpha(tmp_path / name) is expected, name
+    whole = (tmp_path / "rgba.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    assert has_alpha(tmp_path / "cut.png")
+    (tmp_path / "none.png").write_bytes(b"")
+    assert not has_alpha(tmp_path / "none.png") and not has_alpha(tmp_path / "absent.png")
+
+
+@pytest.mark.parametrize(
+    ("size", "inner"),
+    [
+        ((10, 20), (0, 10, 0, 20)),
+        ((30, 20), (10, 20, 0, 20)),
+        ((10, 60), (0, 10, 20, 40)),
+        ((40, 40), (10, 30, 0, 40)),
+    ],
+)
+def test_fitted_into_a_size(size, inner):
+    rgba = np.full((10, 20, 4), (10, 20, 30, 255), np.uint8)
+    result = fitted(rgba, size)
+    assert result.shape == (*size, 4) and result.dtype == np.uint8
+    top, bottom, left, right = inner
+    assert (result[top:bottom, left:right] == (10, 20, 30, 255)).all()
+    result = result.copy()
+    result[top:bottom, left:right] = 0
+    assert not result[..., 3].any()
+
+
+def test_fitting_weights_colours_by_alpha():
+    rgba = np.zeros((8, 8, 4), np.uint8)
+    rgba[:, :, 1] = 255  # green, where nothing is seen
+    rgba[2:6, 2:6] = (200, 0, 0, 255)
+    small = fitted(rgba, (4, 4))
+    seen = small[small[..., 3] > 0]
+    assert len(seen) >= 4 and (seen[:, 1] == 0).all() and (abs(seen[:, 0].astype(int) - 200) <= 4).all()
+
+
 @relaxed
 @given(data=st.data(), value=st.integers(1, 255))
 def test_masks_of_two_values(folder, data, value):
@@ -210,10 +257,38 @@ def test_hostile_files_are_named(tmp_path, data, reason):
         assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_numbers_without_a_white_are_refused(tmp_path, mode):
+    with pytest.raises(BadItem, match=rf"numbers of 32 bits \(mode {mode}\) have no fixed white"):
+        read_rgba(saved(tmp_path, Image.new(mode, (2, 2), 1), "tif"))
+
+
+def test_a_file_far_too_long_for_its_pixels_is_not_read(tmp_path):
+    path = saved(tmp_path, Image.new("L", (2, 2)))
+    with path.open("ab") as file:
+        file.truncate(20_000_000)
+    with pytest.raises(BadItem, match="20,000,000 bytes, the limit is 16,777,248"):
+        read_rgba(path, max_pixels=4)
+
+
+def test_what_the_decoder_reports_is_not_logged(tmp_path, caplog):
+    data = bytearray(whole("TIFF"))
+    place = data.index(struct.pack("<HH", 277, 3))  # samples per pixel
+    data[place + 8 : place + 10] = struct.pack("<H", 2048)
+    path = tmp_path / "samples.tif"
+    path.write_bytes(data)
+    with pytest.raises(BadItem):
+        read_rgba(path)
+    assert caplog.records == []
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(path)
+    assert "More samples per pixel" in caplog.text  # there is something to silence
+
+
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(BadItem, match=r"absent\.png: No such file"):
         read_rgba(tmp_path / "absent.png")
-    with pytest.raises(BadItem, match="Is a directory"):
+    with pytest.raises(BadItem, match="not a regular file"):
         read_rgba(tmp_path)
 
 

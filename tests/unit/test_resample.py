@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zoo.geometry.resample import max_pool, resample
+from zoo.geometry.resample import bounding_cells, fill_cube, max_pool, resample
 
 
 def ramp(resolution: int) -> np.ndarray:
@@ -86,3 +86,57 @@ def test_max_pool_keeps_thin_parts_and_the_dtype():
 def test_bad_input_is_named(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+def test_bounding_cells():
+    volume = np.zeros((6, 5, 7), bool)
+    volume[1, 2, 6] = volume[4, 3, 2] = True
+    np.testing.assert_array_equal(bounding_cells(volume), [[1, 2, 2], [5, 4, 7]])
+    with pytest.raises(ValueError, match="an empty grid has no bounding box"):
+        bounding_cells(np.zeros((2, 2, 2)))
+
+
+def test_fill_moves_a_shape_that_has_its_size():
+    shape = np.random.default_rng(0).random((8, 4, 2)) < 0.5
+    shape[0, 0, 0] = shape[-1, -1, -1] = True
+    volume = np.zeros((8, 8, 8), bool)
+    volume[:, 4:, :2] = shape
+    expected = np.zeros((8, 8, 8), bool)
+    expected[:, 2:6, 3:5] = shape
+    np.testing.assert_array_equal(fill_cube(volume), expected)
+    np.testing.assert_array_equal(fill_cube(expected), expected)
+
+
+def test_fill_enlarges_by_whole_cells():
+    shape = np.random.default_rng(0).random((4, 4, 2)) < 0.5
+    shape[0, 0, 0] = shape[-1, -1, -1] = True
+    volume = np.zeros((8, 8, 8), np.uint8)
+    volume[3:7, 1:5, 0:2] = shape * 7
+    expected = np.zeros((8, 8, 8), np.uint8)
+    expected[:, :, 2:6] = shape.repeat(2, 0).repeat(2, 1).repeat(2, 2) * 7
+    filled = fill_cube(volume)
+    np.testing.assert_array_equal(filled, expected)
+    assert filled.dtype == np.uint8
+
+
+@pytest.mark.parametrize("longest", range(1, 17))
+def test_fill_loses_no_cell(longest):
+    rng = np.random.default_rng(longest)
+    edges = (longest, rng.integers(1, longest + 1), rng.integers(1, longest + 1))
+    low = [rng.integers(0, 17 - e) for e in edges]
+    volume = np.zeros((16, 16, 16), np.int64)
+    inside = tuple(slice(a, a + e) for a, e in zip(low, edges, strict=True))
+    volume[inside] = np.arange(1, np.prod(edges) + 1).reshape(edges)  # every cell another number
+    filled = fill_cube(volume)
+    assert set(np.unique(filled)) - {0} == set(range(1, int(np.prod(edges)) + 1))
+    first, behind = bounding_cells(filled)
+    np.testing.assert_array_equal((first[0], behind[0]), (0, 16))
+    assert (np.abs(first + behind - 16) <= 1).all()  # in the middle, to half a cell
+    assert (np.abs(behind - first - np.array(edges) * 16 / longest) <= 1).all()
+
+
+def test_fill_refuses_what_is_no_grid():
+    with pytest.raises(ValueError, match="must be a cube"):
+        fill_cube(np.ones((2, 2, 3)))
+    with pytest.raises(ValueError, match="empty grid"):
+        fill_cube(np.zeros((2, 2, 2), bool))

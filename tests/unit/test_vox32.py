@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from datasets import DataError, PrepareOptions
+from datasets._from_mesh import muted_color
 from datasets.formats.binvox import write_binvox
 from datasets.prepare import open_dataset
 from datasets.r2n2 import R2N2, R2N2Config
-from datasets.vox32 import Vox32, Vox32Config, muted_color
+from datasets.vox32 import Vox32, Vox32Config
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
 from zoo.geometry.surface import marching_cubes
@@ -166,6 +167,16 @@ def test_limits_choose_and_keep(tmp_path):
     assert set(few) < set(source(data, train=5, test=2).items())
     assert few == source(data, train=3, test=1).items() != source(data, train=3, test=1, seed=1).items()
     assert [i.split for i in source(data, train=2, val=0, test=0).items()] == ["train"] * 4
+
+
+def test_splits_without_shapes_by_choice_may_be_empty(tmp_path):
+    store = opened(packed(tmp_path / "data"), train=0, val=0)
+    assert store.splits == ("test",) and len(store) == 4
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps([{"taxonomy_id": CHAIR, "train": ["k"], "val": [], "test": ["l"]}]))
+    with pytest.raises(DataError, match="split 'val' is empty"):
+        opened(tmp_path / "data", split=str(path))
+    assert len(opened(tmp_path / "data", split=str(path), val=0)) == 2
 
 
 def test_store_without_pictures(tmp_path):

@@ -151,9 +151,10 @@ def turn_towards(direction: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: the direction is not in front of the camera.
     """
-    x, y, z = np.asarray(direction, dtype=np.float64) / np.linalg.norm(direction)
-    if not z > 0:
-        raise ValueError(f"direction {np.asarray(direction).tolist()} is not in front of the camera")
+    direction = np.asarray(direction, dtype=np.float64)
+    if not direction[2] > 0:
+        raise ValueError(f"direction {direction.tolist()} is not in front of the camera")
+    x, y, z = direction / np.linalg.norm(direction)
     k = 1 / (1 + z)
     return np.array([[1 - k * x * x, -k * x * y, -x], [-k * x * y, 1 - k * y * y, -y], [x, y, z]])
 

@@ -37,9 +37,6 @@ ERRING = 6
 FLAT = 1e-12
 """A mesh of less area than this (in squared cube edges) is a line or a point, but for rounding."""
 
-FAR = 1e6
-"""Farther from the centre than this (in cube edges) a coordinate says too little of the cube's cells."""
-
 # The surface is shrunk towards the cube's centre by this factor, so that a face on the border between two
 # cells counts for the inner one, and the faces of the unit cube itself for the outermost cells. Only the
 # planes through the centre stay in place; a far smaller offset decides there.
@@ -70,11 +67,12 @@ def solid(mesh: Mesh, resolution: int) -> tuple[np.ndarray, SolidStatus]:
 
     Raises:
         ValueError: the mesh is rejected, and why: no face, no area, nothing in the unit cube, coordinates
-            beyond `FAR`; or `resolution` is below 1.
+            that `Mesh.check_reach` refuses; or `resolution` is below 1.
     """
-    surface = surface_cells(mesh, resolution)
+    triangles = _checked(mesh, resolution)
+    surface = _surface(triangles, resolution)
     enough = SHELL_RATIO * surface.sum()
-    triangles, found, closed = _axis_votes(mesh, resolution, enough)
+    triangles, found, closed = _axis_votes(mesh, triangles, resolution, enough)
     lines = AXES
     unanimous = ((found == 0) | (found == 2 * len(AXES))).all()
     if not unanimous:
@@ -100,9 +98,12 @@ def surface_cells(mesh: Mesh, resolution: int) -> np.ndarray:
     the unit cube are cut off.
 
     Raises:
-        ValueError: no face, coordinates beyond `FAR`, or `resolution` is below 1.
+        ValueError: no face, coordinates that `Mesh.check_reach` refuses, or `resolution` is below 1.
     """
-    triangles = _checked(mesh, resolution)
+    return _surface(_checked(mesh, resolution), resolution)
+
+
+def _surface(triangles: np.ndarray, resolution: int) -> np.ndarray:
     cells = np.zeros((resolution,) * 3, dtype=np.bool_)
     _mark_surface(triangles * (resolution * SHRINK), 1e-3 * np.array(OFFSET), cells)
     return cells
@@ -114,18 +115,15 @@ def _checked(mesh: Mesh, resolution: int) -> np.ndarray:
         raise ValueError(f"resolution must be at least 1, got {resolution}")
     if not len(mesh.faces):
         raise ValueError("nothing to voxelise: the mesh has no faces")
-    triangles = mesh.triangles
-    reach = max(float(triangles.max()), -float(triangles.min()))
-    if reach > FAR:
-        raise ValueError(
-            f"the mesh reaches {reach:.3g} cube edges from the centre (at most {FAR:.0e}): normalise it first"
-        )
-    return triangles
+    mesh.check_reach()
+    return mesh.triangles
 
 
-def _axis_votes(mesh: Mesh, resolution: int, enough: float) -> tuple[np.ndarray, np.ndarray, bool]:
+def _axis_votes(
+    mesh: Mesh, triangles: np.ndarray, resolution: int, enough: float
+) -> tuple[np.ndarray, np.ndarray, bool]:
     """The triangles that vote, their votes along the axes, and whether they close the mesh."""
-    triangles, names = mesh.triangles, vertex_names(mesh.vertices)
+    names = vertex_names(mesh.vertices)
     found, closed = votes(triangles, resolution, AXES), is_closed(names, mesh.faces)
     kept = distinct_faces(names, mesh.faces)
     if len(kept) < len(triangles):
@@ -144,12 +142,11 @@ def _inside(found: np.ndarray, lines: Lines) -> np.ndarray:
 
 def _bounds(surface: np.ndarray, occupancy: np.ndarray) -> bool:
     """Whether the solid explains the surface: sheets have no solid behind them, or only here and there."""
-    cells = np.argwhere(surface).T + 1
-    padded = np.pad(occupancy, 1)
-    beside = padded[tuple(cells)]
-    for axis in range(3):
-        for step in (-1, 1):
-            beside |= padded[tuple(cells + step * np.eye(3, dtype=int)[axis][:, None])]
+    width = len(surface) + 2
+    cells, padded = np.flatnonzero(np.pad(surface, 1)), np.pad(occupancy, 1).ravel()
+    beside = padded[cells]
+    for step in (1, width, width * width):
+        beside |= padded[cells + step] | padded[cells - step]
     return bool(beside.sum() >= BOUNDING * beside.size)
 
 

@@ -1,0 +1,144 @@
+"""``python -m benchmarks.speed.binvox``: reading binvox files, against trimesh.
+
+Files are solids of the embedded data set's test shapes, written for the run, or your own with ``--root``.
+The readers take turns, each reads all the files of a turn, and the median of the turns' CPU times is shown:
+other load on the machine matters little. 'dense' is the grid that trimesh's loader gives, bit for bit;
+'packed' is a bit per cell, as stores hold it, and 'dense, then packbits' the long way there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+import trimesh
+from rich.console import Console
+from rich.table import Table
+from trimesh.exchange.binvox import load_binvox
+
+from benchmarks import environment
+from datasets.formats.binvox import read_binvox, read_binvox_packed, write_binvox
+from zoo.files import write_atomic
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One reader on one set of files."""
+
+    files: str
+    count: int
+    reader: str
+    milliseconds_per_file: float
+    ratio_to_trimesh: float
+
+
+def main() -> None:
+    """Measure and print one table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.binvox", description=__doc__)
+    parser.add_argument(
+        "--resolutions",
+        type=int,
+        nargs="+",
+        default=[32, 64, 128],
+        metavar="R",
+        help="of the solids that are made (default: 32 64 128; 256 takes a minute more)",
+    )
+    parser.add_argument("--shapes", type=int, default=26, help="solids per resolution (default: %(default)s)")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        help="a folder of your own: all its .binvox files, such as ShapeNetVox32, instead of made ones",
+    )
+    parser.add_argument("--turns", type=int, default=30, help="turns per set of files (default: %(default)s)")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    args = parser.parse_args()
+    found: list[Speed] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, paths in file_sets(args.root, args.resolutions, args.shapes, Path(folder)).items():
+            found += measure(name, paths, args.turns)
+    table = Table(title="reading binvox files, page cache warm, CPU time")
+    for column in ("files", "reader", "ms/file", "ratio"):
+        table.add_column(column, justify="left" if column in ("files", "reader") else "right", no_wrap=True)
+    for s in found:
+        table.add_row(
+            f"{s.count} x {s.files}", s.reader, f"{s.milliseconds_per_file:.4f}", f"{s.ratio_to_trimesh:.1f}x"
+        )
+    Console().print(table)
+    if args.json:
+        record = {
+            "schema_version": 1,
+            "what": "reading binvox files",
+            "turns": args.turns,
+            "versions": environment.versions() | {"trimesh": trimesh.__version__},
+            "git": environment.git().model_dump(),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "rows": [asdict(s) for s in found],
+        }
+        write_atomic(args.json, json.dumps(record, indent=1) + "\n")
+
+
+def file_sets(root: Path | None, resolutions: list[int], shapes: int, folder: Path) -> dict[str, list[Path]]:
+    """Lists of files by what to call them."""
+    if root is not None:
+        paths = sorted(root.rglob("*.binvox"))
+        if not paths:
+            raise SystemExit(f"{root}: no .binvox file in it")
+        return {root.name: paths}
+    from datasets.procedural import ProceduralConfig, ProceduralSource
+    from zoo.geometry.voxelize import solid
+
+    source = ProceduralSource(ProceduralConfig(train=0, val=0, test=-(-shapes // 13)))
+    made: dict[str, list[Path]] = {f"{r}^3": [] for r in resolutions}
+    for number, item in enumerate(source.items()[:shapes]):
+        mesh = source.shape(item).mesh
+        for resolution in resolutions:
+            path = folder / f"{number}_{resolution}.binvox"
+            write_binvox(path, solid(mesh, resolution)[0], (-0.5, -0.5, -0.5), 1.0)
+            made[f"{resolution}^3"].append(path)
+    return made
+
+
+def measure(name: str, paths: list[Path], turns: int) -> list[Speed]:
+    """Each reader on the same files."""
+
+    def by_trimesh(path: Path) -> Any:
+        with path.open("rb") as file:
+            return load_binvox(file).encoding.dense
+
+    readers: dict[str, Callable[[Path], Any]] = {
+        "trimesh": by_trimesh,
+        "dense": read_binvox,
+        "dense, then packbits": lambda path: np.packbits(read_binvox(path).voxels),
+        "packed": read_binvox_packed,
+    }
+    times: dict[str, list[float]] = {reader: [] for reader in readers}
+    for path in paths:  # the same cells, or there is nothing to compare; and the kernels are compiled
+        cells = by_trimesh(path)
+        if not np.array_equal(read_binvox(path).voxels, cells):
+            raise SystemExit(f"{path}: read_binvox and trimesh differ")
+        if not np.array_equal(read_binvox_packed(path).bits, np.packbits(cells)):
+            raise SystemExit(f"{path}: read_binvox_packed and trimesh differ")
+    for _ in range(turns):
+        for reader, read in readers.items():
+            started = process_time()
+            for path in paths:
+                read(path)
+            times[reader].append((process_time() - started) / len(paths))
+    medians = {reader: statistics.median(values) for reader, values in times.items()}
+    return [
+        Speed(name, len(paths), reader, 1000 * seconds, medians["trimesh"] / seconds)
+        for reader, seconds in medians.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()
