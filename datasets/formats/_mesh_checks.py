@@ -77,8 +77,8 @@ def checked_off(data: bytes, max_faces: int) -> io.StringIO:
     return io.StringIO("\n".join(lines))
 
 
-def checked_ply(data: bytes, max_faces: int) -> io.BytesIO:
-    """PLY: sane counts, and as many lines as they say; trimesh itself checks the length of binary ones."""
+def ply_header(data: bytes) -> tuple[bytes, dict[str, int]]:
+    """The header of a PLY file, its last line included, and how many there are of each element."""
     end = re.search(rb"\nend_header[ \t]*\r?\n", data[:_PLY_HEADER])
     if not data.startswith(b"ply") or end is None:
         raise BadItem("not a PLY file, or truncated in its header")
@@ -86,12 +86,17 @@ def checked_ply(data: bytes, max_faces: int) -> io.BytesIO:
     found = re.findall(rb"^element[ \t]+(\w+)[ \t]+(\d{1,18})[ \t\r]*$", header, re.M)
     if len(found) != len(re.findall(rb"^\s*element\b", header, re.M)):
         raise BadItem("a header with impossible counts")
-    counts = {name.decode(): int(count) for name, count in found}
+    return header, {name.decode(): int(count) for name, count in found}
+
+
+def checked_ply(data: bytes, max_faces: int) -> io.BytesIO:
+    """PLY: sane counts, and as many lines as they say; trimesh itself checks the length of binary ones."""
+    header, counts = ply_header(data)
     _limit_faces(counts.get("face", 0), max_faces)
     if sum(counts.values()) > 4 * max_faces:
         raise BadItem(f"{sum(counts.values()):,} vertices and other elements, the limit is {4 * max_faces:,}")
     if re.search(rb"^format[ \t]+ascii\b", header, re.M):
-        lines = data[end.end() :].rstrip().decode("latin-1").splitlines()
+        lines = data[len(header) :].rstrip().decode("latin-1").splitlines()
         if len(lines) != sum(counts.values()):
             kind = "truncated" if len(lines) < sum(counts.values()) else "too long"
             raise BadItem(f"{kind}: {len(lines):,} lines, the header says {sum(counts.values()):,}")

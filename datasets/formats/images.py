@@ -6,8 +6,8 @@ gigabytes.
 
 from __future__ import annotations
 
+import io
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +16,15 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .. import BadItem
+from ._files import read_limited
+from ._quiet import silenced
 
 MAX_PIXELS = 8192**2
 """Default limit on height x width of one file: 256 MiB as RGBA, of which there are up to five at a time."""
+
+_BYTES_PER_PIXEL = 8
+_MAX_REST = 16 << 20
+"""Bytes that a file may have besides its pixels, for previews, profiles and text."""
 
 # What cameras and renderers write. Not EPS, which starts another program.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TGA", "TIFF")
@@ -62,7 +68,8 @@ def read_rgba(
             file and the reason.
     """
     path = Path(path)
-    with _guarded(str(path), max_pixels), Image.open(path, formats=FORMATS) as image:
+    data = io.BytesIO(read_limited(path, max_pixels * _BYTES_PER_PIXEL + _MAX_REST))
+    with _guarded(str(path), max_pixels), Image.open(data, formats=FORMATS) as image:
         if require_alpha and not image.has_transparency_data:
             raise BadItem(f"{path}: a picture of mode {image.mode} without alpha; it must have one")
         return _converted(image, str(path), max_pixels, upright)
@@ -88,7 +95,10 @@ def read_mask(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.
     rgba = read_rgba(path, max_pixels)
     values = rgba[..., 3]
     if values.min() == 255:
-        values = rgba[..., :3].max(-1)
+        red, green, blue = np.moveaxis(rgba[..., :3], -1, 0)
+        values = np.maximum(
+            np.maximum(red, green), blue
+        )  # ten times faster than a maximum over the last axis
     levels = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
     two = np.count_nonzero(levels) <= 1
     return values > 0 if two else values >= 128
@@ -118,9 +128,7 @@ def fitted(rgba: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _guarded(name: str, max_pixels: int = MAX_PIXELS) -> Iterator[None]:
     """Every error inside becomes `BadItem`, and no warning gets out."""
     try:
-        with warnings.catch_warnings():
-            # of bombs, which the limit here deals with, and of broken EXIF, which then counts as none
-            warnings.simplefilter("ignore")
+        with silenced("PIL"):  # bombs, which the limit here deals with, and broken EXIF, which counts as none
             yield
     except BadItem:
         raise
@@ -128,18 +136,19 @@ def _guarded(name: str, max_pixels: int = MAX_PIXELS) -> Iterator[None]:
         raise BadItem(f"{name}: no picture, or an empty file; {_KNOWN}") from error
     except Image.DecompressionBombError as error:
         raise BadItem(f"{name}: too large: {error}; the limit here is {max_pixels:,} pixels") from error
-    except OSError as error:
-        # only what the system reports has a text of its own
-        raise BadItem(f"{name}: {error.strerror or f'corrupt image: {error}'}") from error
     except Exception as error:  # PIL's decoders raise nearly anything on broken bytes
         raise BadItem(f"{name}: corrupt image: {error}") from error
 
 
 def _converted(image: Image.Image, name: str, max_pixels: int, upright: bool) -> np.ndarray:
-    """Decode, if the size in the header allows it."""
+    """Decode, if the size in the header allows it and its numbers have a white."""
     width, height = _largest_part(image)
     if width * height > max_pixels:
         raise BadItem(f"{name}: {width} x {height} = {width * height:,} pixels, the limit is {max_pixels:,}")
+    if image.mode in ("I", "F"):
+        raise BadItem(
+            f"{name}: numbers of 32 bits (mode {image.mode}) have no fixed white; store 8 or 16 bits"
+        )
     rgba = _from_16_bits(image) if image.mode.startswith("I;16") else image.convert("RGBA")
     # asked after decoding: PIL turns TIFF by itself, and then no longer says so
     turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1)) if upright else None

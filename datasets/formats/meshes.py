@@ -7,11 +7,9 @@ are read only from folders that belong to it (`_mesh_assets`).
 from __future__ import annotations
 
 import io
-import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +24,7 @@ from ._gltf_checks import checked_glb, checked_gltf
 from ._mesh_assets import Assets
 from ._mesh_checks import checked_obj, checked_off, checked_ply, checked_stl
 from ._mesh_colors import FaceColors
+from ._quiet import silenced
 
 MAX_BYTES = 256 << 20
 """Default limit on the size of one file, and on that of all the files that it names."""
@@ -78,7 +77,8 @@ def read_mesh(
         raise BadItem(f"{path}: '{path.suffix}' is no known kind of mesh; known are {', '.join(FORMATS)}")
     data = read_limited(path, max_bytes)
     try:
-        with _quiet():
+        with silenced("trimesh", "PIL"):
+            warnings.simplefilter("error", DeprecationWarning)  # numpy's, of text that is no number
             stream = _checked(kind, data, max_bytes, max_faces)
             assets = Assets(path, max_bytes)
             options: dict[str, Any] = {"file_type": kind, "process": False, "resolver": assets}
@@ -141,18 +141,3 @@ def _has_area(mesh: Mesh) -> np.ndarray:
         raise BadItem(f"coordinates up to {np.abs(mesh.vertices).max():.0e}")
     a, b, c = mesh.triangles.transpose(1, 0, 2)
     return np.asarray(np.cross(b - a, c - a).any(axis=1))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No warning and no log line gets out; numpy's warning of text that is no number becomes an error."""
-    log = logging.getLogger("trimesh")  # above the loggers of its modules
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", DeprecationWarning)
-            yield
-    finally:
-        log.setLevel(level)

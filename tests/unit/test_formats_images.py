@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from datasets import BadItem
 from datasets.formats.images import fitted, has_alpha, read_mask, read_rgba
@@ -260,10 +260,38 @@ def test_hostile_files_are_named(tmp_path, data, reason):
         assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_numbers_without_a_white_are_refused(tmp_path, mode):
+    with pytest.raises(BadItem, match=rf"numbers of 32 bits \(mode {mode}\) have no fixed white"):
+        read_rgba(saved(tmp_path, Image.new(mode, (2, 2), 1), "tif"))
+
+
+def test_a_file_far_too_long_for_its_pixels_is_not_read(tmp_path):
+    path = saved(tmp_path, Image.new("L", (2, 2)))
+    with path.open("ab") as file:
+        file.truncate(20_000_000)
+    with pytest.raises(BadItem, match="20,000,000 bytes, the limit is 16,777,248"):
+        read_rgba(path, max_pixels=4)
+
+
+def test_what_the_decoder_reports_is_not_logged(tmp_path, caplog):
+    data = bytearray(whole("TIFF"))
+    place = data.index(struct.pack("<HH", 277, 3))  # samples per pixel
+    data[place + 8 : place + 10] = struct.pack("<H", 2048)
+    path = tmp_path / "samples.tif"
+    path.write_bytes(data)
+    with pytest.raises(BadItem):
+        read_rgba(path)
+    assert caplog.records == []
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(path)
+    assert "More samples per pixel" in caplog.text  # there is something to silence
+
+
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(BadItem, match=r"absent\.png: No such file"):
         read_rgba(tmp_path / "absent.png")
-    with pytest.raises(BadItem, match="Is a directory"):
+    with pytest.raises(BadItem, match="not a regular file"):
         read_rgba(tmp_path)
 
 

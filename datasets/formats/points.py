@@ -1,0 +1,204 @@
+"""Clouds of points: .npz (as Occupancy Networks', or one array alone), .npy and .ply.
+
+What a zip directory, the header of an array or that of a PLY file claims is compared with a limit before
+anything of that size is unpacked or allocated; pickled arrays are never loaded.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from .. import BadItem
+from ._files import read_limited
+from ._mesh_checks import ply_header
+from ._quiet import silenced
+
+MAX_POINTS = 4_000_000
+"""Default limit on the points of one file. Reading holds up to four copies of them, 800 MiB with normals,
+and the text of a PLY."""
+
+_BYTES_PER_POINT = 2 * 3 * 8
+_MAX_REST = 1 << 20
+"""Bytes allowed for headers and for what else is in a file."""
+_MAX_TEXT = 4
+"""How many times longer than in binary a cloud may be as text."""
+_MAX_MEMBERS = 1000
+_PLY_TYPES = {
+    **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2"},
+    **{"ushort": "u2", "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4"},
+    **{"float": "f4", "float32": "f4", "double": "f8", "float64": "f8"},
+}
+_PLY_FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+
+
+@dataclass(frozen=True)
+class PointCloud:
+    """Points in the coordinates of their file.
+
+    Attributes:
+        points: (N, 3) float64, N at least 1, finite.
+        normals: (N, 3) float64, finite, as the file has them; None where it has none.
+    """
+
+    points: np.ndarray
+    normals: np.ndarray | None = None
+
+
+def read_points(path: str | os.PathLike[str], max_points: int = MAX_POINTS) -> PointCloud:
+    """Read one file.
+
+    Of an .npz the array 'points', with 'normals' where they are there, or else the only array; `loc` and
+    `scale` of Occupancy Networks' files, which lead back to ShapeNet's coordinates, are left aside. Of a .ply
+    the vertices, as long as it has no faces: the corners of a mesh are no samples of its surface.
+
+    Args:
+        path: the file; its name tells the format.
+        max_points: refuse larger clouds before anything of their size is allocated.
+
+    Raises:
+        BadItem: the file is missing, of no known format, broken, too large, without points, or holds NaN or
+            infinity; names the file and the reason.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    readers = {".npz": _read_npz, ".npy": _read_npy, ".ply": _read_ply}
+    if kind not in readers:
+        raise BadItem(f"{path}: '{kind}' is no known kind of points; known are {', '.join(readers)}")
+    text = _MAX_TEXT if kind == ".ply" else 1
+    data = read_limited(path, text * max_points * _BYTES_PER_POINT + _MAX_REST)
+    try:
+        with silenced():
+            points, normals = readers[kind](data, max_points)
+            normals = None if normals is None else _finite(normals, "normals")
+            return PointCloud(_finite(points, "points"), normals)
+    except BadItem as error:
+        raise BadItem(f"{path}: {error}") from error
+    except Exception as error:  # numpy and zipfile raise nearly anything on broken bytes
+        raise BadItem(f"{path}: broken {kind[1:]}: {type(error).__name__} {error}") from error
+
+
+def write_points(path: str | os.PathLike[str], points: np.ndarray, normals: np.ndarray | None = None) -> None:
+    """Write an .npz that `read_points` reads; the numbers keep their type.
+
+    Raises:
+        ValueError: the path does not end in .npz, or the arrays are not (N, 3) of one N.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".npz":
+        raise ValueError(f"points are written as .npz, got '{path.name}'")
+    if points.ndim != 2 or points.shape[1] != 3 or (normals is not None and normals.shape != points.shape):
+        shapes = points.shape if normals is None else (points.shape, normals.shape)
+        raise ValueError(f"points and normals must be (N, 3), got {shapes}")
+    with path.open("wb") as file:
+        if normals is None:
+            np.savez(file, points=points)
+        else:
+            np.savez(file, points=points, normals=normals)
+
+
+def _finite(values: np.ndarray, what: str) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise BadItem(f"{what} hold NaN or infinity")
+    return values
+
+
+def _read_npz(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | None]:
+    if data.count(b"PK\x01\x02") > _MAX_MEMBERS:
+        raise BadItem(f"an archive of more than {_MAX_MEMBERS:,} files")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        key = "points" if "points" in members else next(iter(members), "")
+        if key != "points" and len(members) != 1:
+            there = ", ".join(members) or "nothing"
+            raise BadItem(f"no array 'points' and not one array alone; it holds {there}")
+
+        def array(name: str) -> np.ndarray:
+            info = members[name]
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise BadItem(f"'{name}' is packed by method {info.compress_type}; numpy uses 0 and 8")
+            if info.file_size > max_points * _BYTES_PER_POINT + _MAX_REST:
+                size = f"{info.file_size:,} bytes"
+                raise BadItem(f"'{name}' unpacks to {size}, more than {max_points:,} points need")
+            with archive.open(info) as stream:
+                return _array(stream, name, max_points)
+
+        points = array(key)
+        normals = array("normals") if key == "points" and "normals" in members else None
+    if normals is not None and normals.shape != points.shape:
+        raise BadItem(f"{len(points)} points, but {len(normals)} normals")
+    return points, normals
+
+
+def _read_npy(data: bytes, max_points: int) -> tuple[np.ndarray, None]:
+    return _array(io.BytesIO(data), "array", max_points), None
+
+
+def _array(stream: IO[bytes], name: str, max_points: int) -> np.ndarray:
+    """One array (N, 3) of numbers, whose header is believed only within the limit."""
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise BadItem(f"'{name}' has the npy version {version}; known are 1.0 and 2.0")
+    read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
+    shape, fortran, dtype = read_header(stream)
+    if dtype.kind not in "fiu":
+        raise BadItem(f"'{name}' holds {dtype}, not real numbers")
+    if len(shape) != 2 or shape[1] != 3:
+        raise BadItem(f"'{name}' must be (N, 3), got {shape}")
+    _limit_points(shape[0], max_points)
+    size = shape[0] * 3 * dtype.itemsize
+    body = stream.read(size)
+    if len(body) < size or stream.read(1):
+        found = "less" if len(body) < size else "more"
+        raise BadItem(f"'{name}' has {shape}, but {found} than {size:,} bytes")
+    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _read_ply(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | None]:
+    header, counts = ply_header(data)
+    if counts.get("face") or next(iter(counts), "") != "vertex":
+        raise BadItem("no cloud of points: it must begin with vertices and have no faces")
+    _limit_points(counts["vertex"], max_points)
+    form = re.search(r"^format[ \t]+(\w+)", header.decode("latin-1"), re.M)
+    if form is None or form[1] not in _PLY_FORMATS:
+        raise BadItem(f"the format {form[1] if form else 'is missing'}; known are {', '.join(_PLY_FORMATS)}")
+    order = _PLY_FORMATS[form[1]]
+    block = re.split(r"^element\b.*\n", header.decode("latin-1"), flags=re.M)[1]
+    fields = [line.split()[1:] for line in block.splitlines() if line.startswith("property")]
+    if any(len(field) != 2 or field[0] not in _PLY_TYPES for field in fields):
+        raise BadItem("vertices with properties that are no plain numbers")
+    dtype = np.dtype([(name, order + _PLY_TYPES[kind]) for kind, name in fields])
+    count, body = counts["vertex"], data[len(header) :]
+    if order:
+        if len(body) < count * dtype.itemsize:
+            raise BadItem(f"truncated: {len(body):,} bytes for {count:,} points of {dtype.itemsize}")
+        table = {name: np.frombuffer(body, dtype, count)[name] for name in dtype.names or ()}
+    else:
+        lines = body.rstrip().count(b"\n") + bool(body.strip())
+        if lines < count:
+            raise BadItem(f"truncated: {lines:,} lines for {count:,} points")
+        rows = np.loadtxt(io.BytesIO(body), max_rows=count, ndmin=2, comments=None)
+        if len(rows) < count:
+            raise BadItem(f"truncated: {len(rows):,} lines with numbers for {count:,} points")
+        table = dict(zip(dtype.names or (), rows.T, strict=True))
+    if not {"x", "y", "z"} <= table.keys():
+        raise BadItem("vertices without x, y and z")
+    points = np.stack([table[axis] for axis in "xyz"], axis=-1, dtype=np.float64)
+    if not {"nx", "ny", "nz"} <= table.keys():
+        return points, None
+    return points, np.stack([table[f"n{axis}"] for axis in "xyz"], axis=-1, dtype=np.float64)
+
+
+def _limit_points(count: int, max_points: int) -> None:
+    if count < 1:
+        raise BadItem("no points")
+    if count > max_points:
+        raise BadItem(f"{count:,} points, the limit is {max_points:,}")
