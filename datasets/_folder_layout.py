@@ -150,8 +150,8 @@ def read_index(path: Path) -> list[Entry]:
                     f"it says '{','.join(columns)}'"
                 )
             for row in table:
-                cells = [(row.get(column) or "").strip() for column in ("id", "category", "split")]
-                entry = Entry(*cells, line=table.line_num)
+                cells = {name: (row.get(name) or "").strip() for name in ("id", "category", "split")}
+                entry = Entry(**cells, line=table.line_num)
                 if problem := _problem(entry, entries):
                     raise DataError(f"{path}, line {entry.line}: {problem}")
                 entries[entry.id] = entry

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -247,7 +248,11 @@ class Folder(DataSource):
     @cached_property
     def _cut_out(self) -> bool:
         """Whether every picture has alpha, and that is its mask."""
-        return self.config.masks and all(has_alpha(p) for files in self._pictures.values() for p in files)
+        for file in (file for files in self._pictures.values() for file in files):
+            with suppress(BadItem):  # what cannot be read is missing, and decides nothing
+                if not has_alpha(file):
+                    return False
+        return self.config.masks
 
 
 def _outermost(name: str) -> str:

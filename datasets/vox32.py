@@ -96,8 +96,8 @@ class Vox32(ShapeNet13):
         return sorted(kept, key=lambda item: item.id)
 
     def by_rule(self, synsets: Sequence[str]) -> dict[str, str]:
+        there: dict[str, list[str]] = defaultdict(list)
         if isinstance(self._files, PackedGrids):
-            there = defaultdict(list)
             for name in self._files.ids:
                 there[name.partition("/")[0]].append(name)
             where = self._files.folder / IDS

@@ -105,12 +105,13 @@ def read_mask(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.
 
 
 def has_alpha(path: str | os.PathLike[str]) -> bool:
-    """Whether a picture may have transparent pixels, by its header; False where it has none or is broken."""
-    try:
-        with _guarded(str(path)), Image.open(path, formats=FORMATS) as image:
-            return image.has_transparency_data
-    except BadItem:
-        return False
+    """Whether a picture may have transparent pixels, by its header; nothing is decoded.
+
+    Raises:
+        BadItem: the file is missing, or no picture.
+    """
+    with _guarded(str(path)), Image.open(path, formats=FORMATS) as image:
+        return image.has_transparency_data
 
 
 def fitted(rgba: np.ndarray, size: tuple[int, int]) -> np.ndarray:

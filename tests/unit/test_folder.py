@@ -511,6 +511,7 @@ def test_bad_pictures_are_named(tmp_path):
     options = src.resolve_options(OPTIONS.model_copy(update={"views": 1}))
     with pytest.raises(BadItem, match=r"images/a.png: "):
         src.build(only(src), options)
+    assert "mask" in src.provides  # as for those that can be read
 
 
 def test_links_to_folders_are_followed_but_not_in_circles(root):
