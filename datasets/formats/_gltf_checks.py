@@ -15,6 +15,8 @@ from .. import BadItem
 
 MAX_PARTS = 10_000
 """Nodes, and primitives, that one file may have: each becomes an object of some kilobytes."""
+MAX_DEPTH = 100
+"""Generations of nodes: the loader walks the way from each node to its root, over and over."""
 MAX_JSON = 5_000_000
 """Values in the JSON: each becomes an object of up to 90 bytes."""
 
@@ -77,13 +79,18 @@ def _checked_tree(text: bytes, max_bytes: int, max_vertices: int) -> dict[str, A
 
 
 def _check_nodes(nodes: list[dict[str, Any]], scenes: list[dict[str, Any]]) -> None:
-    """At most `MAX_PARTS`, and a tree, as the specification demands: no node has two parents."""
+    """Not too many nor too deep, and a tree, as the specification demands: no node has two parents."""
     if len(nodes) > MAX_PARTS:
         raise BadItem(f"{len(nodes):,} nodes, the limit is {MAX_PARTS:,}")
     children = [child for node in nodes for child in node.get("children", [])]
     roots = {root for scene in scenes for root in scene.get("nodes", [])}
     if len(children) != len(set(children)) or not roots.isdisjoint(children):
         raise BadItem("a node with two parents")
+    level = sorted(roots)
+    for _ in range(MAX_DEPTH):
+        level = [child for index in level for child in nodes[index].get("children", [])]
+    if level:
+        raise BadItem(f"nodes more than {MAX_DEPTH} deep")
 
 
 def _check_lengths(tree: dict[str, Any], max_bytes: int) -> None:

@@ -61,7 +61,7 @@ def read_mesh(
         max_bytes: limit on the file, and again on all the files that it names.
         max_faces: limit on triangles.
         up: the axis of the file that points up; with 'z' the shape is turned about x.
-        colors: False skips materials and textures, which saves a third of the time of a textured OBJ.
+        colors: False skips materials and textures, which saves a fifth of the time of an OBJ.
 
     Returns:
         Triangles of positive area, y up, otherwise in the coordinates of the file; without colours where the

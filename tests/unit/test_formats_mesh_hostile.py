@@ -43,6 +43,11 @@ def nested(count: int) -> dict[str, Any]:
     return triangle_tree(nodes=[{"mesh": 0}] * count)
 
 
+def chain(count: int) -> dict[str, Any]:
+    """Each node is the only child of the one before."""
+    return triangle_tree(nodes=[{"children": [i + 1]} for i in range(count - 1)] + [{"mesh": 0}])
+
+
 def accessor(index: int, **changes: Any) -> dict[str, Any]:
     tree = triangle_tree()
     tree["accessors"][index] |= changes
@@ -154,6 +159,8 @@ def accessor(index: int, **changes: Any) -> dict[str, Any]:
         ("a.glb", glb(nested(10_001), BODY), "10,001 nodes, the limit is 10,000"),
         ("a.glb", glb(triangle_tree(nodes=[{"children": [1, 1]}, {"mesh": 0}]), BODY), "two parents"),
         ("a.glb", glb(triangle_tree(nodes=[{"children": [0], "mesh": 0}]), BODY), "two parents"),
+        ("a.glb", glb(chain(101), BODY), "nodes more than 100 deep"),
+        ("a.glb", glb(triangle_tree(scenes=[{"nodes": [7]}]), BODY), "broken glb"),
         (
             "a.glb",
             glb(triangle_tree(meshes=[{"primitives": [{"attributes": {"POSITION": 0}}] * 10_001}]), BODY),
@@ -200,6 +207,10 @@ def test_limits_on_faces(tmp_path):
     with pytest.raises(BadItem, match="51 triangles or more, the limit is 50"):
         read_mesh(instances, max_faces=50)
     assert len(read_mesh(instances).mesh.faces) == 51
+
+
+def test_nodes_may_be_deep(tmp_path):
+    assert len(read_mesh(put(tmp_path, "a.glb", glb(chain(100), BODY))).mesh.faces) == 1
 
 
 def test_limit_on_bytes_and_missing_files(tmp_path):
