@@ -44,4 +44,4 @@ class Axes:
         """A grid [x][y][z] of the file in our axes."""
         matrix = self.matrix()
         turned = grid.transpose(*np.abs(matrix).argmax(1))
-        return np.flip(turned, np.flatnonzero(matrix.sum(1) < 0))
+        return np.flip(turned, tuple(np.flatnonzero(matrix.sum(1) < 0).tolist()))

@@ -67,6 +67,12 @@ class FolderLayout:
         inside = self.root / (MESHES if self.has_meshes else VOXELS)
         return inside if inside.is_dir() else self.root
 
+    def roots_below(self) -> list[Path]:
+        """Folders in the root that have this layout themselves, where the root has not."""
+        if self.shapes != self.root:
+            return []
+        return sorted({p.parent for name in (MESHES, VOXELS) for p in self.root.glob(f"*/{name}")})
+
     @cached_property
     def files(self) -> dict[str, list[Path]]:
         """Files of the shapes by id: the path below `shapes` without extension.
@@ -144,8 +150,8 @@ def read_index(path: Path) -> list[Entry]:
                     f"it says '{','.join(columns)}'"
                 )
             for row in table:
-                cells = [(row.get(column) or "").strip() for column in ("id", "category", "split")]
-                entry = Entry(*cells, line=table.line_num)
+                cells = {name: (row.get(name) or "").strip() for name in ("id", "category", "split")}
+                entry = Entry(**cells, line=table.line_num)
                 if problem := _problem(entry, entries):
                     raise DataError(f"{path}, line {entry.line}: {problem}")
                 entries[entry.id] = entry
@@ -158,8 +164,9 @@ def read_index(path: Path) -> list[Entry]:
 
 def _problem(entry: Entry, earlier: dict[str, Entry]) -> str:
     path = PurePosixPath(entry.id)
-    if not entry.id or str(path) != entry.id or path.is_absolute() or ".." in path.parts:
-        return f"id '{entry.id}' is no name of a shape; one looks like 'abc' or 'chair/abc'"
+    plain = entry.id.isprintable() and str(path) == entry.id
+    if not entry.id or not plain or path.is_absolute() or ".." in path.parts:
+        return f"id {entry.id!r} is no name of a shape; one looks like 'abc' or 'chair/abc'"
     if entry.id in earlier:
         return f"id '{entry.id}' is also in line {earlier[entry.id].line}"
     if entry.split and entry.split not in SPLITS:

@@ -101,7 +101,9 @@ class Entry:
         for name in ("mask", "model", "voxel"):
             _check_path(self.fields[name])
         return Photo(
-            *(self.fields[name] for name in ("mask", "model", "voxel")),
+            mask=self.fields["mask"],
+            model=self.fields["model"],
+            voxel=self.fields["voxel"],
             size=(int(height), int(width)),
             box=(left, upper, right, lower),
             focal=focal,

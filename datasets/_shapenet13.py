@@ -1,4 +1,4 @@
-"""What the data sets of 3D-R2N2's benchmark share: 13 ShapeNet categories, their splits, grids of 32^3."""
+"""What data sets of ShapeNet's models share: ids, categories, splits; and the 32^3 grids of 13 categories."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ShapeNet13Config(EntryConfig):
 
 
 class ShapeNet13(DataSource):
-    """A data set with shapes of the benchmark, named '<synset>/<model>'.
+    """A data set with models of ShapeNet, named '<synset>/<model>'; of 13 categories if not said otherwise.
 
     Attributes:
         known: its categories, synset id to name.

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +40,7 @@ from zoo.geometry.resample import fill_cube
 from zoo.geometry.voxelize import solid
 from zoo.registry import EntryConfig, did_you_mean
 
-from . import DATASETS, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
+from . import DATASETS, SPLITS, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
 from ._axes import Axes
 from ._folder_layout import IMAGES, INDEX, MESHES, VOXELS, FolderLayout
 from ._from_mesh import coarser, sample_of, sample_of_grid
@@ -151,6 +152,11 @@ class Folder(DataSource):
             )
         return options.model_copy(update={"views": min(options.views, fewest)})
 
+    def required(self) -> Sequence[str]:
+        """All, unless the index gives a split to every shape: then those that it names."""
+        named = {entry.split for entry in self.layout.entries}
+        return [split for split in SPLITS if split in named] if all(named) else SPLITS
+
     def identity(self) -> dict[str, Any]:
         """The index enters by its content."""
         index = self.root / INDEX
@@ -217,9 +223,13 @@ class Folder(DataSource):
 
     @cached_property
     def _items(self) -> list[Item]:
+        below = self.layout.roots_below()
+        if below or not self.layout.entries:
+            hint = f" Did you mean {below[0]}?" if below else ""
+            raise DataError(
+                f"data set 'folder': no shapes in {self.layout.shapes}.{hint} {how_to_get(type(self))}"
+            )
         entries = self.layout.entries
-        if not entries:
-            raise self._nothing_there()
         drawn = drawn_rule([e.id for e in entries], "folder", self.config.seed)
         items = [Item(e.id, e.category or _outermost(e.id), e.split or drawn[e.id]) for e in entries]
         there = sorted({item.category for item in items})
@@ -238,14 +248,11 @@ class Folder(DataSource):
     @cached_property
     def _cut_out(self) -> bool:
         """Whether every picture has alpha, and that is its mask."""
-        return self.config.masks and all(has_alpha(p) for files in self._pictures.values() for p in files)
-
-    def _nothing_there(self) -> DataError:
-        near = [p.parent for name in (MESHES, VOXELS) for p in sorted(self.root.glob(f"*/{name}"))]
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return DataError(
-            f"data set 'folder': no shapes in {self.layout.shapes}.{hint} {how_to_get(type(self))}"
-        )
+        for file in (file for files in self._pictures.values() for file in files):
+            with suppress(BadItem):  # what cannot be read is missing, and decides nothing
+                if not has_alpha(file):
+                    return False
+        return self.config.masks
 
 
 def _outermost(name: str) -> str:

@@ -29,7 +29,6 @@ release's form by shapes written in it (tests/unit). The release itself was not 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -44,10 +43,12 @@ from zoo.geometry.resample import bounding_cells, fill_cube
 from zoo.registry import EntryConfig
 
 from . import DATASETS, SPLITS, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
+from ._axes import Axes
 from ._from_mesh import coarser, surface_points
 from ._photo import cut_out, look_at_box
 from ._pix3d_index import Photo
 from ._pix3d_splits import INDEX, RULES, Chosen, choose, index_files, read_list
+from ._shapenet13 import change_mark
 from .formats.binvox import read_binvox
 from .formats.images import read_mask, read_rgba
 from .formats.mat import read_voxel_mat
@@ -61,8 +62,7 @@ MISMATCH = "known bad item: its mask does not belong to its photograph"
 KNOWN_BAD = {"img/table/1749.jpg": MISMATCH, "img/table/0045.png": MISMATCH}
 """Photographs that Mesh R-CNN leaves out too."""
 
-_TO_CANONICAL = np.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
-"""From the models' axes (left, up, inward) to the canonical ones (front, up, left)."""
+_MODELS, _GRIDS = Axes(front="-z", up="y"), Axes(front="y", up="z")
 
 _FITS, _OFF = 2 / RESOLUTION, 0.05
 """Shares of the longest edge by which the boxes of grid and model differ when the axes are right, and when
@@ -152,8 +152,7 @@ class Pix3D(DataSource):
             files.append(self.root / photo.mask)
         if absent := [str(file) for file in files if not file.is_file()]:
             raise BadItem(f"not there: {' and '.join(absent)}")
-        mesh = read_mesh(self.root / photo.model, colors=False).mesh
-        mesh = Mesh(mesh.vertices @ _TO_CANONICAL.T, mesh.faces)
+        mesh = _MODELS.mesh(read_mesh(self.root / photo.model, colors=False).mesh)
         images = cameras = None
         if options.views:
             image, camera = self._view(self.root / item.id, photo, mesh, options.image_size)
@@ -194,9 +193,8 @@ class Pix3D(DataSource):
 
     def stamp(self) -> str:
         """Modification times of index files and folders: they change when photographs come or go."""
-        found = [*self.root.glob("pix3d*.json"), *(f for f in self.root.glob("*/*") if f.is_dir())]
-        times = sorted(f"{f.relative_to(self.root)}:{f.stat().st_mtime_ns}" for f in found)
-        return f"{zlib.crc32(' '.join(times).encode()):08x}" if times else ""
+        folders = (path for path in self.root.glob("*/*") if path.is_dir())
+        return change_mark(sorted([*index_files(self.root), *folders]))
 
     @cached_property
     def _chosen(self) -> Chosen:
@@ -219,7 +217,7 @@ class Pix3D(DataSource):
         pixels = _read_stored(path, photo.size)
         if self.config.masks:
             pixels[..., 3] = self._mask(photo) * np.uint8(255)
-        rotation = photo.rotation @ _TO_CANONICAL.T
+        rotation = photo.rotation @ _MODELS.matrix().T
         low, high = mesh.bounds
         middle = rotation @ ((low + high) / 2) + photo.translation
         try:
@@ -254,7 +252,7 @@ class Pix3D(DataSource):
             raise BadItem(f"{path}: expected a grid of {RESOLUTION}^3, got {cells.shape}")
         if not cells.any():
             raise BadItem(f"{path}: the {RESOLUTION}^3 grid has no occupied cell")
-        readings = {"pix3d": cells.transpose(1, 2, 0), "model": cells[:, :, ::-1].transpose(2, 1, 0)}
+        readings = {"pix3d": _GRIDS.grid(cells), "model": _MODELS.grid(cells)}
         errors = {name: _mismatch(grid, extent) for name, grid in readings.items()}
         other = "model" if axes == "pix3d" else "pix3d"
         if errors[axes] > _OFF and errors[other] < _FITS:

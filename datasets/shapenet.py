@@ -122,16 +122,18 @@ class ShapeNet(ShapeNet13):
         rendered = self.config.images == "rendered"
         found = read_mesh(file, colors=rendered and options.views > 0)
         mesh = layout.axes.mesh(found.mesh).normalized()
+        note = ""
         if self.config.voxels == "mesh":
-            grid, note = solid(mesh, self.config.fine)
+            grid, status = solid(mesh, self.config.fine)
+            note = str(status)
         else:
-            grid, note = self._binvox(folder, found.mesh), ""
+            grid = self._binvox(folder, found.mesh)
         voxels, keys = coarser(grid, options), ("shapenet", item.id)
         if rendered or not options.views:
             shape = ColoredMesh(mesh, found.face_colors)
-            return replace(sample_of(shape, voxels, options, *keys), note=str(note))
+            return replace(sample_of(shape, voxels, options, *keys), note=note)
         screenshots = read_screenshots(folder / layout.screenshots, options.views, options.image_size)
-        return Sample(screenshots, voxels, points=surface_points(mesh, options, *keys), note=str(note))
+        return Sample(screenshots, voxels, points=surface_points(mesh, options, *keys), note=note)
 
     def resolve_options(self, options: PrepareOptions) -> PrepareOptions:
         """Any resolution that the fine grid can be pooled to; screenshots are 14 and have no maps."""

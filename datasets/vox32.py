@@ -23,7 +23,7 @@ from pydantic import Field
 
 from zoo.seeding import derive
 
-from . import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
+from . import DATASETS, SPLITS, BadItem, DataError, Item, PrepareOptions, Sample
 from ._from_mesh import sample_of_grid
 from ._shapenet13 import (
     KNOWN_BAD,
@@ -82,7 +82,7 @@ class Vox32(ShapeNet13):
 
     def items(self) -> Sequence[Item]:
         """As `ShapeNet13.items`, down to the limits; those that stay do not depend on how many they are."""
-        most = {"train": self.config.train, "val": self.config.val, "test": self.config.test}
+        most = {split: getattr(self.config, split) for split in SPLITS}
         groups = defaultdict(list)
         for item in super().items():
             groups[item.split, item.category].append(item)
@@ -96,8 +96,8 @@ class Vox32(ShapeNet13):
         return sorted(kept, key=lambda item: item.id)
 
     def by_rule(self, synsets: Sequence[str]) -> dict[str, str]:
+        there: dict[str, list[str]] = defaultdict(list)
         if isinstance(self._files, PackedGrids):
-            there = defaultdict(list)
             for name in self._files.ids:
                 there[name.partition("/")[0]].append(name)
             where = self._files.folder / IDS
@@ -131,6 +131,10 @@ class Vox32(ShapeNet13):
         check_resolutions(options)
         leaks = options.leaks if "leaks" in options.model_fields_set else "drop"
         return options.model_copy(update={"points": 0, "leaks": leaks})
+
+    def required(self) -> Sequence[str]:
+        """Those that have no limit of 0."""
+        return [split for split in SPLITS if getattr(self.config, split) != 0]
 
     def stamp(self) -> str:
         """Modification times of the array and its ids, or of the category folders."""

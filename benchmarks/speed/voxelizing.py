@@ -8,16 +8,14 @@ find with the solid of the undamaged mesh.
 from __future__ import annotations
 
 import argparse
-import statistics
-from collections.abc import Callable, Mapping
 from functools import partial
-from time import perf_counter
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.speed.damage import DAMAGES, closed_meshes
+from benchmarks.speed.timing import interleaved
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.voxelize import solid
 from zoo.metrics.iou import iou
@@ -92,18 +90,6 @@ def filled(mesh: Mesh, resolution: int) -> np.ndarray:
     cells = np.zeros((resolution,) * 3, dtype=bool)
     cells[tuple(index[((index >= 0) & (index < resolution)).all(axis=1)].T)] = True
     return cells
-
-
-def interleaved(calls: Mapping[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Median milliseconds of each call, called by turns after a warm-up, so that all see the same machine."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(runs + 1):
-        for name, call in calls.items():
-            started = perf_counter()
-            call()
-            if number:
-                times[name].append(1000 * (perf_counter() - started))
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 if __name__ == "__main__":

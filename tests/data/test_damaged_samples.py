@@ -59,6 +59,17 @@ SHAPENET: dict[str, Damage] = {
 }
 
 
+LACKING = {"shapenet": {"02942699/6d036fd1c70e5a5849493d905c02fa86"}}
+"""Shapes of the samples that have no mesh to begin with."""
+
+PIXELS: dict[str, Callable[[Path], object]] = {
+    "Images/BoxA/0.png": truncate,
+    "Images/BoxA/1.png": text,
+    "masks/BoxA/2.png": zeros,
+    "masks/BoxB/3.png": Path.unlink,
+}
+
+
 @pytest.fixture
 def copy(tmp_path, monkeypatch) -> Callable[[str], Path]:
     monkeypatch.setenv("R3D_CACHE", str(tmp_path / "cache"))
@@ -87,7 +98,19 @@ def shapes(root: Path, files: str) -> list[str]:
             "shapenet_v2",
             ".",
             SHAPENET,
-            ["--views", "1", "--image-size", "32", "32", "--points", "100", "--set", "split=r2n2"],
+            [
+                "--views",
+                "1",
+                "--image-size",
+                "32",
+                "32",
+                "--points",
+                "100",
+                "--set",
+                "split=r2n2",
+                "--set",
+                "voxels=binvox",
+            ],
         ),
     ],
 )
@@ -102,25 +125,40 @@ def test_each_damaged_file_is_named_and_nothing_else_is_lost(
         path = root / file.format(id=model)
         damage(path)
         hurt[model] = path
+    lost = set(hurt) | LACKING.get(name, set())
+    assert len(lost) == len(hurt) + len(LACKING.get(name, set()))
     command = [name, "--root", str(root), "--workers", "2", *options]
 
     assert main(["verify", *command]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert f"{len(ids)} items under {root}: {len(hurt)} damaged" in lines
+    assert f"{len(ids)} items under {root}: {len(lost)} damaged" in lines
     for model, path in hurt.items():
         (line,) = (line for line in lines if line.startswith(f"  {model}: "))
         assert str(path) in line or str(path.parent) in line
 
     assert main(["prepare", *command]) == 2
     error = capsys.readouterr().err
-    assert f"{len(hurt)} of {len(ids)} items could not be read" in error and "--allow-missing" in error
+    assert f"{len(lost)} of {len(ids)} items could not be read" in error and "--allow-missing" in error
 
     assert main(["prepare", *command, "--allow-missing"]) == 0
     (path,) = (tmp_path / "cache" / "stores").glob(f"{name}-????????????")
     store = Store.open(path)
-    assert sorted(store.ids) == sorted(set(ids) - set(hurt))
+    assert sorted(store.ids) == sorted(set(ids) - lost)
     assert store.verify() == []
     with (path / SKIPPED).open(encoding="utf-8", newline="") as handle:
         rows = {row["id"]: row for row in csv.DictReader(handle)}
-    assert set(rows) == set(hurt)
-    assert all(rows[model]["kind"] == "missing" and rows[model]["reason"] for model in hurt)
+    assert set(rows) == lost
+    assert all(rows[model]["kind"] == "missing" and rows[model]["reason"] for model in lost)
+
+
+def test_damaged_photographs_are_named(copy, capsys):
+    root = copy("pix3d_layout")
+    for file, damage in PIXELS.items():
+        damage(root / file)
+    command = ["verify", "pix3d", "--root", str(root), "--workers", "2"]
+    assert main([*command, "--set", "split=shapes", "--set", "voxel_axes=model"]) == 1
+    out = capsys.readouterr().out
+    assert f"32 items under {root}: {len(PIXELS)} damaged" in out
+    named = {line.split(": ")[0].strip(): line for line in out.splitlines() if line.startswith("  ")}
+    assert set(named) == {file.replace("masks", "Images") for file in PIXELS}
+    assert all(str(root / file) in named[file.replace("masks", "Images")] for file in PIXELS)

@@ -7,6 +7,7 @@ from hypothesis.extra import numpy as hnp
 
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
+from zoo.geometry.rasterize import NEAR
 from zoo.geometry.render import render
 from zoo.geometry.resample import max_pool, resample
 from zoo.geometry.sample import sample_surface
@@ -25,6 +26,11 @@ cameras = st.builds(
 )
 coordinates = st.floats(-0.4375, 0.4375, width=32)
 soups = st.integers(1, 8).flatmap(lambda n: hnp.arrays(np.float64, (3 * n, 3), elements=coordinates))
+
+extremes = st.sampled_from([0.0, -0.0, 5e-324, 1e-160, 1e-9, 0.01, 0.5, 1.0, -1.0, 3.0, -1e3, 1e6, -1e6])
+hostile = st.integers(0, 6).flatmap(
+    lambda n: hnp.arrays(np.float64, (3 * n, 3), elements=extremes | st.floats(-1e6, 1e6))
+)
 
 
 def mesh_of(corners: np.ndarray) -> Mesh:
@@ -172,3 +178,29 @@ def test_pictures_show_nothing_outside_the_projected_corners(corners, camera):
     if picture.mask.any():
         shown = picture.depth[picture.mask]
         assert depth.min() - 1e-5 <= shown.min() and shown.max() <= depth.max() + 1e-5
+
+
+@several
+@given(hostile, cameras, st.booleans(), st.integers(1, 3))
+def test_no_mesh_is_too_hostile_to_draw(corners, camera, smooth, supersample):
+    """Flat, tiny, huge and no faces, in front of, around and behind the camera."""
+    mesh = mesh_of(corners)
+    colors = np.linspace(0, 1, 3 * len(mesh.faces)).reshape(-1, 3)
+    picture = render(mesh, camera, (20, 27), supersample, face_colors=colors, smooth=smooth)
+    np.testing.assert_array_equal(picture.mask, picture.rgba[..., 3] >= 128)
+    np.testing.assert_array_equal(picture.mask, np.isfinite(picture.depth))
+    shown = picture.depth[picture.mask]
+    assert (shown >= np.float32(NEAR) * (1 - 1e-6)).all()
+    np.testing.assert_allclose(np.linalg.norm(picture.normals, axis=-1), picture.mask, atol=1e-5)
+
+
+@several
+@given(hostile, st.integers(1, 12))
+def test_no_mesh_is_too_hostile_to_voxelise(corners, resolution):
+    mesh = mesh_of(corners)
+    try:
+        cells, _ = solid(mesh, resolution)
+    except ValueError as error:
+        assert "nothing to voxelise" in str(error)
+    else:
+        assert cells.any()

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from datasets import BadItem
-from datasets.formats.images import read_mask, read_rgba
+from datasets.formats.images import fitted, has_alpha, read_mask, read_rgba
 
 relaxed = settings(deadline=None, max_examples=40)
 sides = hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)
@@ -150,6 +150,56 @@ def test_alpha_may_be_required(tmp_path):
     with pytest.raises(BadItem, match=r"picture\.png: a picture of mode RGB without alpha"):
         read_rgba(path, require_alpha=True)
     assert read_rgba(saved(tmp_path, Image.new("RGBA", (2, 2))), require_alpha=True).shape == (2, 2, 4)
+
+
+def test_alpha_is_found_without_decoding(tmp_path):
+    gray = np.full((4, 5), 7, np.uint8)
+    pictures = {
+        "rgba.png": (Image.fromarray(np.dstack([gray] * 4)), True),
+        "rgb.png": (Image.fromarray(np.dstack([gray] * 3)), False),
+        "gray_alpha.png": (Image.fromarray(np.dstack([gray] * 2), "LA"), True),
+        "photo.jpg": (Image.fromarray(gray), False),
+    }
+    for name, (image, expected) in pictures.items():
+        image.save(tmp_path / name)
+        assert has_alpha(tmp_path / name) is expected, name
+    noise = np.random.default_rng(0).integers(0, 256, (30, 30, 4), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:1000])
+    assert has_alpha(tmp_path / "cut.png")
+    (tmp_path / "none.png").write_bytes(b"")
+    for name in ("none.png", "absent.png"):
+        with pytest.raises(BadItem, match=name):
+            has_alpha(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("size", "inner"),
+    [
+        ((10, 20), (0, 10, 0, 20)),
+        ((30, 20), (10, 20, 0, 20)),
+        ((10, 60), (0, 10, 20, 40)),
+        ((40, 40), (10, 30, 0, 40)),
+    ],
+)
+def test_fitted_into_a_size(size, inner):
+    rgba = np.full((10, 20, 4), (10, 20, 30, 255), np.uint8)
+    result = fitted(rgba, size)
+    assert result.shape == (*size, 4) and result.dtype == np.uint8
+    top, bottom, left, right = inner
+    assert (result[top:bottom, left:right] == (10, 20, 30, 255)).all()
+    result = result.copy()
+    result[top:bottom, left:right] = 0
+    assert not result[..., 3].any()
+
+
+def test_fitting_weights_colours_by_alpha():
+    rgba = np.zeros((8, 8, 4), np.uint8)
+    rgba[:, :, 1] = 255  # green, where nothing is seen
+    rgba[2:6, 2:6] = (200, 0, 0, 255)
+    small = fitted(rgba, (4, 4))
+    seen = small[small[..., 3] > 0]
+    assert len(seen) >= 4 and (seen[:, 1] == 0).all() and (abs(seen[:, 0].astype(int) - 200) <= 4).all()
 
 
 @relaxed

@@ -20,7 +20,7 @@ def photo(height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_on_the_axis_pixels_are_averaged(times):
-    """A window of 40 x 60 blocks of whole pixels round the principal point: their means, to PIL's rounding."""
+    """A window of 40 x 60 blocks of whole pixels round the principal point: their means, as PIL rounds."""
     pixels = photo(160, 240)
     height, width = SIZE[0] * times, SIZE[1] * times
     column, row = 120 - 13, 80 + 7  # the principal point need not be the middle

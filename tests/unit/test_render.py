@@ -8,8 +8,9 @@ import trimesh
 from scipy import ndimage
 
 from zoo.geometry.camera import Camera
-from zoo.geometry.mesh import Mesh
-from zoo.geometry.render import NEAR, Light, render
+from zoo.geometry.mesh import FAR, Mesh
+from zoo.geometry.rasterize import NEAR
+from zoo.geometry.render import Light, render
 from zoo.geometry.surface import marching_cubes
 
 SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
@@ -297,11 +298,53 @@ def test_azimuth_shows_the_right_side():
         np.testing.assert_allclose(picture.rgba[16, 16, :3] / 255, (np.array(side) + 1) / 2, atol=0.003)
 
 
-def test_empty_mesh_gives_an_empty_picture():
-    picture = render(Mesh(np.zeros((0, 3)), np.zeros((0, 3), int)), Camera(0, 0, 1), (8, 12), smooth=True)
-    assert picture.rgba.shape == (8, 12, 4) and not picture.rgba.any() and not picture.mask.any()
-    needle = Mesh(np.array([[0, 0, 0], [0, 0.1, 0], [0, 0.2, 0]]), np.array([[0, 1, 2]]))
-    assert not render(needle, Camera(0, 0, 1), (8, 12)).mask.any()
+@pytest.mark.parametrize("smooth", [False, True])
+def test_empty_and_flat_meshes_give_an_empty_picture(smooth):
+    camera, none = Camera(0, 0, 1), np.zeros((0, 3), int)
+    for mesh in (
+        Mesh(np.zeros((0, 3)), none),
+        Mesh(np.eye(3), none),  # vertices, no face
+        Mesh(np.array([[0, 0, 0], [0, 0.1, 0], [0, 0.2, 0]]), np.array([[0, 1, 2]])),  # a needle
+        Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])),  # a point
+        Mesh(np.eye(3), np.array([[0, 1, 1], [2, 2, 2]])),  # an edge and a corner, twice
+    ):
+        colors = np.full((len(mesh.faces), 3), 0.5)
+        picture = render(mesh, camera, (8, 12), face_colors=colors, smooth=smooth)
+        assert picture.rgba.shape == (8, 12, 4) and not picture.rgba.any() and not picture.mask.any()
+        assert np.isinf(picture.depth).all() and not picture.normals.any()
+
+
+def test_flat_faces_among_others_change_nothing():
+    mesh = marching_cubes(l_shape(), 0.5)
+    first = mesh.faces[:, [0, 1, 1]]
+    expected = render(mesh, VIEWS[1], (40, 40))
+    picture = render(Mesh(mesh.vertices, np.concatenate([first, mesh.faces])), VIEWS[1], (40, 40))
+    for one, other in zip(vars(picture).values(), vars(expected).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_meshes_as_large_as_they_may_be_are_drawn():
+    """A box of 1e6 cube edges around the camera: every pixel sees the wall at its depth."""
+    around = as_mesh(trimesh.creation.box((2 * FAR, 2 * FAR, 2 * FAR)))
+    picture = render(around, Camera(0, 0, 1.5), (24, 24))
+    assert picture.mask.all()
+    np.testing.assert_allclose(picture.depth, FAR, rtol=1e-5)
+    np.testing.assert_allclose(picture.normals, np.broadcast_to([0, 0, -1], (24, 24, 3)), atol=1e-6)
+
+
+def test_each_face_has_its_color():
+    """One face of each colour beside the other; a single face takes its own colour, not the base colour."""
+    squares = [[[0, -0.2, z], [0, 0.2, z], [0, 0.2, z + 0.15], [0, -0.2, z + 0.15]] for z in (-0.3, 0, 0.2)]
+    corners, faces = np.array(squares).reshape(-1, 3), np.concatenate([SQUARE, SQUARE + 4, SQUARE + 8])
+    colors = np.repeat([[1.0, 0.2, 0], [0, 0.4, 1], [0.6, 0.6, 0]], 2, axis=0)
+    light = Light(ambient=1, diffuse=0)
+    camera = Camera(0, 0, 1)
+    picture = render(Mesh(corners, faces), camera, (60, 60), face_colors=colors, light=light)
+    for centre, color in zip((-0.225, 0.075, 0.275), colors[::2], strict=True):
+        ((u, v),), _ = camera.project(np.array([[0, 0, centre]]), (60, 60))
+        np.testing.assert_array_equal(picture.rgba[int(v), int(u)], [*np.rint(255 * color), 255])
+    one = render(Mesh(corners, faces[:1]), camera, (60, 60), face_colors=colors[:1], light=light)
+    assert {tuple(p) for p in one.rgba[one.mask][:, :3]} == {(255, 51, 0)}
 
 
 @pytest.mark.parametrize(
@@ -311,6 +354,7 @@ def test_empty_mesh_gives_an_empty_picture():
         ({"supersample": 0}, "at least 1"),
         ({"base_color": (200.0, 200.0, 200.0)}, r"in \[0, 1\]"),
         ({"face_colors": np.zeros((2, 3))}, r"shape \(1, 3\), got \(2, 3\)"),
+        ({"face_colors": np.full((1, 3), np.nan)}, r"in \[0, 1\]"),
         ({"light": Light(direction=(0, 0, 0))}, "needs a direction"),
     ],
 )
@@ -318,3 +362,9 @@ def test_bad_input_is_named(options, text):
     mesh = Mesh(np.eye(3), np.array([[0, 1, 2]]))
     with pytest.raises(ValueError, match=text):
         render(mesh, Camera(0, 0, 2), **{"size": (8, 8)} | options)
+
+
+def test_meshes_beyond_every_frame_are_refused():
+    for size in (1e7, 1e200, 1e308):
+        with pytest.raises(ValueError, match=r"cube edges, at most 1e\+06: normalise it first"):
+            render(Mesh(size * np.eye(3), np.array([[0, 1, 2]])), Camera(0, 0, 2), (8, 8))

@@ -5,20 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 import benchmarks.settings
 from datasets import BadItem, DataError, PrepareOptions, Sample
-from datasets._placement import placed
-from datasets._screenshots import read_screenshots
 from datasets._shapenet_layout import LAYOUTS
 from datasets.categories import CONTAINED, R2N2_CATEGORIES, SHAPENET_CATEGORIES
-from datasets.formats.binvox import Binvox, write_binvox
+from datasets.formats.binvox import write_binvox
 from datasets.prepare import open_dataset
 from datasets.shapenet import ShapeNet, ShapeNetConfig
-from datasets.splits import read_split_file
+from tests.unit.test_screenshots import add_screenshots
 from zoo.config import ConfigError
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
@@ -202,45 +198,6 @@ def test_axes_turn_and_do_not_mirror(version):
     assert turn @ ([1, 0, 0] if version == 1 else [0, 0, -1]) == pytest.approx([1, 0, 0])
 
 
-@settings(deadline=None, max_examples=50)
-@given(
-    lengths=st.tuples(*[st.integers(1, 16)] * 3),
-    jitter=st.tuples(*[st.floats(-0.49, 0.49)] * 3),
-    scale=st.floats(0.1, 10),
-    centre=st.tuples(*[st.floats(-3, 3)] * 3),
-)
-def test_grids_are_moved_by_whole_cells_and_end_up_near_the_middle(lengths, jitter, scale, centre):
-    """A box of whole cells; its mesh is up to half a cell shorter or longer, but for the longest edge."""
-    grid = np.zeros((16, 16, 16), bool)
-    cells = np.array([16, *lengths[1:]])
-    grid[tuple(slice(0, n) for n in cells)] = True
-    edges = np.minimum(cells + np.array([0, *jitter[1:]]), 16) / 16 * scale
-    low = np.array(centre) - edges / 2
-    moved = placed(Binvox(grid, tuple(low), scale), np.stack([low, low + edges]), "g")
-    assert moved.sum() == grid.sum()
-    inside = np.argwhere(moved)
-    middle = (inside.min(0) + inside.max(0) + 1) / 2
-    assert (inside.max(0) - inside.min(0) + 1 == cells).all()
-    assert np.abs(middle - 8).max() <= 0.75 + 1e-6  # half a cell by rounding, a quarter by the jitter
-
-
-BOX = np.array([[0, 0, 0], [1, 0.5, 0.25]])
-
-
-@pytest.mark.parametrize(
-    ("grid", "text"),
-    [
-        (Binvox(np.ones((8, 8, 4), bool)), r"g: expected a cube, got \(8, 8, 4\)"),
-        (Binvox(np.zeros((8, 8, 8), bool)), "g: no occupied cell"),
-        (Binvox(np.ones((8, 8, 8), bool), scale=1.1), "g: is 1.1 wide, the longest edge of its mesh 1"),
-        (Binvox(np.eye(8)[None] * np.ones((8, 1, 1)) > 0, (0, 0, 2)), "g: lies .* cells away from its mesh"),
-    ],
-)
-def test_grids_of_another_mesh_are_refused(grid, text):
-    with pytest.raises(BadItem, match=text):
-        placed(grid, BOX, "g")
-
-
 def test_fractional_cells(root):
     sample = sample_of(root, PrepareOptions(resolutions=(8,), views=0, points=0, pooling="mean"))
     blocks = expected(16).reshape(8, 2, 8, 2, 8, 2).mean(axis=(1, 3, 5))
@@ -315,38 +272,6 @@ def test_a_model_that_is_listed_in_another_category_is_no_stranger(tmp_path):
 def test_official_split_that_is_not_there(root):
     with pytest.raises(DataError, match=r"looked for .*all\.csv\. It comes with SHREC 2016 .* split=r2n2"):
         source(root, "official").items()
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("id,synset,modelId,split\n", "no column 'synsetId'; it needs synsetId, modelId, split"),
-        ("", "no column 'synsetId'"),
-        ("synsetId,modelId,split\n3001627,a,trian\n", "line 2 says '3001627', 'a', 'trian'; expected"),
-        ("synsetId,modelId,split\n3001627,../a,train\n", r"line 2 says '3001627', '\.\./a', 'train'"),
-        ("synsetId,modelId,split\nchair,a,train\n", "line 2 says 'chair', 'a', 'train'"),
-        ("synsetId,modelId,split\n3001627,a\n", "line 2 says '3001627', 'a', 'None'"),
-        (
-            "synsetId,modelId,split\n3001627,a,train\n03001627,a,test\n",
-            "03001627/a is in 'train' and in 'test'",
-        ),
-        ("synsetId,modelId,split\n3001627,\0,train\n", "line 2 says '3001627'"),
-    ],
-)
-def test_bad_csv_files_are_named(tmp_path, text, reason):
-    path = tmp_path / "list.csv"
-    path.write_text(text)
-    with pytest.raises(DataError, match=reason) as caught:
-        read_split_file(path)
-    assert str(path) in str(caught.value)
-
-
-def test_csv_of_another_encoding_or_missing(tmp_path):
-    (tmp_path / "a.csv").write_bytes("synsetId,modelId,split\n1,ä,train\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"a\.csv: no csv: .*utf-8"):
-        read_split_file(tmp_path / "a.csv")
-    with pytest.raises(DataError, match=r"b\.csv: No such file"):
-        read_split_file(tmp_path / "b.csv")
 
 
 def test_fingerprint_holds_version_and_list_but_no_path(tmp_path, root2):
@@ -554,42 +479,6 @@ def test_a_store_of_everything(root2):
 # Screenshots
 
 
-def add_screenshots(folder: Path, count: int, *, alpha: bool = True, size=(40, 30)) -> Path:
-    """Pictures `<model>-<n>.png` with a square whose red is the number, on white."""
-    place = folder / "screenshots"
-    place.mkdir()
-    for n in range(count):
-        pixels = np.full((size[1], size[0], 4), 255, np.uint8)
-        pixels[..., 3] = 0 if alpha else 255
-        pixels[10:20, 10:30] = (10 * n, 100, 100, 255)
-        pixels[14:16, 14:16, :3] = 255  # a white spot that is not background
-        image = Image.fromarray(pixels if alpha else pixels[..., :3])
-        image.save(place / f"{folder.name}-{n}.png")
-    return place
-
-
-@pytest.mark.parametrize("alpha", [True, False])
-def test_screenshots_are_cut_out_and_in_order(tmp_path, alpha):
-    (tmp_path / "m7").mkdir()
-    folder = add_screenshots(tmp_path / "m7", 12, alpha=alpha)
-    images = read_screenshots(folder, 12, (30, 40))
-    assert images.shape == (12, 30, 40, 4)
-    assert images[:, 12, 12, 0].tolist() == [10 * n for n in range(12)]
-    mask = np.zeros((30, 40), bool)
-    mask[10:20, 10:30] = True
-    np.testing.assert_array_equal(images[..., 3], np.broadcast_to(255 * mask, (12, 30, 40)))
-
-
-def test_screenshots_are_scaled_and_padded(tmp_path):
-    (tmp_path / "m").mkdir()
-    folder = add_screenshots(tmp_path / "m", 1)
-    image = read_screenshots(folder, 1, (20, 20))[0]  # 40 x 30 becomes 20 x 15, with rows 2...16
-    opaque = np.argwhere(image[..., 3] >= 128)
-    assert opaque.min(0).tolist() == [7, 5] and opaque.max(0).tolist() == [11, 14]
-    edges = image[(image[..., 3] >= 16) & (image[..., 3] < 255)]  # below, rounding is coarse
-    assert len(edges) and (edges[:, 1] <= 110).all()  # no white of the background leaks in
-
-
 def test_screenshots_make_a_store_without_cameras(root2):
     for model in "abcde":
         add_screenshots(root2 / CHAIR / model, 3)
@@ -598,24 +487,6 @@ def test_screenshots_make_a_store_without_cameras(root2):
     assert split.provides == {"image", "mask", "voxels", "points", "views"}
     assert split.images([0], [[2]])[0, 0, 0, 12, 12] == 20
     np.testing.assert_array_equal(split.voxels([0])[0], expected(16))
-
-
-def test_bad_screenshots_are_named(tmp_path):
-    (tmp_path / "m").mkdir()
-    folder = add_screenshots(tmp_path / "m", 2)
-    with pytest.raises(BadItem, match="screenshots: 2 screenshots, 3 were asked for"):
-        read_screenshots(folder, 3, (8, 8))
-    with pytest.raises(BadItem, match="0 screenshots, 1 were asked for"):
-        read_screenshots(tmp_path / "none", 1, (8, 8))
-    Image.new("RGB", (8, 8), (9, 9, 9)).save(folder / "m-0.png")
-    with pytest.raises(BadItem, match=r"m-0\.png: neither alpha nor a white background"):
-        read_screenshots(folder, 1, (8, 8))
-    Image.new("RGB", (8, 8), "white").save(folder / "m-0.png")
-    with pytest.raises(BadItem, match=r"m-0\.png: an empty picture"):
-        read_screenshots(folder, 1, (8, 8))
-    (folder / "m-0.png").write_bytes(b"nothing")
-    with pytest.raises(BadItem, match=r"m-0\.png: no picture"):
-        read_screenshots(folder, 1, (8, 8))
 
 
 # Presets

@@ -169,6 +169,16 @@ def test_limits_choose_and_keep(tmp_path):
     assert [i.split for i in source(data, train=2, val=0, test=0).items()] == ["train"] * 4
 
 
+def test_splits_without_shapes_by_choice_may_be_empty(tmp_path):
+    store = opened(packed(tmp_path / "data"), train=0, val=0)
+    assert store.splits == ("test",) and len(store) == 4
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps([{"taxonomy_id": CHAIR, "train": ["k"], "val": [], "test": ["l"]}]))
+    with pytest.raises(DataError, match="split 'val' is empty"):
+        opened(tmp_path / "data", split=str(path))
+    assert len(opened(tmp_path / "data", split=str(path), val=0)) == 2
+
+
 def test_store_without_pictures(tmp_path):
     store = opened(packed(tmp_path / "data"), workers=2)
     assert store.manifest["options"]["points"] == 0

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import trimesh
 
 
+FAR = 1e6
+"""Farther from the centre than this (in cube edges) coordinates are too coarse for cells and pixels."""
+
+
 @dataclass(frozen=True)
 class Mesh:
     """Triangles in the canonical frame.
@@ -68,6 +72,18 @@ class Mesh:
         if longest <= 0:
             raise ValueError("a mesh of a single point cannot be scaled to the unit cube")
         return Mesh((self.vertices - (low + high) / 2) / longest, self.faces)
+
+    def check_reach(self) -> None:
+        """Refuse what is too large to be in the canonical frame, before products of coordinates overflow.
+
+        Raises:
+            ValueError: a coordinate is beyond `FAR`.
+        """
+        reach = float(np.abs(self.vertices).max(initial=0))
+        if reach > FAR:
+            raise ValueError(
+                f"the mesh reaches {reach:.3g} cube edges, at most {FAR:.0e}: normalise it first"
+            )
 
     def to_trimesh(self) -> trimesh.Trimesh:
         """The same arrays for trimesh's file formats and queries."""

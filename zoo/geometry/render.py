@@ -10,16 +10,9 @@ from numba import njit
 
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
+from zoo.geometry.rasterize import rasterize
 
 # Kernels are marked @no_type_check: run-time shape checkers must not wrap what numba compiles.
-
-NEAR = 1e-2
-"""Nothing closer to the camera's plane than this (in cube edges) is drawn; triangles are cut there."""
-
-FRONT = 1 + 1e-9
-"""So much nearer count the faces that look at the camera: of two faces in one place the one is seen that
-shows its front. Models drawn with every face on both sides, as most of ShapeNet's, have other colours behind.
-"""
 
 
 @no_type_check  # for run-time checkers, which refuse whole numbers where floats are announced
@@ -87,7 +80,8 @@ def render(
         smooth: interpolate normals over faces that share vertices, instead of one normal per face.
 
     Raises:
-        ValueError: a size or `supersample` below 1, colours of the wrong shape or outside [0, 1].
+        ValueError: a size or `supersample` below 1, colours of the wrong shape or outside [0, 1], coordinates
+            that `Mesh.check_reach` refuses.
     """
     height, width = size
     if height < 1 or width < 1 or supersample < 1:
@@ -103,15 +97,17 @@ def render(
     if not length > 0:
         raise ValueError("the light needs a direction")
 
+    mesh.check_reach()
     matrix = camera.matrix()
-    vertices = mesh.vertices @ matrix[:3, :3].T + matrix[:3, 3]
+    vertices = mesh.vertices @ np.ascontiguousarray(matrix[:3, :3].T)  # a transposed view is slow here
+    vertices += matrix[:3, 3]
     inverse_depth = np.zeros((height * supersample, width * supersample))
-    owner = np.full(inverse_depth.shape, -1, dtype=np.int64)
+    owner = np.full(inverse_depth.shape, -1, dtype=np.int32)
     focal = camera.focal(size) * supersample
     # sample (column i, row j) is the whole number (i, j)
     cx, cy = (supersample * middle - 0.5 for middle in camera.principal(size))
-    _rasterize(vertices, mesh.faces, focal, cx, cy, inverse_depth, owner)
-    face_normals = _face_normals(vertices, mesh.faces)
+    rasterize(vertices, mesh.faces, focal, cx, cy, inverse_depth, owner)
+    face_normals = _seen_normals(vertices, mesh.faces, owner)
     vertex_normals = _vertex_normals(vertices, mesh.faces) if smooth else np.zeros((0, 3))
     rgba = np.zeros((height, width, 4), dtype=np.uint8)
     depth = np.full((height, width), np.inf, dtype=np.float32)
@@ -123,109 +119,6 @@ def render(
         *(rgba, depth, normals),
     )
     return Rendering(rgba, rgba[..., 3] >= 128, depth, normals)
-
-
-@njit(cache=True)
-@no_type_check
-def _rasterize(vertices, faces, focal, cx, cy, inverse_depth, owner):
-    """Fill the sample grid with 1/depth and mark of the nearest face; 0 and -1 stay where there is none.
-
-    The mark of face f is 2 f + 1 when it shows its front, else 2 f.
-    """
-    corners = np.empty_like(vertices)
-    for i in range(vertices.shape[0]):
-        if vertices[i, 2] >= NEAR:
-            _project(vertices[i], focal, cx, cy, corners[i])
-    polygon = np.empty((4, 3))
-    cut = np.empty(3)
-    for f in range(faces.shape[0]):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        visible = (vertices[a, 2] >= NEAR) + (vertices[b, 2] >= NEAR) + (vertices[c, 2] >= NEAR)
-        if visible == 3:
-            _fill(corners[a], corners[b], corners[c], f, inverse_depth, owner)
-        elif visible > 0:
-            count = 0
-            for k in range(3):
-                here, there = faces[f, k], faces[f, (k + 1) % 3]
-                if vertices[here, 2] >= NEAR:
-                    polygon[count] = corners[here]
-                    count += 1
-                if (vertices[here, 2] >= NEAR) != (vertices[there, 2] >= NEAR):
-                    # always from the near end to the far one, so that neighbours cut a shared edge alike
-                    p, q = vertices[here], vertices[there]
-                    if p[2] > q[2]:
-                        p, q = q, p
-                    t = (NEAR - p[2]) / (q[2] - p[2])
-                    cut[0], cut[1], cut[2] = p[0] + t * (q[0] - p[0]), p[1] + t * (q[1] - p[1]), NEAR
-                    _project(cut, focal, cx, cy, polygon[count])
-                    count += 1
-            for k in range(1, count - 1):
-                _fill(polygon[0], polygon[k], polygon[k + 1], f, inverse_depth, owner)
-
-
-@njit(cache=True)
-@no_type_check
-def _project(point, focal, cx, cy, out):
-    """Column, row and 1/depth of a point in front of the camera."""
-    out[2] = 1 / point[2]
-    out[0], out[1] = focal * point[0] * out[2] + cx, focal * point[1] * out[2] + cy
-
-
-@njit(cache=True)
-@no_type_check
-def _fill(p, q, r, face, inverse_depth, owner):
-    """Draw one projected triangle, row by row, from its leftmost to its rightmost sample."""
-    height, width = owner.shape
-    x0, y0, i0 = p[0], p[1], p[2]
-    x1, y1, i1 = q[0], q[1], q[2]
-    x2, y2, i2 = r[0], r[1], r[2]
-    top = int(np.ceil(max(min(y0, y1, y2), 0.0)))
-    bottom = int(np.floor(min(max(y0, y1, y2), height - 1.0)))
-    left, right = max(min(x0, x1, x2), 0.0), min(max(x0, x1, x2), width - 1.0)
-    area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
-    if area == 0 or top > bottom or np.ceil(left) > np.floor(right):
-        return
-    mark, nearer = 2 * face, 1.0
-    if area < 0:  # counter-clockwise, because rows go down
-        x1, y1, i1, x2, y2, i2 = x2, y2, i2, x1, y1, i1
-        area = -area
-        mark, nearer = 2 * face + 1, FRONT
-    # 1/depth is linear in the image
-    gx = ((i1 - i0) * (y2 - y0) - (i2 - i0) * (y1 - y0)) / area
-    gy = ((i2 - i0) * (x1 - x0) - (i1 - i0) * (x2 - x0)) / area
-    highest, lowest = max(i0, i1, i2), min(i0, i1, i2)
-    # a sample on an edge belongs to both faces, with room for rounding: no cracks between neighbours
-    slack = -1e-10 * (abs(x1 - x0) + abs(y1 - y0) + abs(x2 - x0) + abs(y2 - y0))
-    # the edge functions a i + (e - a x) >= slack bound the row from the left (a > 0) or the right (a < 0)
-    a0, a1, a2 = y0 - y1, y1 - y2, y2 - y0
-    s0 = 1 / a0 if a0 != 0 else 0.0
-    s1 = 1 / a1 if a1 != 0 else 0.0
-    s2 = 1 / a2 if a2 != 0 else 0.0
-    for j in range(top, bottom + 1):
-        e0, e1, e2 = (x1 - x0) * (j - y0), (x2 - x1) * (j - y1), (x0 - x2) * (j - y2)
-        if (a0 == 0 and e0 < slack) or (a1 == 0 and e1 < slack) or (a2 == 0 and e2 < slack):
-            continue
-        b0, b1, b2 = x0 + (slack - e0) * s0, x1 + (slack - e1) * s1, x2 + (slack - e2) * s2
-        low, high = left, right
-        if a0 > 0:
-            low = max(low, b0)
-        elif a0 < 0:
-            high = min(high, b0)
-        if a1 > 0:
-            low = max(low, b1)
-        elif a1 < 0:
-            high = min(high, b1)
-        if a2 > 0:
-            low = max(low, b2)
-        elif a2 < 0:
-            high = min(high, b2)
-        row = i0 + gy * (j - y0) - gx * x0
-        for i in range(int(np.ceil(low)), int(np.floor(high)) + 1):
-            inverse = min(max(row + gx * i, lowest), highest)
-            held = inverse_depth[j, i] * (FRONT if owner[j, i] & 1 else 1.0)
-            if inverse * nearer > held:
-                inverse_depth[j, i] = inverse
-                owner[j, i] = mark
 
 
 @njit(cache=True)
@@ -244,9 +137,9 @@ def _shade(
             red, green, blue = 0.0, 0.0, 0.0
             for j in range(row * supersample, (row + 1) * supersample):
                 for i in range(column * supersample, (column + 1) * supersample):
-                    if owner[j, i] < 0:
+                    face = owner[j, i]
+                    if face < 0:
                         continue
-                    face = owner[j, i] // 2
                     covered += 1
                     n[0], n[1], n[2] = face_normals[face, 0], face_normals[face, 1], face_normals[face, 2]
                     if smooth:
@@ -308,14 +201,19 @@ def _dot_cross(n, p, q, r):
 
 @njit(cache=True)
 @no_type_check
-def _face_normals(vertices, faces):
-    """Unit normal (F, 3) of each face, turned towards the camera; zero where a face has no area."""
-    normals = np.zeros((faces.shape[0], 3))
-    for f in range(faces.shape[0]):
+def _seen_normals(vertices, faces, owner):
+    """Unit normal (F, 3), turned towards the camera, of each face that owns a sample; others undefined."""
+    normals = np.empty((faces.shape[0], 3))
+    known = np.zeros(faces.shape[0], dtype=np.bool_)
+    for f in owner.ravel():
+        if f < 0 or known[f]:
+            continue
+        known[f] = True
         a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
         x, y, z = _cross(a, b, c)
         length = np.sqrt(x * x + y * y + z * z)
         if length == 0:
+            normals[f] = 0
             continue
         # a plane is seen from one side only: any of its points tells which
         if x * a[0] + y * a[1] + z * a[2] > 0:

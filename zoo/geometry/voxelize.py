@@ -37,9 +37,6 @@ ERRING = 6
 FLAT = 1e-12
 """A mesh of less area than this (in squared cube edges) is a line or a point, but for rounding."""
 
-FAR = 1e6
-"""Farther from the centre than this (in cube edges) a coordinate says too little of the cube's cells."""
-
 # The surface is shrunk towards the cube's centre by this factor, so that a face on the border between two
 # cells counts for the inner one, and the faces of the unit cube itself for the outermost cells. Only the
 # planes through the centre stay in place; a far smaller offset decides there.
@@ -70,7 +67,7 @@ def solid(mesh: Mesh, resolution: int) -> tuple[np.ndarray, SolidStatus]:
 
     Raises:
         ValueError: the mesh is rejected, and why: no face, no area, nothing in the unit cube, coordinates
-            beyond `FAR`; or `resolution` is below 1.
+            that `Mesh.check_reach` refuses; or `resolution` is below 1.
     """
     triangles = _checked(mesh, resolution)
     surface = _surface(triangles, resolution)
@@ -101,7 +98,7 @@ def surface_cells(mesh: Mesh, resolution: int) -> np.ndarray:
     the unit cube are cut off.
 
     Raises:
-        ValueError: no face, coordinates beyond `FAR`, or `resolution` is below 1.
+        ValueError: no face, coordinates that `Mesh.check_reach` refuses, or `resolution` is below 1.
     """
     return _surface(_checked(mesh, resolution), resolution)
 
@@ -118,13 +115,8 @@ def _checked(mesh: Mesh, resolution: int) -> np.ndarray:
         raise ValueError(f"resolution must be at least 1, got {resolution}")
     if not len(mesh.faces):
         raise ValueError("nothing to voxelise: the mesh has no faces")
-    triangles = mesh.triangles
-    reach = max(float(triangles.max()), -float(triangles.min()))
-    if reach > FAR:
-        raise ValueError(
-            f"the mesh reaches {reach:.3g} cube edges from the centre (at most {FAR:.0e}): normalise it first"
-        )
-    return triangles
+    mesh.check_reach()
+    return mesh.triangles
 
 
 def _axis_votes(
