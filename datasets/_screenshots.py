@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 from scipy import ndimage
 
 from . import BadItem
-from .formats.images import read_rgba
+from .formats.images import fitted, read_rgba
 
 COUNT = 14
 
@@ -37,7 +36,7 @@ def read_screenshots(folder: Path, count: int, size: tuple[int, int]) -> np.ndar
     numbered = [(int(match[1]), path) for path in folder.glob("*") if (match := _NUMBER.search(path.name))]
     if len(numbered) < count:
         raise BadItem(f"{folder}: {len(numbered)} screenshots, {count} were asked for")
-    return np.stack([_fitted(cut_out(path), size) for _, path in sorted(numbered)[:count]])
+    return np.stack([fitted(cut_out(path), size) for _, path in sorted(numbered)[:count]])
 
 
 def cut_out(path: Path) -> np.ndarray:
@@ -59,11 +58,3 @@ def cut_out(path: Path) -> np.ndarray:
     if not rgba[..., 3].any():
         raise BadItem(f"{path}: an empty picture")
     return rgba
-
-
-def _fitted(rgba: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    height, width = size
-    fitted = ImageOps.pad(
-        Image.fromarray(rgba), (width, height), Image.Resampling.BILINEAR, color=(0, 0, 0, 0)
-    )
-    return np.asarray(fitted)

@@ -17,18 +17,31 @@ _SAMPLES = np.array([[2, 2, 2], [4, 1, 1], [1, 4, 1], [1, 1, 4]]) / 6
 
 
 class FaceColors:
-    """Colours of the parts of one file; its textures are decoded once and share one limit on pixels."""
+    """Colours of the parts of one file; its textures are decoded once and share one limit on pixels.
 
-    def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
+    Args:
+        linear: numbers in the file are linear light, as glTF has them; textures never are.
+        max_pixels: limit on all textures together.
+    """
+
+    def __init__(self, linear: bool, max_pixels: int = MAX_PIXELS) -> None:
+        self._linear = linear
         self._left = max_pixels
         self._decoded: dict[int, np.ndarray | None] = {}
 
     def of(self, part: trimesh.Trimesh) -> np.ndarray | None:
-        """RGB (F, 3) in [0, 1] of each face, or None where the file says nothing about colour.
+        """sRGB (F, 3) in [0, 1] of each face, or None where the file says nothing about colour.
 
         A face with a texture has the mean of four samples of it. A texture that is missing, broken or too
-        large leaves the colour of the material. Numbers are taken as the file states them.
+        large leaves the colour of the material.
         """
+        colors = self._stated(part)
+        if colors is None:
+            return None
+        return _srgb(colors) if self._linear else np.clip(colors, 0, 1)
+
+    def _stated(self, part: trimesh.Trimesh) -> np.ndarray | None:
+        """Colours in the file's own scale: linear light, or sRGB."""
         visual: Any = part.visual
         if visual.kind == "face":
             return visual.face_colors[:, :3] / 255
@@ -41,11 +54,13 @@ class FaceColors:
         pixels = None if image is None or visual.uv is None else self._pixels(image)
         if pixels is not None:
             sampled = _sample(pixels, np.asarray(visual.uv)[part.faces])
+            if self._linear:
+                sampled = _light(sampled)
             colors = sampled if colors is None else sampled * colors
         tint = visual.vertex_attributes.get("color")
         if colors is not None and tint is not None:
             colors = colors * (trimesh.visual.color.to_float(tint)[:, :3])[part.faces].mean(1)
-        return None if colors is None else np.clip(colors, 0, 1)
+        return colors
 
     def _pixels(self, image: Image.Image) -> np.ndarray | None:
         """The texture (H, W, 3), or None where it cannot be had."""
@@ -70,6 +85,17 @@ def _base(material: Any) -> tuple[Image.Image | None, np.ndarray | None]:
     if material.image is not None and material.image.format is not None:
         return material.image, None  # Kd beside a texture is anything, often black
     return None, material.diffuse[:3] / 255 if "kd" in material.kwargs else None
+
+
+def _light(srgb: np.ndarray) -> np.ndarray:
+    """Linear light of sRGB values in [0, 1] (IEC 61966-2-1)."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def _srgb(light: np.ndarray) -> np.ndarray:
+    """sRGB values of linear light (IEC 61966-2-1); what is outside of [0, 1] is cut off first."""
+    light = np.clip(light, 0, 1)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
 def _sample(pixels: np.ndarray, uv: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -46,7 +46,6 @@ def read_mesh(
     *,
     max_bytes: int = MAX_BYTES,
     max_faces: int = MAX_FACES,
-    up: Literal["y", "z"] = "y",
     colors: bool = True,
 ) -> ColoredMesh:
     """Read one file; all of its parts become one mesh, placed as the file's scene says.
@@ -60,12 +59,11 @@ def read_mesh(
         path: the file; its name tells the format.
         max_bytes: limit on the file, and again on all the files that it names.
         max_faces: limit on triangles.
-        up: the axis of the file that points up; with 'z' the shape is turned about x.
         colors: False skips materials and textures, which saves a fifth of the time of an OBJ.
 
     Returns:
-        Triangles of positive area, y up, otherwise in the coordinates of the file; without colours where the
-        file says nothing about them, or nobody asked.
+        Triangles of positive area, in the coordinates of the file; colours are sRGB (glTF's
+        numbers are linear light and are converted), None where the file has none, or nobody asked.
 
     Raises:
         BadItem: the file is missing, of no known format, broken, too large, holds no triangle, NaN or faces
@@ -85,13 +83,12 @@ def read_mesh(
             if kind not in ("off", "stl"):
                 options["skip_materials"] = not colors
             scene = trimesh.load_scene(stream, **options)
-            mesh, painted = _joined(scene, max_faces, FaceColors() if colors else None)
+            painter = FaceColors(linear=kind in ("glb", "gltf")) if colors else None
+            mesh, painted = _joined(scene, max_faces, painter)
     except BadItem as error:
         raise BadItem(f"{path}: {error}") from error
     except Exception as error:  # trimesh's loaders raise nearly anything on broken bytes
         raise BadItem(f"{path}: broken {kind}: {type(error).__name__} {error}") from error
-    if up == "z":
-        mesh = Mesh(mesh.vertices @ np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]), mesh.faces)
     return ColoredMesh(mesh, painted)
 
 

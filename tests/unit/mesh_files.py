@@ -18,6 +18,12 @@ def put(folder: Path, name: str, data: bytes | str) -> Path:
     return path
 
 
+def srgb(light: np.ndarray) -> np.ndarray:
+    """sRGB of linear light, value by value, as IEC 61966-2-1 has it."""
+    scaled = [12.92 * x if x <= 0.0031308 else 1.055 * x ** (1 / 2.4) - 0.055 for x in np.ravel(light)]
+    return np.array(scaled).reshape(np.shape(light))
+
+
 def picture(folder: Path, name: str, pixels: Any) -> Path:
     path = put(folder, name, b"")
     Image.fromarray(np.asarray(pixels, np.uint8)).save(path)

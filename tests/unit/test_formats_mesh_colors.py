@@ -14,7 +14,7 @@ from PIL import Image
 
 from datasets import BadItem
 from datasets.formats.meshes import GRAY, read_mesh
-from tests.unit.mesh_files import BODY, MTL, OBJ, PIXELS, glb, picture, put, triangle_tree
+from tests.unit.mesh_files import BODY, MTL, OBJ, PIXELS, glb, picture, put, srgb, triangle_tree
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
 
@@ -199,7 +199,16 @@ def test_colours_of_glb(tmp_path, data, expected):
     if expected is None:
         assert colors is None
     else:
-        np.testing.assert_allclose(colors, [expected], atol=1e-3)
+        # numbers of glTF are linear light, and trimesh rounds them to bytes
+        np.testing.assert_allclose(colors, [srgb(expected)], atol=0.003)
+
+
+def test_light_of_glb_becomes_srgb(tmp_path):
+    data = colored({"baseColorFactor": [0.2140411, 0.0, 1.0, 1]})
+    np.testing.assert_allclose(read_mesh(put(tmp_path, "a.glb", data)).face_colors, [[0.5, 0, 1]], atol=0.003)
+    # a texture is sRGB already, and stays as it is without a factor
+    textured = colored(TEXTURED, uv=UV)
+    np.testing.assert_allclose(read_mesh(put(tmp_path, "b.glb", textured)).face_colors, [BLUE], atol=1e-9)
 
 
 def test_colours_of_parts_are_told_apart(tmp_path):
@@ -212,8 +221,8 @@ def test_colours_of_parts_are_told_apart(tmp_path):
     read = read_mesh(put(tmp_path, "a.glb", scene.export(file_type="glb")))
     left = read.mesh.triangles.mean(1)[:, 0] < 1.5
     assert (left.sum(), (~left).sum()) == (12, 12)
-    assert (read.face_colors[left] == RED).all()
-    assert (read.face_colors[~left] == BLUE).all()
+    np.testing.assert_allclose(read.face_colors[left], [RED] * 12, atol=1e-9)
+    np.testing.assert_allclose(read.face_colors[~left], [BLUE] * 12, atol=1e-9)
     # as the renderer takes them
     picture = render(read.mesh.normalized(), Camera(30, 20, 2.0), (32, 32), face_colors=read.face_colors).rgba
     assert picture[..., 0].any() and picture[..., 2].any() and not picture[..., 1].any()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from datasets.formats.meshes import FORMATS, read_mesh
-from tests.unit.mesh_files import BODY, glb, put, triangle_tree
+from tests.unit.mesh_files import BODY, glb, put, srgb, triangle_tree
 
 
 @pytest.fixture(scope="module")
@@ -81,16 +81,6 @@ def test_triangles_without_area_are_dropped_with_their_colours(tmp_path):
     np.testing.assert_allclose(sorted(read.face_colors.tolist()), [[2 / 3, 0, 1 / 3], [1, 0, 0]], atol=1e-2)
 
 
-def test_up_axis(tmp_path):
-    path = put(tmp_path, "a.obj", b"v 0 0 0\nv 1 0 0\nv 0 0 2\nf 1 2 3\n")
-    np.testing.assert_array_equal(read_mesh(path).mesh.vertices[2], [0, 0, 2])
-    turned = read_mesh(path, up="z").mesh.vertices
-    np.testing.assert_array_equal(turned, [[0, 0, 0], [1, 0, 0], [0, 2, 0]])
-    # up and front to the viewer's left: what was y is now away from z
-    other = put(tmp_path, "b.obj", b"v 0 0 0\nv 1 0 0\nv 0 2 0\nf 1 2 3\n")
-    np.testing.assert_array_equal(read_mesh(other, up="z").mesh.vertices[2], [0, 0, -2])
-
-
 def test_placement_of_parts_and_instances(tmp_path):
     nodes = [
         {"children": [1, 2], "translation": [10, 0, 0]},
@@ -150,8 +140,8 @@ def test_real_glb_models_have_colours(samples):
         json_length = struct.unpack_from("<I", path.read_bytes(), 12)[0]
         tree = json.loads(path.read_bytes()[20 : 20 + json_length])
         factors = [m["pbrMetallicRoughness"]["baseColorFactor"][:3] for m in tree["materials"]]
-        distance = np.abs(read.face_colors[:, None] - np.array(factors)).max(-1).min(1)
-        assert distance.max() < 0.003
+        distance = np.abs(read.face_colors[:, None] - srgb(np.array(factors))).max(-1).min(1)
+        assert distance.max() < 0.01  # trimesh rounds the factors to bytes
     assert len(paths) >= 25
 
 
