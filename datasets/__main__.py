@@ -171,6 +171,8 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "views": args.views,
         "points": args.points,
         "image_size": args.image_size,
+        "pooling": args.pooling,
+        "leaks": args.leaks,
         "maps": args.maps or None,
     }
     return {key: value for key, value in given.items() if value is not None}
@@ -224,6 +226,8 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     shared.add_argument(
         "--categories", metavar="A,B", help="some categories only; the same as --set categories=A,B"
     )
+    shared.add_argument("--pooling", choices=("max", "mean"), help="coarser voxels from finer ones")
+    shared.add_argument("--leaks", choices=("flag", "drop"), help="shapes that are in two splits")
     shared.add_argument("--maps", action="store_true", help="store depth and normals too")
     parallel = argparse.ArgumentParser(add_help=False)
     parallel.add_argument("--workers", metavar="N", type=int, help="processes; all cores by default, 0: none")

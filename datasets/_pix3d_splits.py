@@ -11,11 +11,12 @@ from zoo.registry import did_you_mean
 from . import DataError
 from ._draw import Draw
 from ._pix3d_index import FLAGS, Entry, read_coco, read_release
-from .splits import read_split_file
+from .splits import drawn_rule, read_split_file
 
 INDEX = "pix3d.json"
 RULES = ("chairs2894", "s1", "s2", "shapes")
-VAL_SHARE, TEST_SHARE = 0.1, 0.2
+VAL_SHARE = 0.1
+"""Share of the models of Mesh R-CNN's training lists that validate; those lists have no such part."""
 
 Chosen = dict[str, tuple[Entry | None, str]]
 """Id -> entry and split; without an entry where a list names what the index does not."""
@@ -38,7 +39,7 @@ def choose(root: Path, split: str, seed: int, categories: Sequence[str], exclude
         "chairs2894": lambda: _untouched_chairs(root),
         "s1": lambda: _mesh_rcnn(root, "s1", seed),
         "s2": lambda: _mesh_rcnn(root, "s2", seed),
-        "shapes": lambda: {e.id: (e, _drawn(e, seed, TEST_SHARE)) for e in _all(root)},
+        "shapes": lambda: _by_shape(root, seed),
     }
     chosen = rules[split]() if split in rules else _listed(root, Path(split).expanduser())
     there = sorted({_category(i, entry) for i, (entry, _) in chosen.items()})
@@ -88,7 +89,7 @@ def _mesh_rcnn(root: Path, rule: str, seed: int) -> Chosen:
         raise DataError(f"split '{rule}' is not there: looked for {' and '.join(map(str, files.values()))}")
     parts = [(entry, part) for part, file in there.items() for entry in read_coco(file)]
     _refuse_twins(root, [entry for entry, _ in parts])
-    return {e.id: (e, "test" if part == "test" else _drawn(e, seed, 0.0)) for e, part in parts}
+    return {e.id: (e, "test" if part == "test" else _trained(e, seed)) for e, part in parts}
 
 
 def _listed(root: Path, path: Path) -> Chosen:
@@ -119,12 +120,15 @@ def _refuse_twins(root: Path, entries: Iterable[Entry]) -> None:
         raise DataError(f"{root}: the index names {len(twice)} photographs twice, first {twice[0]}")
 
 
-def _drawn(entry: Entry, seed: int, test_share: float) -> str:
-    """The split of a model's photographs; it depends on the seed and the model's name alone."""
-    place = Draw("pix3d", seed, entry.shape).unit()
-    if place < test_share:
-        return "test"
-    return "val" if place < test_share + VAL_SHARE else "train"
+def _by_shape(root: Path, seed: int) -> Chosen:
+    entries = _all(root)
+    part = drawn_rule(sorted({entry.shape for entry in entries}), "pix3d", seed)
+    return {entry.id: (entry, part[entry.shape]) for entry in entries}
+
+
+def _trained(entry: Entry, seed: int) -> str:
+    """Whether a model's photographs train or validate; it depends on the seed and the model's name alone."""
+    return "val" if Draw("pix3d", seed, entry.shape).unit() < VAL_SHARE else "train"
 
 
 def _category(item_id: str, entry: Entry | None) -> str:

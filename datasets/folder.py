@@ -44,7 +44,7 @@ from . import DATASETS, SPLITS, BadItem, DataError, DataSource, Item, PrepareOpt
 from ._axes import Axes
 from ._folder_layout import IMAGES, INDEX, MESHES, VOXELS, FolderLayout
 from ._from_mesh import coarser, sample_of, sample_of_grid
-from ._shapenet13 import change_mark
+from ._stamp import change_mark
 from .formats.binvox import read_binvox
 from .formats.images import fitted, has_alpha, read_rgba
 from .formats.meshes import read_mesh

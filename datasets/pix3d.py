@@ -48,7 +48,7 @@ from ._from_mesh import coarser, surface_points
 from ._photo import cut_out, look_at_box
 from ._pix3d_index import Photo
 from ._pix3d_splits import INDEX, RULES, Chosen, choose, index_files, read_list
-from ._shapenet13 import change_mark
+from ._stamp import change_mark
 from .formats.binvox import read_binvox
 from .formats.images import read_mask, read_rgba
 from .formats.mat import read_voxel_mat

@@ -28,16 +28,16 @@ from zoo.geometry.camera import Camera
 
 from . import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
 from ._from_mesh import coarser
-from ._shapenet13 import (
+from ._shapenet_models import (
     KNOWN_BAD,
     VOXELS,
-    ShapeNet13,
-    ShapeNet13Config,
-    change_mark,
+    ShapeNetModels,
+    ShapeNetModelsConfig,
     check_resolutions,
     models,
     read_grid,
 )
+from ._stamp import change_mark
 from .categories import R2N2_CATEGORIES
 from .formats.images import read_rgba
 from .splits import sorted_rule
@@ -47,7 +47,7 @@ VIEWS, SIZE = 24, 137
 MAX_CAMERA_DISTANCE = 1.75
 
 
-class R2N2Config(ShapeNet13Config):
+class R2N2Config(ShapeNetModelsConfig):
     """Which part of the benchmark, and how it is divided."""
 
 
@@ -56,7 +56,7 @@ class R2N2Config(ShapeNet13Config):
     config=R2N2Config,
     cite="Choy, Xu, Gwak, Chen, Savarese: 3D-R2N2, ECCV 2016, arXiv:1604.00449",
 )
-class R2N2(ShapeNet13):
+class R2N2(ShapeNetModels):
     """3D-R2N2's renders and 32^3 voxels of ShapeNet's 13 categories."""
 
     version = "1"
@@ -71,7 +71,7 @@ class R2N2(ShapeNet13):
     )
 
     def items(self) -> Sequence[Item]:
-        """As `ShapeNet13.items`; by the rule, every shape that lies in one of the two trees.
+        """As `ShapeNetModels.items`; by the rule, every shape that lies in one of the two trees.
 
         The split comes from the voxel tree, and a shape that lacks its other half is an item that `build`
         refuses, so that the report names it.

@@ -32,8 +32,9 @@ from . import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
 from ._from_mesh import coarser, sample_of, surface_points
 from ._placement import placed
 from ._screenshots import COUNT, read_screenshots
-from ._shapenet13 import ShapeNet13, ShapeNet13Config, change_mark, models
 from ._shapenet_layout import LAYOUTS, Layout, category_folders, instead, nearest, versions_in
+from ._shapenet_models import ShapeNetModels, ShapeNetModelsConfig, models
+from ._stamp import change_mark
 from .categories import CONTAINED, SHAPENET_CATEGORIES, chosen_categories
 from .formats.binvox import read_binvox
 from .formats.meshes import read_mesh
@@ -45,7 +46,7 @@ OFFICIAL = "all.csv"
 BINVOX_RESOLUTION = 128
 
 
-class ShapeNetConfig(ShapeNet13Config):
+class ShapeNetConfig(ShapeNetModelsConfig):
     """Which part of ShapeNetCore, how it is divided, and what pictures and voxels are made of."""
 
     version: Literal["auto", 1, 2] = "auto"
@@ -75,7 +76,7 @@ class ShapeNetConfig(ShapeNet13Config):
     config=ShapeNetConfig,
     cite="Chang et al.: ShapeNet, An Information-Rich 3D Model Repository, 2015, arXiv:1512.03012",
 )
-class ShapeNet(ShapeNet13):
+class ShapeNet(ShapeNetModels):
     """ShapeNetCore v1 or v2: 55 categories of meshes, rendered and voxelised here."""
 
     version = "1"

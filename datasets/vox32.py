@@ -25,16 +25,16 @@ from zoo.seeding import derive
 
 from . import DATASETS, SPLITS, BadItem, DataError, Item, PrepareOptions, Sample
 from ._from_mesh import sample_of_grid
-from ._shapenet13 import (
+from ._shapenet_models import (
     KNOWN_BAD,
     VOXELS,
-    ShapeNet13,
-    ShapeNet13Config,
-    change_mark,
+    ShapeNetModels,
+    ShapeNetModelsConfig,
     check_resolutions,
     models,
     read_grid,
 )
+from ._stamp import change_mark
 from .categories import R2N2_CATEGORIES
 from .formats.packed import IDS, PackedGrids
 from .prepare import default_cache, how_to_get
@@ -43,7 +43,7 @@ from .splits import sorted_rule
 PACKED = "vox32"
 
 
-class Vox32Config(ShapeNet13Config):
+class Vox32Config(ShapeNetModelsConfig):
     """Which part of the benchmark, how it is divided, and how it is drawn."""
 
     train: int | None = Field(None, ge=0)
@@ -64,7 +64,7 @@ class Vox32Config(ShapeNet13Config):
     config=Vox32Config,
     cite="Choy, Xu, Gwak, Chen, Savarese: 3D-R2N2, ECCV 2016, arXiv:1604.00449",
 )
-class Vox32(ShapeNet13):
+class Vox32(ShapeNetModels):
     """ShapeNetVox32's 32^3 solids of 13 categories, with renderings of our own."""
 
     version = "1"
@@ -81,7 +81,7 @@ class Vox32(ShapeNet13):
     config: Vox32Config
 
     def items(self) -> Sequence[Item]:
-        """As `ShapeNet13.items`, down to the limits; those that stay do not depend on how many they are."""
+        """As `ShapeNetModels.items`, down to the limits; who stays does not depend on how many stay."""
         most = {split: getattr(self.config, split) for split in SPLITS}
         groups = defaultdict(list)
         for item in super().items():

@@ -78,6 +78,13 @@ def test_prepare_then_info_verify_and_show(capsys, tmp_path):
     assert "1 damaged" in out and "shape00: images damaged" in out
 
 
+def test_options_reach_the_store(tmp_path):
+    arguments = ["prepare", "fake", "--workers", "0", *SMALL, "--pooling", "mean", "--leaks", "drop"]
+    assert main(arguments) == 0
+    options = prepared(tmp_path).manifest["options"]
+    assert (options["pooling"], options["leaks"], options["views"]) == ("mean", "drop", 2)
+
+
 def test_show_draws_a_sheet(capsys, tmp_path):
     target = tmp_path / "sheet.png"
     arguments = ["show", "fake", "--workers", "0", *SMALL, "--maps", "--shapes", "5", "--out", str(target)]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from datasets import DataError, PrepareOptions
-from datasets._shapenet13 import KNOWN_BAD
+from datasets._shapenet_models import KNOWN_BAD
 from datasets.formats.binvox import write_binvox
 from datasets.prepare import open_dataset
 from datasets.r2n2 import R2N2, R2N2Config

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,7 +28,7 @@ KNOWN_BAD = {
 that data sets of the benchmark have the same shapes."""
 
 
-class ShapeNet13Config(EntryConfig):
+class ShapeNetModelsConfig(EntryConfig):
     """Which part of the benchmark, and how it is divided."""
 
     split: str = "r2n2"
@@ -44,7 +43,7 @@ class ShapeNet13Config(EntryConfig):
         return chosen_categories(value, R2N2_CATEGORIES)
 
 
-class ShapeNet13(DataSource):
+class ShapeNetModels(DataSource):
     """A data set with models of ShapeNet, named '<synset>/<model>'; of 13 categories if not said otherwise.
 
     Attributes:
@@ -54,7 +53,7 @@ class ShapeNet13(DataSource):
 
     known: ClassVar[Mapping[str, str]] = R2N2_CATEGORIES
     rules: ClassVar[tuple[str, ...]] = ("r2n2",)
-    config: ShapeNet13Config
+    config: ShapeNetModelsConfig
     root: Path
 
     @property
@@ -148,9 +147,3 @@ def models(tree: Path, synset: str) -> set[str]:
     """Names of the folders in <tree>/<synset>; none when it is not there."""
     folder = tree / synset
     return {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
-
-
-def change_mark(paths: Iterable[Path]) -> str:
-    """A mark of the modification times of those files and folders that exist; empty when none does."""
-    times = [f"{p.parent.name}/{p.name}:{p.stat().st_mtime_ns}" for p in paths if p.exists()]
-    return f"{zlib.crc32(' '.join(times).encode()):08x}" if times else ""
