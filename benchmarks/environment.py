@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.results import Git
 
-PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba")
+PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "trimesh")
 
 
 def versions() -> dict[str, str]:

@@ -9,25 +9,21 @@ other load on the machine matters little. 'dense' is the grid that trimesh's loa
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
 from typing import Any
 
 import numpy as np
-import trimesh
 from rich.console import Console
 from rich.table import Table
 from trimesh.exchange.binvox import load_binvox
 
-from benchmarks import environment
+from benchmarks.speed.record import write_record
 from datasets.formats.binvox import read_binvox, read_binvox_packed, write_binvox
-from zoo.files import write_atomic
 
 
 @dataclass(frozen=True)
@@ -74,16 +70,7 @@ def main() -> None:
         )
     Console().print(table)
     if args.json:
-        record = {
-            "schema_version": 1,
-            "what": "reading binvox files",
-            "turns": args.turns,
-            "versions": environment.versions() | {"trimesh": trimesh.__version__},
-            "git": environment.git().model_dump(),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "rows": [asdict(s) for s in found],
-        }
-        write_atomic(args.json, json.dumps(record, indent=1) + "\n")
+        write_record(args.json, "reading binvox files", found, turns=args.turns)
 
 
 def file_sets(root: Path | None, resolutions: list[int], shapes: int, folder: Path) -> dict[str, list[Path]]:

@@ -21,8 +21,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +29,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import environment
 from benchmarks.speed import reading
 from benchmarks.speed.layouts import LAYOUTS, Data, Layout
+from benchmarks.speed.record import write_record
 from datasets import PrepareOptions
 from datasets.prepare import open_dataset
 from datasets.procedural import CATEGORIES
-from zoo.files import write_atomic
 
 SECONDS = 0.5
 """A round reads all samples as often as it takes to fill this time."""
@@ -97,18 +95,9 @@ def main() -> None:
     for line in verdicts(found, args.views, consumed, what):
         console.print(line, highlight=False)
     if args.json:
-        record = {
-            "schema_version": 1,
-            "what": "loading speed",
-            "settings": {k: v for k, v in vars(args).items() if k != "json"},
-            "consumed": {"images_per_second": consumed, "what": what},
-            "versions": environment.versions(),
-            "git": environment.git().model_dump(),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "rows": [asdict(speed) for speed in found],
-            "missing": missing,
-        }
-        write_atomic(args.json, json.dumps(record, indent=1) + "\n")
+        settings = {k: v for k, v in vars(args).items() if k != "json"}
+        stated = {"images_per_second": consumed, "what": what}
+        write_record(args.json, "loading speed", found, settings=settings, consumed=stated, missing=missing)
 
 
 def make_data(folder: Path, samples: int, views: int, size: tuple[int, int], resolution: int) -> Data:
