@@ -1,8 +1,9 @@
 """``python -m benchmarks.speed.rendering``: views of meshes, our rasteriser against Embree's rays, one core.
 
 Both give mask, depth and normals of the same view with one sample per pixel; ours shades a picture too. What
-a mesh costs Embree before its first view (its tree) is counted apart, as 'set-up'; 'ours 2x2' is our default of
-four samples per pixel, 'depth' the largest difference in cube edges. Needs embreex, which is no dependency.
+a mesh costs Embree before its first view (its tree) is counted apart, as 'set-up'. 'ours 2x2' is our default
+of four samples per pixel, 'depth' the largest difference in cube edges. Needs embreex, which is no
+dependency.
 """
 
 from __future__ import annotations
