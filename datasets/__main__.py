@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,11 @@ def prepare_command(args: argparse.Namespace) -> None:
     _print_counts(store.items)
     if notes := store.manifest["notes"]:
         out.print("solids: " + ", ".join(f"{number} {note}" for note, number in notes.items()))
-    _print_some("skipped", store.skipped, store.path / SKIPPED)
+    absent = store.skipped
+    _print_some("missing", [item for item in absent if item["kind"] == "missing"], store.path / SKIPPED)
+    reasons = Counter(item["reason"].partition(" as ")[0] for item in absent if item["kind"] == "left out")
+    for reason, number in reasons.items():
+        out.print(f"left out: {number} ({reason}), in {store.path / SKIPPED}")
     _print_some("in two splits", store.leaks, store.path / MANIFEST)
     out.print(f"store: {store.path}\nfingerprint: {store.fingerprint}")
 

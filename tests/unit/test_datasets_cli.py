@@ -59,7 +59,7 @@ def test_prepare_then_info_verify_and_show(capsys, tmp_path):
     assert main([*arguments, "--allow-missing"]) == 0
     captured = capsys.readouterr()
     assert "fake: 10 items, 1 skipped (reasons in skipped.csv)" in captured.err
-    assert "skipped: shape03: /data/shape.png: corrupt image" in captured.out
+    assert "missing: shape03: /data/shape.png: corrupt image" in captured.out
     assert "solids: 3 closed, 1 repaired\n" in captured.out
     store = prepared(tmp_path)
     assert f"fingerprint: {store.fingerprint}" in captured.out
@@ -76,6 +76,16 @@ def test_prepare_then_info_verify_and_show(capsys, tmp_path):
     assert main(["verify", str(store.path)]) == 1
     out = capsys.readouterr().out
     assert "1 damaged" in out and "shape00: images damaged" in out
+
+
+def test_what_is_left_out_is_counted(capsys, monkeypatch):
+    monkeypatch.setattr(
+        FakeSource, "known_bad", {"shape03": "wrong for everybody", "shape04": "wrong for everybody"}
+    )
+    assert main(["prepare", "fake", "--workers", "0", *SMALL]) == 0
+    out = capsys.readouterr().out
+    assert "left out: 2 (wrong for everybody), in " in out
+    assert "missing" not in out
 
 
 def test_options_reach_the_store(tmp_path):
