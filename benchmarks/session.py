@@ -324,4 +324,5 @@ class Session:
 
 def _kind_of(reason: str) -> str:
     """A reason without its paths, ids and numbers, so that equal ones are counted together."""
-    return reason.rpartition(": ")[2].partition(" as ")[0][:80]
+    said = [part for part in reason.split(": ") if not set("/\\") & set(part)] or [reason]
+    return said[-1].partition(" as ")[0][:80]

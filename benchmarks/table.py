@@ -538,8 +538,8 @@ def _captions(comparison: Comparison) -> list[str]:
         lines.append(f"Occupancy threshold: {'; '.join(chosen)}: {', '.join(values)}.")
     if info.skipped:
         lines.append(
-            f"{sum(info.skipped.values()):,} items of the data set could not be read and are missing, as "
-            f"--allow-missing allowed: {_counted(info.skipped)}."
+            f"Missing, because they could not be read and --allow-missing was given: "
+            f"{sum(info.skipped.values()):,} of the data set's items ({_counted(info.skipped)})."
         )
     if info.left_out:
         lines.append(f"Left out of the data set on purpose: {_counted(info.left_out)}.")

@@ -9,12 +9,15 @@ from PIL import Image
 
 from benchmarks import executor
 from benchmarks.run import main
+from benchmarks.session import _kind_of
+from datasets import BadItem
+from datasets.procedural import ProceduralSource
 from zoo.training.interrupt import Interrupted
 from zoo.training.trainer import NonFiniteLoss
 
 TINY = [
     *("--workers", "0", "--jobs", "0", "--device", "cpu"),
-    *("--set", "data.categories=[chair, table]", "--set", "data.train=3", "--set", "data.val=1"),
+    *("--categories", "chair,table", "--set", "data.train=3", "--set", "data.val=1"),
     *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
     *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
 ]
@@ -160,6 +163,41 @@ def test_missing_data_say_where_they_were_looked_for(tmp_path, capsys):
         == 2
     )
     assert str(missing) in capsys.readouterr().err
+
+
+def test_missing_items_stop_the_run_unless_allowed_and_then_stand_under_the_table(
+    monkeypatch, capsys, tmp_path
+):
+    real = ProceduralSource.build
+
+    def build(self, item, options):
+        if item.id == "chair/train/00001":
+            raise BadItem("/data/chair.obj: no faces")
+        return real(self, item, options)
+
+    monkeypatch.setattr(ProceduralSource, "build", build)
+    words = ["--models", "vae_gan_baseline", "--out", str(tmp_path / "out"), *TINY]
+    words += ["--data-root", str(tmp_path / "data")]
+    assert main(words) == 2
+    assert "1 of 12 items could not be read; first chair/train/00001" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "results.json").exists()
+    assert main([*words, "--allow-missing"]) == 0
+    note = "--allow-missing was given: 1 of the data set's items (1 no faces)."
+    assert note in (tmp_path / "out" / "table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("not there: /data/a/model.obj and /data/b.binvox", "not there"),
+        ("/data/a/00.png: corrupt image: broken data stream", "broken data stream"),
+        ("same grid as 03001627/ab of train", "same grid"),
+        ("known bad item: its mesh is empty", "its mesh is empty"),
+        ("/data/a.obj", "/data/a.obj"),
+    ],
+)
+def test_equal_reasons_are_counted_together(reason, kind):
+    assert _kind_of(reason) == kind
 
 
 def test_list_names_every_model(capsys):

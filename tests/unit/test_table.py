@@ -214,7 +214,7 @@ def test_the_caption_says_what_the_numbers_hang_on() -> None:
         "r3d-v1 on procedural 1, test split: 36 instances, preset quick",
         "Data 5f5f5f5f5f5f5f5f; view: view 0; seeds: 0, 1, 2; device: CPU, 2 cores; nearest neighbours",
         "highest mean IoU on 6 validation instances: r3d 0.35/0.35/0.35, vae_gan_baseline 0.35, r2n2 0.35.",
-        "2 items of the data set could not be read and are missing, as --allow-missing allowed: 2 no faces.",
+        "--allow-missing was given: 2 of the data set's items (2 no faces).",
         "10,000 resamples, and over training seeds where there are several.",
     ):
         assert fact in text
