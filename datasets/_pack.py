@@ -8,9 +8,11 @@ of a memory map: a full disk is then an error with a text, not a SIGBUS.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -143,3 +145,8 @@ def _finite(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if not np.isfinite(array).all():
         raise BadItem(f"{name} hold NaN or infinity")
     return array
+
+
+def json_hash(value: Any) -> str:
+    """sha256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

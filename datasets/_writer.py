@@ -22,9 +22,9 @@ import numpy as np
 
 from . import SPLITS, DataError, DataSource, Item, PrepareOptions
 from ._leaks import find_leaks
-from ._pack import DIGEST, HEADER, Layout, RowSpec, create_files, describe, digest, read_row
+from ._pack import DIGEST, HEADER, Layout, RowSpec, create_files, describe, digest, json_hash, read_row
 from ._pool import Outcome
-from .store import DIGESTS, FORMAT, ITEMS, MANIFEST, SKIPPED, _hash
+from .store import DIGESTS, FORMAT, ITEMS, MANIFEST, SKIPPED
 
 JOURNAL = "journal.jsonl"
 
@@ -56,7 +56,7 @@ class StoreWriter:
         # the key in the folder's name covers all the rest
         self._header = {
             "format": FORMAT,
-            "items": _hash([[i.id, i.category, i.split, i.shape] for i in items]),
+            "items": json_hash([[i.id, i.category, i.split, i.shape] for i in items]),
         }
         self._resume()
         self._journal = (self.folder / JOURNAL).open("a", encoding="utf-8")
@@ -235,7 +235,7 @@ class StoreWriter:
 def fingerprint(name: str, source: DataSource, options: PrepareOptions, items: Sequence[Item]) -> str:
     """sha256 over data set, version, configuration, options, ids and splits; no path, no bytes."""
     listed = [[i.id, i.category, i.split] for i in items]
-    return _hash([name, source.version, source.identity(), options.model_dump(mode="json"), listed])
+    return json_hash([name, source.version, source.identity(), options.model_dump(mode="json"), listed])
 
 
 def count(items: Sequence[Item]) -> dict[str, dict[str, int]]:

@@ -23,25 +23,16 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from zoo.config import validate
 from zoo.registry import EntryConfig
 
 from . import DATASETS, SPLITS, DataError, DataSource, Item, PrepareOptions
+from ._pack import json_hash
 from ._pool import build_all
+from ._progress import bar
 from ._writer import StoreWriter
-from .store import FORMAT, MANIFEST, SKIPPED, Store, _hash
+from .store import FORMAT, MANIFEST, SKIPPED, Store
 
 ITEM_TIMEOUT = 600.0
 """Seconds after which one item's process is stopped and the item skipped."""
@@ -61,7 +52,7 @@ class Request:
         """Folder of the store; exists when it was prepared."""
         root = None if self.source.kind == "generated" else str(self.source.root)
         source, options = self.source, self.options.model_dump(mode="json")
-        key = _hash([FORMAT, self.name, source.version, source.identity(), options, root])
+        key = json_hash([FORMAT, self.name, source.version, source.identity(), options, root])
         return self.store_dir / f"{self.name}-{key[:12]}"
 
 
@@ -247,11 +238,11 @@ def _build(
         outcomes = build_all(
             source, options, left, writer.folder, writer.place, writer.release, workers, ITEM_TIMEOUT
         )
-        with closing(outcomes), _bar(console) as bar:
-            task = bar.add_task(f"preparing {name}", total=before + len(left), completed=before, skipped=0)
+        with closing(outcomes), bar(console) as shown:
+            task = shown.add_task(f"preparing {name}", total=before + len(left), completed=before, skipped=0)
             for outcome in outcomes:
                 writer.record(outcome)
-                bar.update(task, advance=1, skipped=len(writer.skipped))
+                shown.update(task, advance=1, skipped=len(writer.skipped))
         _check_built(name, items, writer, require)
         if writer.skipped and not allow_missing:
             raise _missing(name, len(writer.skipped), len(items), writer.list_skipped())
@@ -316,21 +307,6 @@ def _check_built(name: str, items: Sequence[Item], writer: StoreWriter, require:
 
 def _sizes(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{split} {sizes.get(split, 0)}" for split in SPLITS)
-
-
-class _Rate(ProgressColumn):
-    """Shapes per second, and how many were skipped."""
-
-    def render(self, task: Task) -> Text:
-        skipped = task.fields["skipped"]
-        rate = "" if task.speed is None else f"{task.speed:.1f}/s"
-        return Text(rate + (f", {skipped} skipped" if skipped else ""))
-
-
-def _bar(console: Console) -> Progress:
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate()]
-    columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
-    return Progress(*columns, console=console, disable=console.quiet)
 
 
 def available_cores() -> int:
