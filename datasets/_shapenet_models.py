@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,8 +12,9 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from zoo.registry import EntryConfig
+from zoo.seeding import derive
 
-from . import BadItem, DataError, DataSource, Item, PrepareOptions
+from . import SPLITS, BadItem, DataError, DataSource, Item, PrepareOptions
 from .categories import R2N2_CATEGORIES, chosen_categories
 from .formats.binvox import read_binvox
 from .splits import file_hash, read_split_file
@@ -36,6 +38,16 @@ class ShapeNetModelsConfig(EntryConfig):
     list in Pix2Vox's form, whose shapes then make the data set."""
     categories: tuple[str, ...] = Field(tuple(R2N2_CATEGORIES.values()), min_length=1)
     """Names or synset ids, as a list or separated by commas; all 13 by default."""
+
+    train: int | None = Field(None, ge=0)
+    """At most so many training shapes of each category; all by default. Raising it adds shapes and keeps the
+    others."""
+    val: int | None = Field(None, ge=0)
+    """At most so many validation shapes of each category."""
+    test: int | None = Field(None, ge=0)
+    """At most so many test shapes of each category."""
+    seed: int = Field(0, ge=0)
+    """Of the choice where there are limits, and of what is drawn."""
 
     @field_validator("categories", mode="before")
     @classmethod
@@ -84,10 +96,10 @@ class ShapeNetModels(DataSource):
         """
 
     def items(self) -> Sequence[Item]:
-        """Shapes of the chosen categories, sorted by id '<synset>/<model>'.
+        """Shapes of the chosen categories, sorted by id '<synset>/<model>', down to the limits.
 
-        With the rule 'r2n2' these are all that are there. With a list file they are the listed ones,
-        whether they are there or not.
+        With the rule 'r2n2' these are of all that are there. With a list file they are of the listed ones,
+        whether they are there or not. Who stays within a limit does not depend on how many stay.
         """
         synsets = self.synsets
         if file := self.list_file():
@@ -97,11 +109,23 @@ class ShapeNetModels(DataSource):
                 raise DataError(f"split file {file}: lists none of {', '.join(self.config.categories)}")
         else:
             split = self.by_rule(synsets)
-        return [
-            Item(i, self.known[synset], split[i], shape=model)
-            for i in sorted(split)
-            for synset, _, model in [i.partition("/")]
-        ]
+        groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
+        for name, part in split.items():
+            synset, _, model = name.partition("/")
+            groups[part, synset].append(Item(name, self.known[synset], part, shape=model))
+        kept = [item for (part, _), group in groups.items() for item in self._within(part, group)]
+        return sorted(kept, key=lambda item: item.id)
+
+    def required(self) -> Sequence[str]:
+        """All splits but those that a limit of 0 leaves out."""
+        return [split for split in SPLITS if getattr(self.config, split) != 0]
+
+    def _within(self, split: str, group: Sequence[Item]) -> Sequence[Item]:
+        """The items of one category and split that the limit lets in."""
+        most = getattr(self.config, split)
+        if most is None:
+            return group
+        return sorted(group, key=lambda item: derive(self.config.seed, "choice", item.id))[:most]
 
     def identity(self) -> dict[str, Any]:
         """The split file enters by its content."""

@@ -129,7 +129,7 @@ class ShapeNet(ShapeNetModels):
             note = str(status)
         else:
             grid = self._binvox(folder, found.mesh)
-        voxels, keys = coarser(grid, options), ("shapenet", item.id)
+        voxels, keys = coarser(grid, options), (self.config.seed, "shapenet", item.id)
         if rendered or not options.views:
             shape = ColoredMesh(mesh, found.face_colors)
             return replace(sample_of(shape, voxels, options, *keys), note=note)

@@ -19,11 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
-from zoo.seeding import derive
-
-from . import DATASETS, SPLITS, BadItem, DataError, Item, PrepareOptions, Sample
+from . import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
 from ._from_mesh import sample_of_grid
 from ._shapenet_models import (
     KNOWN_BAD,
@@ -46,17 +42,8 @@ PACKED = "vox32"
 class Vox32Config(ShapeNetModelsConfig):
     """Which part of the benchmark, how it is divided, and how it is drawn."""
 
-    train: int | None = Field(None, ge=0)
-    """At most so many training shapes of each category; all by default. Raising it adds shapes and keeps the
-    others."""
-    val: int | None = Field(None, ge=0)
-    """At most so many validation shapes of each category."""
-    test: int | None = Field(None, ge=0)
-    """At most so many test shapes of each category."""
     smoothing: bool = True
     """Draw the smoothed surface; without, the faces of the cells."""
-    seed: int = Field(0, ge=0)
-    """Of cameras and colours, and of the choice of shapes where there are limits."""
 
 
 @DATASETS.register(
@@ -79,21 +66,6 @@ class Vox32(ShapeNetModels):
     )
 
     config: Vox32Config
-
-    def items(self) -> Sequence[Item]:
-        """As `ShapeNetModels.items`, down to the limits; who stays does not depend on how many stay."""
-        most = {split: getattr(self.config, split) for split in SPLITS}
-        groups = defaultdict(list)
-        for item in super().items():
-            groups[item.split, item.category].append(item)
-        kept = [
-            item
-            for (split, _), group in groups.items()
-            for item in sorted(group, key=lambda item: derive(self.config.seed, "choice", item.id))[
-                : most[split]
-            ]
-        ]
-        return sorted(kept, key=lambda item: item.id)
 
     def by_rule(self, synsets: Sequence[str]) -> dict[str, str]:
         there: dict[str, list[str]] = defaultdict(list)
@@ -131,10 +103,6 @@ class Vox32(ShapeNetModels):
         check_resolutions(options)
         leaks = options.leaks if "leaks" in options.model_fields_set else "drop"
         return options.model_copy(update={"points": 0, "leaks": leaks})
-
-    def required(self) -> Sequence[str]:
-        """Those that have no limit of 0."""
-        return [split for split in SPLITS if getattr(self.config, split) != 0]
 
     def stamp(self) -> str:
         """Modification times of the array and its ids, or of the category folders."""
