@@ -7,8 +7,8 @@ each. The version is found by looking, and enters every fingerprint.
 Voxels. v2 brings solids of 128^3 made by binvox. The default is nevertheless our own voxeliser: it serves
 both versions alike, and it keeps to the mesh where binvox loses parts of it. Measured on 23 cameras of v2 by
 tests/data: the two solids agree by an IoU of .88 at 128^3 (median .94), and of .90 at 64^3 and at 32^3, both
-max-pooled. The silhouettes of the 64^3 grids agree with pictures of the mesh by .96 (least .93) for ours and
-by .93 (least .63) for binvox. In four of the 23, binvox has no cell within two cells of 4 % to 35 % of the
+max-pooled. The silhouettes of the 64^3 grids agree with pictures of the mesh by .96 (least .92) for ours and
+by .93 (least .68) for binvox. In four of the 23, binvox has no cell within two cells of 4 % to 35 % of the
 mesh's surface. All cells of `surface.binvox` are in `solid.binvox` there; where a solid came out hollow they
 would close its skin.
 """
