@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from zoo.model import Reconstructor
 
 VIEW = 0
-"""The stored picture that every prediction is made from."""
+"""The stored picture that every prediction is made from; the first of them for models of several views."""
 
 
 class Predictions(Sequence[Shape]):
-    """One shape per instance of a split, from picture `VIEW`.
+    """One shape per instance of a split, from picture `VIEW`, or from that and the next ones.
 
     Only the last batch is held, so a large split never waits in memory; reading in order costs one pass.
 
@@ -29,10 +29,15 @@ class Predictions(Sequence[Shape]):
     """
 
     def __init__(
-        self, model: Reconstructor, split: StoreSplit, device: torch.device, batch_size: int = 32
+        self,
+        model: Reconstructor,
+        split: StoreSplit,
+        device: torch.device,
+        batch_size: int = 32,
+        views: int = 1,
     ) -> None:
         self.model, self.split = model.to(device).eval(), split
-        self.batch_size = batch_size
+        self.batch_size, self.views = batch_size, views
         self.images, self.seconds = 0, 0.0
         self._first, self._block = 0, [] if len(split) == 0 else self._predict(0)
 
@@ -60,9 +65,12 @@ class Predictions(Sequence[Shape]):
 
     def _predict(self, first: int) -> list[Shape]:
         indices = range(first, min(first + self.batch_size, len(self.split)))
-        images = torch.from_numpy(self.split.images(list(indices), [[VIEW]] * len(indices)))
+        chosen = [list(range(VIEW, VIEW + self.views))] * len(indices)
+        batch = self.split.fetch(list(indices), chosen)
         started = perf_counter()
-        shapes = self.model.reconstruct(images)
+        found = self.model.predict(batch).shapes
+        assert found is not None
+        shapes = found.split()
         self.seconds += perf_counter() - started
         self.images += len(indices)
         return shapes

@@ -40,9 +40,8 @@ from benchmarks.settings import Settings
 from datasets.store import Store, StoreSplit
 from zoo.config import ModelConfig
 from zoo.device import describe_device
-from zoo.losses import LOSSES
 from zoo.metrics.neighbours import active_backend
-from zoo.model import build_discriminator, build_losses, build_model
+from zoo.model import build_discriminator, build_losses, build_model, supervision
 from zoo.shapes import Shape
 from zoo.training.checkpoint import load_pretrained
 from zoo.training.trainer import TrainReport
@@ -188,7 +187,9 @@ class Session:
 
     def predictions(self, cell: ModelCell, checkpoint: Path, split: StoreSplit) -> Predictions:
         """A cell's predictions of a split."""
-        return Predictions(load_pretrained(checkpoint), split, self.device)
+        model = load_pretrained(checkpoint)
+        fields = sorted(model.reads - {"image"})
+        return Predictions(model, self.store.split(split.name, self.resolution, fields), self.device)
 
     def control_cells(self) -> dict[str, str]:
         """Hash of each control's cell, by name."""
@@ -296,9 +297,9 @@ class Session:
         return self.store.split(name, resolution=self.resolution)
 
     def _training_split(self, config: ModelConfig) -> StoreSplit:
-        """The training split with only the fields that the model's losses read."""
+        """The training split with only the fields that the model and its losses read."""
         whole = self.store.split("train")
-        needs = {field for loss in config.losses.values() for field in LOSSES.get(loss.name).cls.needs}
+        needs = supervision(config)
         resolution = getattr(config.decoder.config, "resolution", None)
         stored = resolution if resolution in self.store.resolutions else None
         return self.store.split("train", resolution=stored, fields=sorted(needs & whole.provides))

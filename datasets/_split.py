@@ -95,7 +95,7 @@ class StoreSplit:
             found["points"] = self.store._arrays["points"][rows]
         if "voxels" in self.provides:
             found["voxels"] = self._stored_voxels(rows)
-        tensors = {field: torch.from_numpy(array) for field, array in found.items()}
+        tensors: dict[str, Any] = {field: torch.from_numpy(array) for field, array in found.items()}
         return Batch(ids=tuple(self.ids[i] for i in indices), **tensors)
 
     def voxels(self, indices: Sequence[int], resolution: int | None = None) -> np.ndarray:

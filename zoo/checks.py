@@ -8,7 +8,7 @@ import copy
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,15 @@ from zoo.config import ModelConfig, TrainConfig, parse_model
 from zoo.decoders import DECODERS, Decoder
 from zoo.discriminators import DISCRIMINATORS
 from zoo.encoders import ENCODERS, Encoder
+from zoo.fusions import FUSIONS
+from zoo.heads import HEADS
 from zoo.losses import LOSSES
 from zoo.model import build_model
-from zoo.registry import Entry
+from zoo.registry import Entry, Registry
 from zoo.seeding import derive
+from zoo.shape_encoders import SHAPE_ENCODERS
 from zoo.shapes import Shape, VoxelShape
+from zoo.sketchers import SKETCHERS
 from zoo.training.trainer import train
 from zoo.types import Batch, Latent, Voxels
 
@@ -48,12 +52,15 @@ class Check:
 def checks_for(entry: Entry[Any]) -> list[Check]:
     """The checks of a registry entry, by its kind."""
     makers: dict[str, Callable[[Entry[Any]], list[Check]]] = {
+        "sketcher": sketcher_checks,
         "encoder": encoder_checks,
+        "shape_encoder": shape_encoder_checks,
+        "fusion": fusion_checks,
+        "head": head_checks,
         "decoder": decoder_checks,
         "discriminator": discriminator_checks,
+        "loss": loss_checks,
     }
-    if entry.kind == "loss":
-        return loss_checks(entry)
     return makers[entry.kind](entry)
 
 
@@ -75,9 +82,14 @@ def encoder_checks(entry: Entry[Encoder]) -> list[Check]:
                         raise CheckFailed(f"declares gives={sorted(encoder.gives)}, gave {sorted(given)}")
                     if latent.log_var is not None:
                         expect_shape(latent.log_var, (batch, encoder.latent_dim), "log_var")
+                    made = tuple(tuple(m.shape[1:]) for m in latent.features)
+                    if made != tuple(encoder.feature_shapes):
+                        raise CheckFailed(f"declares features of {encoder.feature_shapes}, gave {made}")
 
     def gradients() -> None:
         encoder = build().train()
+        if not any(True for _ in encoder.parameters()):
+            return
         latent = encoder(torch.rand(2, 3, *SIZES[0]))
         parts = [latent.mean, latent.log_var, latent.tokens, *latent.features, *latent.aux.values()]
         torch.stack([_noise_like(p).mul(p).sum() for p in parts if p is not None]).sum().backward()
@@ -98,20 +110,34 @@ def encoder_checks(entry: Entry[Encoder]) -> list[Check]:
 
 def decoder_checks(entry: Entry[Decoder]) -> list[Check]:
     """What comes out, gradients, independence of items, save and load, one training step."""
-    dim = 16
+    fits = [e for e in ENCODERS if entry.cls.needs <= e.cls.gives]
+    feeder = next((e for e in fits if e.name == "cnn"), fits[0] if fits else None)
+
+    def encoder() -> Encoder:
+        if feeder is None:
+            raise CheckFailed(f"needs {sorted(entry.cls.needs)}, which no registered encoder gives")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return feeder.cls(feeder.smoke_config(), in_channels=3, image_size=SIZES[0]).eval()
 
     def build() -> Decoder:
-        return entry.cls(entry.smoke_config(), latent_dim=dim)
+        eyes = encoder()
+        maps = {"feature_shapes": eyes.feature_shapes} if "features" in entry.cls.needs else {}
+        return entry.cls(entry.smoke_config(), latent_dim=eyes.latent_dim, **maps)
 
-    def codes(decoder: Decoder, batch: int, views: int = 1) -> Tensor:
-        shape = (batch, views, dim) if decoder.reads_views else (batch, dim)
-        return torch.randn(shape, generator=_seeded())
+    def codes(decoder: Decoder, batch: int, views: int = 1) -> Latent:
+        eyes = encoder()
+        latent = eyes(torch.rand(batch, 3, *SIZES[0], generator=_seeded()))
+        shape = (batch, views) if decoder.reads_views else (batch,)
+        mean = torch.randn(*shape, eyes.latent_dim, generator=_seeded())
+        features = tuple(m.detach() for m in latent.features)
+        return replace(latent, mean=mean, log_var=None, features=features, aux={})
 
     def shapes() -> None:
         decoder = build().eval()
         for batch in (1, 2):
             for views in (1, 3) if decoder.reads_views else (1,):
-                out = decoder(Latent(codes(decoder, batch, views)))
+                out = decoder(codes(decoder, batch, views))
                 if out.representation != decoder.representation:
                     raise CheckFailed(f"declares {decoder.representation}, made {out.representation}")
                 pieces = out.split()
@@ -124,13 +150,14 @@ def decoder_checks(entry: Entry[Decoder]) -> list[Check]:
 
     def gradients() -> None:
         decoder = build().train()
-        _output(decoder(Latent(codes(decoder, 2, 2 if decoder.reads_views else 1)))).backward()
+        _output(decoder(codes(decoder, 2, 2 if decoder.reads_views else 1))).backward()
         expect_gradients(decoder)
 
     def independence() -> None:
         decoder = build().eval()
-        z = codes(decoder, 3)
-        whole, alone = decoder(Latent(z)).split()[0], decoder(Latent(z[:1])).split()[0]
+        latent = codes(decoder, 3)
+        first = replace(latent, mean=latent.mean[:1], features=tuple(m[:1] for m in latent.features))
+        whole, alone = decoder(latent).split()[0], decoder(first).split()[0]
         a, b = (_array(shape) for shape in (whole, alone))
         expect_close(torch.as_tensor(a), torch.as_tensor(b), "item 0 alone and in a batch")
 
@@ -138,9 +165,96 @@ def decoder_checks(entry: Entry[Decoder]) -> list[Check]:
         Check("shapes", shapes),
         Check("gradients", gradients),
         Check("independence", independence),
-        *_module_checks(build, lambda m: _output(m(Latent(codes(m, 2))))),
-        *_training_checks(ENCODERS.get("cnn"), entry),
+        *_module_checks(build, lambda m: _output(m(codes(m, 2)))),
+        *(_training_checks(feeder, entry) if feeder is not None else []),
     ]
+
+
+def sketcher_checks(entry: Entry[Any]) -> list[Check]:
+    """Maps of the picture's size, gradients, save and load."""
+
+    def build(size: tuple[int, int] = SIZES[0], channels: int = 3) -> nn.Module:
+        return entry.cls(entry.smoke_config(), in_channels=channels, image_size=size)
+
+    def maps(module: Any, size: tuple[int, int] = SIZES[0]) -> Tensor:
+        sketches = module(torch.rand(2, module.in_channels, *size, generator=_seeded()))
+        return torch.cat([sketches.image(), sketches.silhouette[:, None]], 1)
+
+    def shapes() -> None:
+        for size in SIZES:
+            for channels in (1, 3):
+                expect_shape(maps(build(size, channels).eval(), size), (2, 5, *size), "sketches")
+
+    return [Check("shapes", shapes), *_plain_checks(build, maps)]
+
+
+def shape_encoder_checks(entry: Entry[Any]) -> list[Check]:
+    """A latent per shape, gradients, save and load."""
+    batch = SmokeSource().fetch([0, 1], [[0], [1]])
+
+    def build() -> nn.Module:
+        return entry.cls(entry.smoke_config(), latent_dim=16)
+
+    def code(module: nn.Module) -> Tensor:
+        latent = module(batch)
+        return latent.mean if latent.log_var is None else torch.cat([latent.mean, latent.log_var], 1)
+
+    def shapes() -> None:
+        expect_shape(build().eval()(batch).mean, (2, 16), "mean")
+
+    return [Check("shapes", shapes), *_plain_checks(build, code)]
+
+
+def fusion_checks(entry: Entry[Any]) -> list[Check]:
+    """One latent of any number of views, gradients where there are weights, save and load."""
+
+    def build() -> nn.Module:
+        return entry.cls(entry.smoke_config(), latent_dim=16)
+
+    def fused(module: nn.Module, views: int = 3) -> Tensor:
+        drawn = torch.randn(2, 2, views, 16, generator=_seeded()).requires_grad_()
+        latent = module(Latent(drawn[0], drawn[1]))
+        if latent.log_var is None:
+            raise CheckFailed("drops the log-variance")
+        return torch.cat([latent.mean, latent.log_var], 1)
+
+    def shapes() -> None:
+        for views in (1, 2, 5):
+            expect_shape(fused(build().eval(), views), (2, 32), "mean and log_var")
+        if build()(Latent(torch.randn(2, 3, 16))).log_var is not None:
+            raise CheckFailed("makes up a log-variance where there is none")
+
+    return [Check("shapes", shapes), *_plain_checks(build, fused)]
+
+
+def head_checks(entry: Entry[Any]) -> list[Check]:
+    """Named predictions, batch first, gradients, save and load."""
+
+    def build() -> nn.Module:
+        return entry.cls(entry.smoke_config(), latent_dim=16)
+
+    def found(module: nn.Module) -> Tensor:
+        made = module(torch.randn(2, 16, generator=_seeded()))
+        return torch.cat([value.reshape(2, -1) for value in made.values()], 1)
+
+    def shapes() -> None:
+        made = build().eval()(torch.randn(2, 16))
+        for name, value in made.items():
+            if len(value) != 2:
+                raise CheckFailed(f"'{name}' must have the batch first, is {tuple(value.shape)}")
+
+    return [Check("shapes", shapes), *_plain_checks(build, found)]
+
+
+def _plain_checks(build: Callable[[], Any], output: Callable[[Any], Tensor]) -> Iterator[Check]:
+    def gradients() -> None:
+        module = build().train()
+        out = output(module)
+        (out * _noise_like(out)).sum().backward()
+        expect_gradients(module)
+
+    yield Check("gradients", gradients)
+    yield from _module_checks(build, output)
 
 
 def discriminator_checks(entry: Entry[Any]) -> list[Check]:
@@ -171,17 +285,22 @@ def loss_checks(entry: Entry[Any]) -> list[Check]:
     """A finite scalar with a gradient, the mean over the batch."""
 
     def scalar() -> None:
-        decoders = [d for d in DECODERS if entry.cls.reads in (None, d.cls.representation)]
-        encoders = [e for e in ENCODERS if entry.cls.latent <= e.cls.gives]
-        if not decoders or not encoders:
+        decoders = [d for d in DECODERS if not entry.cls.reads or d.cls.representation in entry.cls.reads]
+        pairs = [
+            (e, d)
+            for d in decoders
+            for e in ENCODERS
+            if entry.cls.latent <= e.cls.gives and d.cls.needs <= e.cls.gives
+        ]
+        if not pairs:
             raise CheckFailed("no registered encoder and decoder can feed it")
-        preferred = next((d for d in decoders if d.name == "voxel_deconv"), decoders[0])
-        first = next((e for e in encoders if e.name == "cnn"), encoders[0])
-        config = smoke_model(first, preferred)
+        chosen = next((p for p in pairs if (p[0].name, p[1].name) == ("cnn", "voxel_deconv")), None)
+        chosen = chosen or next((p for p in pairs if p[0].name == "cnn"), pairs[0])
+        config = smoke_model(*chosen, parts=sorted(entry.cls.parts))
         model = build_model(config, seed=0).train()
         batch = SmokeSource().fetch([0, 1], [[0], [1]])
-        prediction = model(model.preprocess(batch.image))
         loss = entry.cls(entry.smoke_config())
+        prediction = model(model.preprocess(batch.image), prior=loss.prior)
         critic = DISCRIMINATORS.get("voxel_conv")
         discriminator = critic.cls(critic.smoke_config(), resolution=32) if loss.adversarial else None
         value = loss(prediction, batch, discriminator)
@@ -210,13 +329,27 @@ def model_checks(config: ModelConfig) -> list[Check]:
 
 
 def smoke_model(
-    encoder: Entry[Encoder], decoder: Entry[Decoder], size: tuple[int, int] = SIZES[0]
+    encoder: Entry[Encoder],
+    decoder: Entry[Decoder],
+    size: tuple[int, int] = SIZES[0],
+    parts: Sequence[str] = (),
 ) -> ModelConfig:
-    """The smallest model of an encoder and a decoder, with every registered loss that fits both."""
+    """The smallest model of an encoder and a decoder, with every registered loss that fits both.
+
+    Args:
+        parts: kinds of optional parts that it has besides, the first registered one of each.
+    """
+    optional: dict[str, Registry[Any]] = {
+        "sketcher": SKETCHERS,
+        "shape_encoder": SHAPE_ENCODERS,
+        "fusion": FUSIONS,
+        "head": HEADS,
+    }
     fits = [
         loss
         for loss in LOSSES
-        if loss.cls.reads in (None, decoder.cls.representation)
+        if (not loss.cls.reads or decoder.cls.representation in loss.cls.reads)
+        and loss.cls.parts <= set(parts)
         and loss.cls.latent <= encoder.cls.gives
         and loss.cls.needs <= SmokeSource.provides
         and (not loss.cls.adversarial or DISCRIMINATORS.names(representation=decoder.cls.representation))
@@ -233,6 +366,9 @@ def smoke_model(
         "losses": {loss.name: dict(loss.smoke) for loss in fits},
         "train": TrainConfig(steps=1, batch_size=2, gate=None).model_dump(),
     }
+    for kind in parts:
+        first = next(iter(optional[kind]))
+        data[kind] = {"name": first.name, **first.smoke}
     if any(loss.cls.adversarial for loss in fits):
         name = DISCRIMINATORS.names(representation=decoder.cls.representation)[0]
         data["discriminator"] = {"name": name, **DISCRIMINATORS.get(name).smoke}
@@ -268,7 +404,8 @@ class SmokeSource:
             "image": (rand(4, *self.size) * 255).to(torch.uint8),
             "depth": rand(*self.size) + 1,
             "normals": nn.functional.normalize(rand(3, *self.size) - 0.5, dim=0),
-            "camera": rand(7),
+            "camera": rand(7) * torch.tensor([360.0, 30, 0, 1, 0, 0, 0])
+            + torch.tensor([0, 0, 0, 1.5, 49, 0, 0]),
         }
 
 
@@ -353,7 +490,7 @@ def _train_one(config: ModelConfig) -> None:
 
 
 def _output(shapes: Any) -> Tensor:
-    tensor = shapes.logits if isinstance(shapes, Voxels) else shapes.points
+    tensor = shapes.logits if isinstance(shapes, Voxels) else shapes.xyz
     return (tensor * _noise_like(tensor)).sum()
 
 
@@ -361,7 +498,7 @@ def _array(shape: Shape) -> np.ndarray:
     return shape.occupancy if isinstance(shape, VoxelShape) else shape.points(64, np.random.default_rng(0))
 
 
-def _stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+def _stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Any]:
     return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_validator
@@ -21,7 +21,10 @@ from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_va
 from zoo.registry import EntryConfig, Registry, RegistryError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
-MODEL_PARTS = ("encoder", "decoder", "discriminator")
+PartName = Literal["sketcher", "encoder", "shape_encoder", "fusion", "head", "decoder", "discriminator"]
+"""Every part that a model may have, by the key that holds it in a YAML; see `ModelConfig`."""
+
+MODEL_PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
 class ConfigError(ValueError):
@@ -69,10 +72,16 @@ class StageConfig(EntryConfig):
     """Shown in the log."""
     share: float = Field(1.0, gt=0)
     """Its part of the steps, relative to the other stages' shares."""
-    trains: tuple[Literal["encoder", "decoder", "discriminator"], ...] = MODEL_PARTS  # type: ignore[assignment]
-    """Parts that learn; the others are frozen, normalisation statistics included."""
+    trains: tuple[PartName, ...] = MODEL_PARTS
+    """Parts that learn, of those that the model has; the others are frozen, normalisation statistics
+    included."""
     losses: tuple[str, ...] | None = None
     """Keys of the model's losses; None for all."""
+    reads: Literal["image", "sketches", "shape"] = "image"
+    """What enters: the picture; the true 2.5D maps in place of the sketcher's; or the true shape, through
+    the shape encoder in place of the encoder."""
+    optimizer: OptimizerConfig | None = None
+    """Of every part of the model in this stage, in place of the training's."""
 
 
 class TrainConfig(EntryConfig):
@@ -84,10 +93,14 @@ class TrainConfig(EntryConfig):
     """Samples per step."""
     views: tuple[int, int] = (1, 1)
     """Least and most views per sample; the number is drawn anew for each batch."""
+    extra_views: int = Field(0, ge=0)
+    """Further views of each shape for the losses alone, drawn independently of those that the model reads."""
     mirror: bool = False
     """Mirror picture and shape together with probability one half: see `zoo.augment.mirror`."""
     optimizer: OptimizerConfig = OptimizerConfig()
-    """Of encoder and decoder."""
+    """Of every part of the model that has none of its own."""
+    optimizers: dict[PartName, OptimizerConfig] = Field(default_factory=dict)
+    """Of single parts of the model."""
     discriminator_optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-4, betas=(0.5, 0.999))
     """Of the discriminator."""
     gate: float | None = Field(0.8, gt=0, le=1)
@@ -130,11 +143,26 @@ class ModelConfig(EntryConfig):
     """Where it departs from that source, and why."""
     licence: str = "MIT"
     """Of this implementation."""
+    frame: Literal["canonical", "azimuth", "viewer"] = "canonical"
+    """The frame that shapes are predicted in: the data set's; turned about the vertical axis until the
+    camera stands in front; or the camera's own. Predictions are turned back by the known pose before they
+    are scored. See `zoo.frames`."""
     preprocess: SerializeAsAny[EntryConfig]
     """From stored pictures to inputs: see `zoo.preprocess.PreprocessConfig`."""
+    sketcher: Part | None = None
+    """Picture to 2.5D maps, which the encoder then reads in place of the picture."""
     encoder: Part
+    """Picture, or 2.5D maps, to latent."""
+    shape_encoder: Part | None = None
+    """True shape to latent, for stages that read the shape."""
+    fusion: Part | None = None
+    """Latents of several views to one; decoders that read views themselves need none."""
+    head: Part | None = None
+    """Further predictions from the latent, such as the pose."""
     decoder: Part
+    """Latent to shapes."""
     discriminator: Part | None = None
+    """Real shape or not; trained against the decoder."""
     losses: dict[str, Part]
     train: TrainConfig = TrainConfig()
 
@@ -278,8 +306,13 @@ def _check_stages(config: ModelConfig, source: str) -> None:
                     f"{source}: train.stages.{i}.losses: the model has no loss '{key}'."
                     f"{did_you_mean(key, list(config.losses))}"
                 )
+        needed = {"sketches": "sketcher", "shape": "shape_encoder"}.get(stage.reads)
+        if needed and getattr(config, needed) is None:
+            raise ConfigError(
+                f"{source}: train.stages.{i}.reads: {stage.reads} needs a {needed}, the model has none"
+            )
         used = config.losses if stage.losses is None else stage.losses
-        learns = [part for part in ("encoder", "decoder") if part in stage.trains]
+        learns = [p for p in stage.trains if p != "discriminator" and getattr(config, p) is not None]
         if learns and not any(getattr(config.losses[key].config, "weight", 1) for key in used):
             raise ConfigError(
                 f"{source}: train.stages.{i}: {' and '.join(learns)} would learn from nothing: no loss of "
@@ -416,6 +449,19 @@ def _registries() -> dict[str, Registry[Any]]:
     from zoo.decoders import DECODERS
     from zoo.discriminators import DISCRIMINATORS
     from zoo.encoders import ENCODERS
+    from zoo.fusions import FUSIONS
+    from zoo.heads import HEADS
     from zoo.losses import LOSSES
+    from zoo.shape_encoders import SHAPE_ENCODERS
+    from zoo.sketchers import SKETCHERS
 
-    return {"encoder": ENCODERS, "decoder": DECODERS, "discriminator": DISCRIMINATORS, "loss": LOSSES}
+    return {
+        "sketcher": SKETCHERS,
+        "encoder": ENCODERS,
+        "shape_encoder": SHAPE_ENCODERS,
+        "fusion": FUSIONS,
+        "head": HEADS,
+        "decoder": DECODERS,
+        "discriminator": DISCRIMINATORS,
+        "loss": LOSSES,
+    }

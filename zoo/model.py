@@ -2,26 +2,36 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from zoo.config import ModelConfig, load_config
+from zoo.config import ModelConfig, Part, load_config
 from zoo.decoders import DECODERS, Decoder
 from zoo.discriminators import DISCRIMINATORS, Discriminator
 from zoo.encoders import ENCODERS, Encoder
+from zoo.frames import to_canonical
+from zoo.fusions import FUSIONS, Fusion
+from zoo.heads import HEADS, Head
 from zoo.losses import LOSSES, Loss, LossConfig
 from zoo.preprocess import Preprocess, PreprocessConfig
+from zoo.registry import Registry
+from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
 from zoo.shapes import Shape
-from zoo.types import ContractError, Prediction
+from zoo.sketchers import SKETCHERS, Sketcher
+from zoo.sketches import cut_out, true_sketches
+from zoo.types import Batch, ContractError, Latent, Prediction, Sketches
 
 
 class Reconstructor(nn.Module):
-    """Encoder, latent, decoder.
+    """Sketcher if there is one, encoder, latent, fusion of views, head, decoder.
 
     Training mode decodes a sample of the posterior, evaluation mode its mean.
+
+    Attributes:
+        reads: fields of `Batch` that a reconstruction needs.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -32,47 +42,130 @@ class Reconstructor(nn.Module):
         self.preprocess = Preprocess(preprocess)
         encoder = ENCODERS.get(config.encoder.name).cls
         decoder = DECODERS.get(config.decoder.name).cls
-        missing = decoder.needs - encoder.gives
-        if missing:
+        image: dict[str, Any] = {"in_channels": preprocess.in_channels, "image_size": preprocess.size}
+        self.sketcher = cast(Sketcher | None, _build(SKETCHERS, config.sketcher, **image))
+        if self.sketcher is not None:
+            image["in_channels"] = Sketches.CHANNELS
+        self.encoder: Encoder = encoder(config.encoder.config, **image)
+        if missing := decoder.needs - self.encoder.gives:
             fits = [e.name for e in ENCODERS if decoder.needs <= e.cls.gives]
             raise ContractError(
                 f"decoder '{config.decoder.name}' needs {_words(missing)} of the latent, which encoder "
                 f"'{config.encoder.name}' does not give; encoders that do: {', '.join(fits) or 'none'}"
             )
-        self.encoder: Encoder = encoder(
-            config.encoder.config, in_channels=preprocess.channels, image_size=preprocess.size
+        dim = self.encoder.latent_dim
+        self.shape_encoder = cast(
+            ShapeEncoder | None, _build(SHAPE_ENCODERS, config.shape_encoder, latent_dim=dim)
         )
-        self.decoder: Decoder = decoder(config.decoder.config, latent_dim=self.encoder.latent_dim)
+        self.fusion = cast(Fusion | None, _build(FUSIONS, config.fusion, latent_dim=dim))
+        self.head = cast(Head | None, _build(HEADS, config.head, latent_dim=dim))
+        maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.needs else {}
+        self.decoder: Decoder = decoder(config.decoder.config, latent_dim=dim, **maps)
+        pose = {"camera"} if config.frame != "canonical" else set()
+        self.reads = frozenset({"image"} | pose | ({"depth"} if preprocess.depth else set()))
 
     def forward(
         self,
         image: Float[Tensor, "batch views channels height width"],
         generator: torch.Generator | None = None,
+        *,
+        batch: Batch | None = None,
+        reads: Literal["image", "sketches", "shape"] = "image",
+        until: Literal["sketches", "latent", "shapes"] = "shapes",
+        prior: bool = False,
     ) -> Prediction:
-        """Args: image from `preprocess`; generator draws the noise of training mode."""
-        batch, views = image.shape[:2]
-        if views > 1 and not self.decoder.reads_views:
+        """One pass, in the model's frame.
+
+        Args:
+            image: from `preprocess`.
+            generator: draws the noise of training mode, and of `prior`.
+            batch: the samples, already in the model's frame, where `reads` is not 'image'.
+            reads: what enters; see `zoo.config.StageConfig.reads`.
+            until: the last thing to compute.
+            prior: also decode as many draws of the standard normal.
+
+        Raises:
+            ContractError: several views, but no part that makes one shape of them.
+        """
+        size, views = image.shape[:2]
+        if views > 1 and not self.decoder.reads_views and self.fusion is None:
             raise ContractError(
-                f"decoder '{self.config.decoder.name}' reads one view, got {views}; "
-                f"decoders of several views: {', '.join(e.name for e in DECODERS if e.cls.reads_views)}"
+                f"decoder '{self.config.decoder.name}' reads one view, got {views}; give the model a fusion "
+                f"({', '.join(FUSIONS.names())}), or a decoder of several views: "
+                f"{', '.join(e.name for e in DECODERS if e.cls.reads_views)}"
             )
-        latent = self.encoder(image.flatten(0, 1))
-        if self.decoder.reads_views:
-            log_var = None if latent.log_var is None else latent.log_var.unflatten(0, (batch, views))
-            latent = replace(latent, mean=latent.mean.unflatten(0, (batch, views)), log_var=log_var)
+        sketches = None
+        if reads == "sketches":
+            assert batch is not None
+            sketches = true_sketches(batch, self.preprocess, self.config.frame)
+        elif self.sketcher is not None and reads == "image":
+            sketches = self.sketcher(image.flatten(0, 1))
+        if until == "sketches":
+            return Prediction(sketches=sketches)
+        if reads == "shape":
+            assert batch is not None and self.shape_encoder is not None
+            latent, views = self.shape_encoder(batch), 1
+        else:
+            latent = self.encoder(image.flatten(0, 1) if sketches is None else cut_out(sketches).image())
+        latent = self._fused(latent, size, views)
+        if self.head is not None and latent.mean.ndim == 2:
+            latent = replace(latent, aux={**latent.aux, **self.head(latent.mean)})
         z = latent.sample(generator) if self.training else latent.mean
-        return Prediction(latent=latent, z=z, shapes=self.decoder(replace(latent, mean=z)))
+        if until == "latent":
+            return Prediction(latent, z, sketches=sketches)
+        shapes = self.decoder(replace(latent, mean=z))
+        drawn = None
+        if prior:
+            noise = torch.randn(z.shape, generator=generator).to(z)
+            drawn = self.decoder(Latent(noise))
+        return Prediction(latent, z, shapes, sketches, drawn)
+
+    def _fused(self, latent: Latent, size: int, views: int) -> Latent:
+        """The latents of all views brought to what the decoder reads: (B, V, D) or (B, D)."""
+        if not self.decoder.reads_views and self.fusion is None:
+            return latent
+        log_var = None if latent.log_var is None else latent.log_var.unflatten(0, (size, views))
+        latent = replace(latent, mean=latent.mean.unflatten(0, (size, views)), log_var=log_var)
+        return latent if self.fusion is None else self.fusion(latent)
 
     @torch.inference_mode()
-    def reconstruct(self, rgba: UInt8[Tensor, "batch views 4 height width"]) -> list[Shape]:
-        """Shapes of stored pictures, in evaluation mode on the model's own device."""
+    def predict(self, batch: Batch) -> Prediction:
+        """A pass in evaluation mode on the model's own device, with shapes in the canonical frame.
+
+        Args:
+            batch: every one of its views is read; holds the fields of `reads`.
+
+        Raises:
+            ContractError: a field that the model reads is not there.
+        """
+        missing = [name for name in sorted(self.reads) if getattr(batch, name) is None]
+        if missing:
+            raise ContractError(
+                f"model '{self.config.name}' needs {_words(missing)} of each picture, which is not given"
+            )
         was_training = self.training
         self.eval()
         try:
-            device = next(self.parameters()).device
-            return self(self.preprocess(rgba.to(device))).shapes.split()
+            batch = batch.to(next(self.parameters()).device)
+            found = self(self.preprocess(batch.image, depth=batch.depth))
+            if self.config.frame != "canonical":
+                assert batch.camera is not None
+                turned = to_canonical(found.shapes, batch.camera[:, 0], self.config.frame)
+                found = replace(found, shapes=turned)
+            return found
         finally:
             self.train(was_training)
+
+    def reconstruct(self, rgba: UInt8[Tensor, "batch views 4 height width"]) -> list[Shape]:
+        """Shapes of pictures alone; see `predict` for models that need more than the picture."""
+        shapes = self.predict(Batch(tuple(map(str, range(len(rgba)))), rgba)).shapes
+        assert shapes is not None
+        return shapes.split()
+
+
+def _build(registry: Registry[Any], part: Part | None, **given: Any) -> nn.Module | None:
+    """An optional part of a model."""
+    return None if part is None else registry.get(part.name).cls(part.config, **given)
 
 
 def create_model(
@@ -133,6 +226,10 @@ def build_losses(
     Raises:
         ContractError: a loss needs what is not there; names both sides and what would fit.
     """
+    read = {field: f"model '{config.name}'" for field in inputs(config)}
+    for field, who in read.items():
+        if field not in {*provides, "image"}:
+            raise ContractError(f"{who} needs {field} from the data set, which provides {_words(provides)}")
     losses = {}
     for key, part in config.losses.items():
         loss = LOSSES.get(part.name).cls(cast(LossConfig, part.config))
@@ -147,10 +244,13 @@ def build_losses(
                 f"{where} needs {_words(missing)} of the latent, which encoder '{config.encoder.name}' does "
                 f"not give; encoders that do: {', '.join(fits)}"
             )
-        if loss.reads not in (None, model.decoder.representation):
-            fits = LOSSES.names(representation=model.decoder.representation)
+        for name in loss.parts:
+            if getattr(config, name) is None:
+                raise ContractError(f"{where} needs a {name}, which the model does not have")
+        if loss.reads and model.decoder.representation not in loss.reads:
+            fits = [e.name for e in LOSSES if model.decoder.representation in e.cls.reads]
             raise ContractError(
-                f"{where} reads {loss.reads}, decoder '{config.decoder.name}' makes "
+                f"{where} reads {' or '.join(loss.reads)}, decoder '{config.decoder.name}' makes "
                 f"{model.decoder.representation}; losses that fit: {', '.join(fits) or 'none'}"
             )
         if loss.adversarial and config.discriminator is None:
@@ -164,6 +264,26 @@ def build_losses(
             "add 'adversarial: {}' to its losses"
         )
     return losses
+
+
+def inputs(config: ModelConfig) -> frozenset[str]:
+    """Fields of `Batch` that a model reads in training besides what its losses read."""
+    needed = {"image"}
+    if config.frame != "canonical":
+        needed.add("camera")
+    if cast(PreprocessConfig, config.preprocess).depth:
+        needed.add("depth")
+    for stage in config.train.stages:
+        if stage.reads == "sketches":
+            needed |= {"depth", "normals", "camera"}
+        if stage.reads == "shape" and config.shape_encoder is not None:
+            needed |= SHAPE_ENCODERS.get(config.shape_encoder.name).cls.reads
+    return frozenset(needed)
+
+
+def supervision(config: ModelConfig) -> frozenset[str]:
+    """Fields of `Batch` that a model needs from the data set to be trained: its inputs and its losses'."""
+    return inputs(config).union(*(LOSSES.get(part.name).cls.needs for part in config.losses.values()))
 
 
 def _words(names: Iterable[str]) -> str:

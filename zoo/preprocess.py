@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from zoo.registry import EntryConfig
+from zoo.types import ContractError
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray (ITU-R BT.601)."""
@@ -21,6 +22,11 @@ class PreprocessConfig(EntryConfig):
     """Height and width of the input. Pictures of another aspect are padded, never stretched."""
     channels: Literal[1, 3] = 3
     """1 for gray (true luma), 3 for RGB."""
+    mask: Literal["none", "background", "object"] = "none"
+    """A further channel: 1 on the background (PSGN) or on the object. It is not normalised."""
+    depth: bool = False
+    """A last channel: how near the surface is within its own picture, 1 at the nearest and 0 at the farthest
+    point of the object and on the background. The model then needs depth besides the picture."""
     background: float = Field(1.0, ge=0, le=1)
     """Gray value behind transparent pixels; 1 is white."""
     background_train: tuple[float, float] | None = None
@@ -36,6 +42,11 @@ class PreprocessConfig(EntryConfig):
     """Subtracted per channel after scaling to [0, 1]; empty for none."""
     std: tuple[float, ...] = ()
     """Divided by per channel; empty for none."""
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the input."""
+        return self.channels + (self.mask != "none") + self.depth
 
     @model_validator(mode="after")
     def _check(self) -> "PreprocessConfig":
@@ -70,32 +81,50 @@ class Preprocess:
         *,
         training: bool = False,
         generator: torch.Generator | None = None,
+        depth: Float[Tensor, "batch views height width"] | None = None,
     ) -> Float[Tensor, "batch views c h w"]:
-        """Args: generator draws crop, colours, background and flip (on the CPU) in training."""
+        """The input of a network.
+
+        Args:
+            generator: draws crop, colours, background and flip (on the CPU) in training.
+            depth: of the pictures, infinity on the background; read where the config asks for it.
+
+        Raises:
+            ContractError: the config asks for depth and none is given.
+        """
         config = self.config
         batch, views = rgba.shape[:2]
         x = rgba.flatten(0, 1).float() / 255
         x = torch.cat([x[:, :3] * x[:, 3:], x[:, 3:]], 1)
+        if config.depth:
+            if depth is None:
+                raise ContractError("preprocess.depth is on, but the pictures come without depth")
+            x = torch.cat([x, nearness(depth.flatten(0, 1))[:, None]], 1)
         if config.crop < 1:
             x = self._crop(x, generator if training else None, training)
-        x = self._fit(x)
+        x = self.fit(x)
+        x, near = x[:, :4], x[:, 4:]
         if training and any(config.jitter):
             x = self._jitter(x, generator)
         fill = torch.full((len(x), 3, 1, 1), config.background)
         if training and config.background_train:
             low, high = config.background_train
             fill = low + (high - low) * torch.rand(len(x), 3, 1, 1, generator=generator)
-        x = x[:, :3] + (1 - x[:, 3:]) * fill.to(x, non_blocking=True)
+        alpha = x[:, 3:]
+        x = x[:, :3] + (1 - alpha) * fill.to(x, non_blocking=True)
         if config.channels == 1:
             x = _luma(x)
-        if training and config.flip:
-            mirrored = torch.rand(len(x), generator=generator) < 0.5
-            mirrored = mirrored.to(x.device, non_blocking=True)
-            x = torch.where(mirrored[:, None, None, None], x.flip(-1), x)
         if config.mean:
             x = x - _per_channel(config.mean, x)
         if config.std:
             x = x / _per_channel(config.std, x)
+        if config.mask != "none":
+            x = torch.cat([x, alpha if config.mask == "object" else 1 - alpha], 1)
+        x = torch.cat([x, near], 1)
+        if training and config.flip:
+            mirrored = torch.rand(len(x), generator=generator) < 0.5
+            mirrored = mirrored.to(x.device, non_blocking=True)
+            x = torch.where(mirrored[:, None, None, None], x.flip(-1), x)
         return x.unflatten(0, (batch, views))
 
     def _crop(self, x: Tensor, generator: torch.Generator | None, training: bool) -> Tensor:
@@ -111,12 +140,18 @@ class Preprocess:
         index = torch.arange(len(x), device=x.device)[:, None, None]
         return x.movedim(1, -1)[index, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
 
-    def _fit(self, x: Tensor) -> Tensor:
+    def fit(self, x: Float[Tensor, "batch c h w"], *, clamp: bool = True) -> Float[Tensor, "batch c2 h2 w2"]:
+        """Maps resized with antialiasing and padded with 0 to the size of the input.
+
+        Args:
+            clamp: to [0, 1], for colours.
+        """
         (height, width), (to_height, to_width) = x.shape[-2:], self.config.size
         scale = min(to_height / height, to_width / width)
         inner = (_within(height * scale, to_height), _within(width * scale, to_width))
         if inner != (height, width):
-            x = F.interpolate(x, inner, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+            x = F.interpolate(x, inner, mode="bilinear", antialias=True, align_corners=False)
+            x = x.clamp(0, 1) if clamp else x
         top, left = (to_height - inner[0]) // 2, (to_width - inner[1]) // 2
         pads = (left, to_width - inner[1] - left, top, to_height - inner[0] - top)
         return F.pad(x, pads) if any(pads) else x
@@ -138,6 +173,16 @@ class Preprocess:
         gray = _luma(colour)
         colour = (gray + saturation * (colour - gray)).clamp(min=0).minimum(alpha)
         return torch.cat([colour, alpha], 1)
+
+
+def nearness(depth: Float[Tensor, "batch height width"]) -> Float[Tensor, "batch height width"]:
+    """Depth of each picture from 1 at its nearest to 0 at its farthest point, and 0 on the background."""
+    there = torch.isfinite(depth)
+    flat = depth.flatten(1)
+    near = flat.amin(1)[:, None, None]
+    far = torch.where(there, depth, -torch.inf).flatten(1).amax(1)[:, None, None]
+    share = (far - depth) / (far - near).clamp(min=1e-6)
+    return torch.where(there, share, torch.zeros_like(depth))
 
 
 def _luma(colour: Tensor) -> Tensor:

@@ -15,14 +15,14 @@ Frame and units, written here once:
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int8, UInt8
 from torch import Tensor
 
-from zoo.shapes import Shape, VoxelShape
+from zoo.shapes import PointShape, Shape, VoxelShape
 
 
 class ContractError(ValueError):
@@ -47,6 +47,8 @@ class Batch:
         normals: unit normals in the camera frame (B, V, 3, H, W), zero on the background. Packed: 127
             times the normal as int8.
         camera: rows of `zoo.geometry.camera.ROW` (B, V, 7).
+        inputs: how many of the V views the model reads, the first ones; the others are there for the losses
+            alone. None for all.
     """
 
     ids: tuple[str, ...]
@@ -60,6 +62,7 @@ class Batch:
         Float[Tensor, "batch views 3 height width"] | Int8[Tensor, "batch views 3 height width"] | None
     ) = None
     camera: Float[Tensor, "batch views 7"] | None = None
+    inputs: int | None = None
 
     @property
     def mask(self) -> Bool[Tensor, "batch views height width"]:
@@ -164,7 +167,8 @@ class Latent:
         log_var: log(sigma^2) of the Gaussian posterior, same shape; None for a deterministic encoder.
         features: spatial maps (B, C_i, H_i, W_i), finest first.
         tokens: sequence of vectors (B, T, C).
-        aux: further named predictions (sketches, pose).
+        aux: further named predictions, as the model's head makes them.
+        family: the distribution that mean and log-variance describe.
     """
 
     mean: Float[Tensor, "*batch d"]
@@ -172,15 +176,48 @@ class Latent:
     features: tuple[Tensor, ...] = ()
     tokens: Float[Tensor, "batch t c"] | None = None
     aux: dict[str, Tensor] = field(default_factory=dict)
+    family: Literal["normal", "uniform"] = "normal"
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """Draw z = mean + sigma * eps; the mean itself when the posterior is deterministic."""
+        """Draw z = mean + sigma * eps, eps of mean 0 and variance 1 from the latent's family.
+
+        The mean itself when the posterior is deterministic.
+        """
         if self.log_var is None:
             return self.mean
         # eps is drawn on the CPU, so that a seed gives the same z on every device
-        eps = torch.randn(self.mean.shape, generator=generator, dtype=torch.float32)
+        draw = torch.randn if self.family == "normal" else _centred_uniform
+        eps = draw(self.mean.shape, generator=generator, dtype=torch.float32)
         sigma = torch.exp(0.5 * self.log_var.float())
         return self.mean + (sigma * eps.to(self.mean.device)).to(self.mean.dtype)
+
+
+def _centred_uniform(shape: Sequence[int], generator: torch.Generator | None, dtype: torch.dtype) -> Tensor:
+    """Uniform noise of mean 0 and variance 1."""
+    return (2 * torch.rand(tuple(shape), generator=generator, dtype=dtype) - 1) * 3**0.5
+
+
+@dataclass(frozen=True)
+class Sketches:
+    """2.5D maps of what is seen, in the pixels of the model's input (MarrNet, arXiv:1711.03129).
+
+    Attributes:
+        depth: (B, H, W) nearness: 0.5 where the surface lies as far along the optical axis as the object's
+            centre, growing by 1 / sqrt(3) per cube edge towards the camera, so that it stays in [0, 1] for
+            every shape and pose; 0 on the background.
+        normals: (B, 3, H, W) unit normals in the camera frame, 0 on the background.
+        silhouette: (B, H, W) share of the object in the pixel; 1 is object.
+    """
+
+    depth: Float[Tensor, "batch height width"]
+    normals: Float[Tensor, "batch 3 height width"]
+    silhouette: Float[Tensor, "batch height width"]
+
+    CHANNELS: ClassVar[int] = 4
+
+    def image(self) -> Float[Tensor, "batch 4 height width"]:
+        """Depth and normals as the input of an encoder, in this order."""
+        return torch.cat([self.depth[:, None], self.normals], 1)
 
 
 class Shapes(ABC):
@@ -218,9 +255,40 @@ class Voxels(Shapes):
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """One forward pass: what was inferred, the code that was decoded, the shapes that came out."""
+class Points(Shapes):
+    """Point sets, the same number for every sample.
 
-    latent: Latent
-    z: Tensor
-    shapes: Shapes
+    Attributes:
+        xyz: (B, N, 3).
+    """
+
+    xyz: Float[Tensor, "batch n 3"]
+    representation = "points"
+
+    def moved(self, matrix: Float[Tensor, "batch 3 3"]) -> "Points":
+        """Every point p at matrix @ p."""
+        return replace(self, xyz=self.xyz @ matrix.mT)
+
+    def split(self) -> list[Shape]:
+        return [PointShape(cloud) for cloud in self.xyz.detach().float().cpu().numpy()]
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One forward pass; what a stage of the training does not go as far as is None.
+
+    Attributes:
+        sketches: what the model's sketcher saw, or the true ones in a stage that reads those.
+        latent: what was inferred. z: the code that was decoded.
+        shapes: what came out, in the model's frame.
+        prior: shapes decoded from draws of the standard normal, as many; only where a loss asks for them.
+    """
+
+    latent: Latent | None = None
+    z: Tensor | None = None
+    shapes: Shapes | None = None
+    sketches: Sketches | None = None
+    prior: Shapes | None = None

@@ -18,7 +18,7 @@ def test_the_models_of_the_zoo_are_there():
         "r3d", "r3d_appendix", "vae_gan_baseline", "vit_vae_gan",
         "r2n2", "r2n2_shallow", "vit_r2n2", "attention_r2n2",
     } <= set(MODELS)  # fmt: skip
-    assert set(PRESETS) == {"quick", "standard", "paper"}
+    assert set(PRESETS) == {"overfit", "quick", "standard", "paper"}
 
 
 @pytest.mark.parametrize("preset", [None, *PRESETS])

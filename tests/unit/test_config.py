@@ -194,7 +194,8 @@ def test_resolved_round_trip(tiny_config):
     assert again == config
     assert again.resolved() == config.resolved()
     assert data["encoder"]["name"] == "cnn"
-    assert data["losses"]["kl"] == {"name": "kl", "weight": 1.0, "warmup": 0.5, "form": "standard"}
+    general = {"weight": 1.0, "warmup": 0.5, "reaches": None}
+    assert data["losses"]["kl"] == {"name": "kl", **general, "form": "standard"}
     assert data["preprocess"]["size"] == [16, 16]
     assert isinstance(again.preprocess, PreprocessConfig)
 

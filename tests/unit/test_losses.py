@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from zoo.discriminators import Discriminator
-from zoo.losses.adversarial import Adversarial, AdversarialConfig
+from zoo.losses.adversarial import Adversarial, AdversarialConfig, tell_apart
 from zoo.losses.kl import KL, KLConfig
 from zoo.losses.voxel_bce import VoxelBCE, VoxelBCEConfig
 from zoo.registry import EntryConfig
@@ -192,7 +192,7 @@ def test_the_generator_moves_towards_what_the_critic_calls_real():
 def test_the_critic_learns_that_real_is_one():
     """The labels of the report's prose; its formula has them the other way round."""
     critic = Critic(0.0, 0.0)
-    loss, accuracy = Adversarial.discriminator_loss(critic, torch.ones(4, 2, 2, 2), torch.zeros(4, 2, 2, 2))
+    loss, accuracy = tell_apart(critic, torch.ones(4, 2, 2, 2), torch.zeros(4, 2, 2, 2))
     loss.backward()
     assert critic.scale.grad < 0, "real shapes are fuller here: the score must rise with occupancy"
     assert loss.item() == pytest.approx(2 * math.log(2))
@@ -202,7 +202,7 @@ def test_the_critic_learns_that_real_is_one():
 def test_discriminator_loss_closed_form():
     critic = Critic(3.0, -1.0)
     real, fake = torch.rand(3, 2, 2, 2), torch.rand(5, 2, 2, 2)
-    loss, _ = Adversarial.discriminator_loss(critic, real, fake)
+    loss, _ = tell_apart(critic, real, fake)
     want = F.binary_cross_entropy_with_logits(critic(real), torch.ones(3))
     want = want + F.binary_cross_entropy_with_logits(critic(fake), torch.zeros(5))
     torch.testing.assert_close(loss, want)
@@ -213,7 +213,7 @@ def test_discriminator_loss_closed_form():
 )
 def test_accuracy_counts_both_halves(real, fake, accuracy):
     full = torch.ones(4, 2, 2, 2)
-    found = Adversarial.discriminator_loss(Critic(2.0, -1.0), real * full, fake * full)[1]
+    found = tell_apart(Critic(2.0, -1.0), real * full, fake * full)[1]
     assert found.item() == accuracy
     assert not found.requires_grad
 
@@ -228,7 +228,7 @@ def test_real_and_fake_pass_the_critic_apart():
             return super().forward(shapes)
 
     real, fake = torch.ones(2, 2, 2, 2), torch.zeros(2, 2, 2, 2)
-    Adversarial.discriminator_loss(Spy(), real, fake)
+    tell_apart(Spy(), real, fake)
     assert [s is t for s, t in zip(seen, (real, fake), strict=True)] == [True, True]
 
 

@@ -14,7 +14,8 @@ class Decoder(nn.Module, ABC):
 
     Attributes:
         representation: what comes out: 'voxels', 'points' or 'mesh'.
-        needs: parts of `Latent` that it reads besides `mean`.
+        needs: parts of `Latent` that it reads besides `mean`. One that needs 'features' is built with
+            ``feature_shapes`` as well, those of the encoder.
         reads_views: True when it takes (B, V, D), any V; False when it takes one vector (B, D).
         resolution: side of the voxel grid; None for other representations.
     """

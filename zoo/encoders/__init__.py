@@ -19,10 +19,12 @@ class Encoder(nn.Module, ABC):
     Attributes:
         latent_dim: D of `Latent.mean`.
         gives: the parts of `Latent` that it fills besides `mean`: 'log_var', 'features', 'tokens'.
+        feature_shapes: (C, H, W) of each of `Latent.features`, finest first.
     """
 
     gives: ClassVar[frozenset[str]] = frozenset()
     latent_dim: int
+    feature_shapes: tuple[tuple[int, int, int], ...] = ()
 
     def __init__(self, config: EntryConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         """Args: channels and (height, width) of the images, both from the model's preprocessing."""

@@ -27,12 +27,13 @@ class KL(Loss):
     N(0, 1/2) plus (ln 2) / 2 per dimension; its minimum, at sigma = 1/sqrt(2), is not 0.
     """
 
+    of = "latent"
     latent = frozenset({"log_var"})
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None
     ) -> Tensor:
-        assert isinstance(self.config, KLConfig)
+        assert isinstance(self.config, KLConfig) and prediction.latent is not None
         mean, log_var = prediction.latent.mean.float(), prediction.latent.log_var
         if log_var is None:
             raise ValueError("KL needs an encoder with a Gaussian posterior (log_var)")

@@ -32,7 +32,7 @@ class VoxelBCE(Loss):
     """
 
     needs = frozenset({"voxels"})
-    reads = "voxels"
+    reads = ("voxels",)
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

@@ -7,13 +7,14 @@ what one process with the whole batch would see, epochs and views included.
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 
 import numpy as np
 import torch
 
-from zoo.seeding import rng
+from zoo.seeding import derive, rng
 from zoo.types import Batch, Source
 
 THREADS = 2
@@ -80,6 +81,7 @@ def batches(
     last: int,
     seed: int,
     device: torch.device,
+    extra_views: int = 0,
     rank: int = 0,
     world_size: int = 1,
 ) -> Generator[Batch, None, None]:
@@ -88,6 +90,7 @@ def batches(
     Args:
         batch_size: of all processes together.
         views: least and most views per sample.
+        extra_views: further views of each sample, drawn independently; `Batch.inputs` says where they begin.
         rank, world_size: which of how many processes this is; see `shard`.
 
     Raises:
@@ -97,9 +100,14 @@ def batches(
 
     def load(step: int) -> Batch:
         indices = batch_indices(len(source), batch_size, step, seed)[own].tolist()
-        chosen = batch_views(source.num_views, views, batch_size, step, seed)[own].tolist()
+        chosen = batch_views(source.num_views, views, batch_size, step, seed)[own]
+        inputs = chosen.shape[1]
+        if extra_views:
+            more = (extra_views, extra_views)
+            extra = batch_views(source.num_views, more, batch_size, step, derive(seed, "extra views"))[own]
+            chosen = np.concatenate([chosen, extra], 1)
         try:
-            batch = source.fetch(indices, chosen)
+            batch = replace(source.fetch(indices, chosen.tolist()), inputs=inputs if extra_views else None)
         except Exception as error:
             ids = ", ".join(source.ids[i] for i in indices)
             raise LoadError(f"step {step} could not read {ids}: {type(error).__name__}: {error}") from error

@@ -1,28 +1,31 @@
 """The shared VAE-GAN trainer.
 
-One step updates encoder and decoder on the weighted sum of the model's losses, then the discriminator,
-where there is one, on real shapes and detached predictions, unless it is too strong already. A config
-without a discriminator has no adversarial term; nothing else changes.
+One step updates the parts of the model that learn on the weighted sum of the stage's losses, each of which
+may be kept to named parts; then the discriminator, where there is one, on real shapes and detached
+predictions, unless it is too strong already. What a system does differently stands in its stages: which parts
+learn, from which losses, from what input, with which optimisers.
 
 Every random choice of a step (samples, views, mirrors, crops, colours, noise, dropout) is a function of the
 run's seed and the step's number, so a run that was stopped goes on exactly as it would have without the stop.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from zoo.augment import random_mirror
-from zoo.config import ModelConfig
+from zoo.config import ModelConfig, OptimizerConfig, PartName
 from zoo.device import PeakMemory
 from zoo.files import write_atomic
-from zoo.losses.adversarial import Adversarial
+from zoo.frames import to_frame
+from zoo.losses import Loss
 from zoo.model import build_discriminator, build_losses, build_model
 from zoo.seeding import derive
 from zoo.training.checkpoint import (
@@ -40,7 +43,13 @@ from zoo.training.interrupt import Interrupted, graceful_stop
 from zoo.training.optim import build_optimizer, set_lr
 from zoo.training.sampler import batch_indices, batches
 from zoo.training.stages import Stage, freeze, lay_out
-from zoo.types import Batch, ContractError, Source, Voxels
+from zoo.types import Batch, ContractError, Prediction, Source
+
+ORDER = ("sketches", "latent", "shapes")
+"""How far a pass may go; see `zoo.losses.Loss.of`."""
+
+LEARNERS: tuple[PartName, ...] = tuple(get_args(PartName))[:-1]
+"""Parts of the model, in the order of their parameters in an optimiser; the discriminator is none."""
 
 OnStep = Callable[[int, int, dict[str, float]], None]
 """Called after every step with steps done, steps in all and the latest logged figures."""
@@ -108,6 +117,7 @@ class Trainer:
         self.memory = PeakMemory(device)
         self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions())
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.learners: dict[str, tuple[OptimizerConfig, list[nn.Parameter]]] = {}
         self.pending: list[tuple[int, Tensor]] = []  # losses whose finiteness is not checked yet
 
     def modules(self) -> Iterator[nn.Module]:
@@ -157,6 +167,7 @@ class Trainer:
             last=stage.last,
             seed=derive(self.seed, "data"),
             device=self.device,
+            extra_views=train.extra_views,
         )
         for batch in stream:
             figures = self.step(batch, stage)
@@ -192,40 +203,71 @@ class Trainer:
         figures: dict[str, Tensor | float] = {}
         if config.mirror:
             batch = random_mirror(batch, generator)
-        image = self.model.preprocess(batch.image, training=True, generator=generator)
+        batch = to_frame(batch, self.config.frame)
+        active = self._active(stage)
+        views = batch.inputs or batch.image.shape[1]
+        depth = None if batch.depth is None else batch.depth[:, :views]
+        image = self.model.preprocess(batch.image[:, :views], training=True, generator=generator, depth=depth)
         with self.autocast:
-            prediction = self.model(image, generator)
+            prediction = self.model(
+                image,
+                generator,
+                batch=batch,
+                reads=stage.config.reads,
+                until=max((loss.of for loss in active.values()), key=ORDER.index),
+                prior=any(loss.prior for loss in active.values()),
+            )
             if self.discriminator is not None:
                 self.discriminator.requires_grad_(False)  # it only passes gradients on
-            total = image.new_zeros(())
-            for key, loss in self._active(stage).items():
+            terms: dict[str, Tensor] = {}
+            for key, loss in active.items():
                 value = loss(prediction, batch, self.discriminator)
-                total = total + self._weight(key, step) * value
+                terms[key] = self._weight(key, step) * value
                 figures[key] = value.detach()
+        total = torch.stack(list(terms.values())).sum()
         self.pending.append((step, total.detach()))
-        if "generator" in self.optimizers:
-            figures["lr"] = set_lr(self.optimizers["generator"], config.optimizer, *place)
-            self.optimizers["generator"].zero_grad(set_to_none=True)
-            total.backward()
+        if self.learners:
+            self._backward(terms)
             if config.clip is not None:
                 parameters = [p for p in self.model.parameters() if p.grad is not None]
                 figures["grad_norm"] = nn.utils.clip_grad_norm_(parameters, config.clip).detach()
-            self.optimizers["generator"].step()
+            for name, (settings, _) in self.learners.items():
+                lr = set_lr(self.optimizers[name], settings, *place)
+                figures["lr" if name == "generator" else f"lr_{name}"] = lr
+                self.optimizers[name].step()
         if "discriminator" in self.optimizers:
-            assert isinstance(prediction.shapes, Voxels) and batch.voxels is not None
-            fake = torch.sigmoid(prediction.shapes.logits.detach().float())
-            figures |= self._step_discriminator(batch.voxels, fake, place)
+            figures |= self._step_discriminator(prediction, batch, active, place)
         figures["loss"] = total.detach()
         return figures
 
+    def _backward(self, terms: dict[str, Tensor]) -> None:
+        """Gradients of the weighted terms, each in the parts that it reaches."""
+        for name in self.learners:
+            self.optimizers[name].zero_grad(set_to_none=True)
+        groups: dict[tuple[str, ...] | None, list[Tensor]] = {}
+        for key, term in terms.items():
+            if term.requires_grad:
+                groups.setdefault(self.losses[key].config.reaches, []).append(term)
+        for i, (reaches, group) in enumerate(groups.items()):
+            parts = self.model if reaches is None else nn.ModuleList(self._part(name) for name in reaches)
+            reached = [p for p in parts.parameters() if p.requires_grad]
+            if reached:
+                last = i == len(groups) - 1
+                torch.stack(group).sum().backward(inputs=reached, retain_graph=not last)
+
+    def _part(self, name: str) -> nn.Module:
+        """A part of the model; an empty module for one that it does not have."""
+        return getattr(self.model, name, None) or nn.Module()
+
     def _step_discriminator(
-        self, real: Tensor, fake: Tensor, place: tuple[int, int]
+        self, prediction: Prediction, batch: Batch, active: Mapping[str, Loss], place: tuple[int, int]
     ) -> dict[str, Tensor | float]:
         assert self.discriminator is not None
         config, optimizer = self.config.train, self.optimizers["discriminator"]
         self.discriminator.requires_grad_(True)
+        adversarial = next(loss for loss in active.values() if loss.adversarial)
         with self.autocast:
-            loss, accuracy = Adversarial.discriminator_loss(self.discriminator, real, fake)
+            loss, accuracy = adversarial.discriminator_loss(prediction, batch, self.discriminator)
         figures: dict[str, Tensor | float] = {"d_loss": loss.detach(), "d_accuracy": accuracy}
         if config.gate is not None and accuracy.item() > config.gate:
             return figures
@@ -235,7 +277,7 @@ class Trainer:
         optimizer.step()
         return figures
 
-    def _active(self, stage: Stage) -> dict[str, nn.Module]:
+    def _active(self, stage: Stage) -> dict[str, Loss]:
         wanted = stage.config.losses
         return {
             key: loss
@@ -254,11 +296,18 @@ class Trainer:
         self.model.train()
         # a part that is frozen from here on must not keep its last gradient and be clipped with
         self.model.zero_grad(set_to_none=True)
-        freeze(self.model.encoder, "encoder" in trains)
-        freeze(self.model.decoder, "decoder" in trains)
-        self.optimizers = {}
-        if any(p.requires_grad for p in self.model.parameters()):
-            self.optimizers["generator"] = build_optimizer(config.optimizer, self.model.parameters())
+        self.optimizers, self.learners = {}, {}
+        for name in LEARNERS:
+            part = self._part(name)
+            freeze(part, name in trains)
+            learning = [p for p in part.parameters() if p.requires_grad]
+            own = config.optimizers.get(name) if stage.config.optimizer is None else None
+            key: str = "generator" if own is None else name
+            settings = own or stage.config.optimizer or config.optimizer
+            self.learners.setdefault(key, (settings, []))[1].extend(learning)
+        self.learners = {key: found for key, found in self.learners.items() if found[1]}
+        for key, (settings, parameters) in self.learners.items():
+            self.optimizers[key] = build_optimizer(settings, parameters)
         if self.discriminator is not None:
             adversarial = any(loss.adversarial for loss in self._active(stage).values())
             learns = "discriminator" in trains and adversarial
