@@ -1,0 +1,170 @@
+"""``python -m benchmarks.overfit``: can a system learn eight shapes by heart? If not, nothing else counts.
+
+Each model is trained under the preset 'overfit' on a handful of shapes and measured on those same shapes, from
+the first of the views that it was trained on. The bar: a voxel IoU of at least 0.9, or a Chamfer distance of
+at most 1.5 times the floor, which is the truth itself brought to the form of the prediction: to the model's
+grid, or to as many points.
+"""
+
+from __future__ import annotations
+
+from benchmarks.guard import check_datasets_package
+
+check_datasets_package()
+
+import argparse  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+from pathlib import Path  # noqa: E402
+from time import perf_counter  # noqa: E402
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from benchmarks.names import resolve_models  # noqa: E402
+from benchmarks.predict import Truths  # noqa: E402
+from benchmarks.settings import settings  # noqa: E402
+from datasets.prepare import open_dataset  # noqa: E402
+from zoo.device import describe_device, pick_device  # noqa: E402
+from zoo.metrics.chamfer import chamfer  # noqa: E402
+from zoo.metrics.iou import iou  # noqa: E402
+from zoo.model import supervision  # noqa: E402
+from zoo.shapes import PointShape, Shape, VoxelShape  # noqa: E402
+from zoo.training.checkpoint import load_pretrained  # noqa: E402
+from zoo.training.trainer import train  # noqa: E402
+
+PRESET = "overfit"
+IOU, RATIO = 0.9, 1.5
+"""The bar: IoU at least the one, or Chamfer distance at most the other times the floor."""
+POINTS = 10_000
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a model knows the shapes that it was trained on: means over them.
+
+    Attributes:
+        iou: at one half; None without voxels.
+        cd, floor: Chamfer distance of the prediction, and of the truth in the prediction's form.
+    """
+
+    model: str
+    shapes: int
+    steps: int
+    seconds: float
+    loss: float
+    iou: float | None
+    cd: float
+    floor: float
+
+    @property
+    def ratio(self) -> float:
+        """Chamfer distance in floors."""
+        return self.cd / self.floor
+
+    @property
+    def passed(self) -> bool:
+        """Whether it reached the bar."""
+        return self.ratio <= RATIO or (self.iou is not None and self.iou >= IOU)
+
+
+def overfit(name: str, overrides: Sequence[str], device: torch.device, folder: Path) -> Fit:
+    """Train one model on the few shapes of the preset and measure it on them.
+
+    Args:
+        overrides: ``key.path=value`` strings as of `benchmarks.run`.
+        folder: of the run.
+    """
+    chosen = settings(PRESET, "procedural", overrides)
+    config = chosen.model(name)
+    store = open_dataset("procedural", config_overrides=chosen.data_config, options=chosen.options)
+    resolution = max(store.resolutions)
+    source = store.split("train", resolution, sorted(supervision(config)))
+    started, last = perf_counter(), dict[str, float]()
+    report = train(
+        config, source, folder, seed=0, device=device, on_step=lambda done, steps, found: last.update(found)
+    )
+    seconds = perf_counter() - started
+    model = load_pretrained(report.checkpoint).to(device)
+    split = store.split("train", resolution, sorted(model.reads - {"image"}))
+    views = config.train.views[1]
+    batch = split.fetch(range(len(split)), [list(range(views))] * len(split))
+    shapes = model.predict(batch).shapes
+    assert shapes is not None
+    measured = [
+        _measure(shape, truth.shape, k)
+        for k, (shape, truth) in enumerate(
+            zip(shapes.split(), Truths(store.split("train"), resolution, False), strict=True)
+        )
+    ]
+    ious, cds, floors = zip(*measured, strict=True)
+    return Fit(
+        model=config.name,
+        shapes=len(split),
+        steps=report.steps,
+        seconds=seconds,
+        loss=last.get("loss", float("nan")),
+        iou=None if None in ious else float(np.mean(ious)),
+        cd=float(np.mean(cds)),
+        floor=float(np.mean(floors)),
+    )
+
+
+def _measure(shape: Shape, truth: VoxelShape, key: int) -> tuple[float | None, float, float]:
+    """IoU, Chamfer distance and floor of one prediction."""
+    rng = np.random.default_rng(key)
+    target = truth.points(POINTS, rng)
+    grid = shape.voxels(truth.resolution)
+    own: Shape = PointShape(truth.points(len(shape.cloud), rng)) if isinstance(shape, PointShape) else truth
+    points = shape.points(POINTS, rng)
+    floor = chamfer(own.points(POINTS, rng), target).cd
+    found = chamfer(points, target).cd if len(points) else float("inf")
+    return (None if grid is None else iou(grid >= 0.5, truth.occupancy >= 0.5)), found, floor
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; exit status 1 when a model misses the bar."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overfit", description=__doc__)
+    parser.add_argument("--models", default="all", help="names, globs or 'all' (default: %(default)s)")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="as in benchmarks.run",
+    )
+    args = parser.parse_args(argv)
+    console, device = Console(), pick_device(args.device)
+    table = Table(title=f"learnt by heart, {describe_device(device)}", title_justify="left")
+    for column in ("model", "steps", "seconds", "IoU@.5", "CD", "floor", "CD / floor", "bar"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    missed = 0
+    for name in resolve_models(args.models):
+        with tempfile.TemporaryDirectory() as folder, console.status(f"training {name}"):
+            fit = overfit(name, args.overrides, device, Path(folder))
+        missed += not fit.passed
+        table.add_row(
+            fit.model,
+            str(fit.steps),
+            f"{fit.seconds:.0f}",
+            "n/a" if fit.iou is None else f"{fit.iou:.3f}",
+            f"{fit.cd:.4f}",
+            f"{fit.floor:.4f}",
+            f"{fit.ratio:.2f}",
+            "reached" if fit.passed else "missed",
+        )
+        console.print(
+            f"{fit.model}: IoU {fit.iou} CD {fit.ratio:.2f} floors, {fit.seconds:.0f} s", highlight=False
+        )
+    console.print(table)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
