@@ -1,9 +1,9 @@
 """``python -m benchmarks.overfit``: can a system learn eight shapes by heart? If not, nothing else counts.
 
-Each model is trained under the preset 'overfit' on a handful of shapes and measured on those same shapes, from
-the first of the views that it was trained on. The bar: a voxel IoU of at least 0.9, or a Chamfer distance of
-at most 1.5 times the floor, which is the truth itself brought to the form of the prediction: to the model's
-grid, or to as many points.
+Each model is trained under the preset 'overfit' on a handful of shapes and measured on those same shapes,
+from the first of the views that it was trained on. The bar: a voxel IoU of at least 0.9, or a Chamfer
+distance of at most 1.5 times the floor, which is the truth itself brought to the form of the prediction: to
+the model's grid, or to as many points.
 """
 
 from __future__ import annotations
