@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from zoo.losses.chamfer import draw
 from zoo.registry import EntryConfig
@@ -19,7 +19,8 @@ class PointNetConfig(EntryConfig):
     linears: int = Field(1, ge=1)
     """Layers after the maximum, as wide as the latent: 1 in the paper's code, 2 in the rewrite of 2019."""
     truth_points: int | None = Field(2500, ge=1)
-    """True points drawn for each step, of those that the data set has; None for all."""
+    """True points drawn for each step, of those that the data set has, and the first ones in evaluation; None
+    for all."""
 
 
 @SHAPE_ENCODERS.register(
@@ -51,8 +52,7 @@ class PointNet(ShapeEncoder):
         self.linears = nn.Sequential(*linears)
 
     def forward(self, batch: Batch) -> Latent:
-        return Latent(self.linears(self._features(draw(batch.points, self.count, "point_net"))))
-
-    def _features(self, points: Tensor) -> Tensor:
-        """Channels (B, C) of points (B, N, 3)."""
-        return self.shared(points.mT).amax(2)
+        points = draw(batch.points, self.count if self.training else None, "point_net")
+        if not self.training:
+            points = points[:, : self.count]
+        return Latent(self.linears(self.shared(points.mT).amax(2)))
