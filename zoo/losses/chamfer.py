@@ -1,0 +1,81 @@
+"""Two-way Chamfer distance between predicted and true surface points, with gradients."""
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from zoo.discriminators import Discriminator
+from zoo.losses import LOSSES, Loss, LossConfig
+from zoo.metrics.neighbours import nearest_indices
+from zoo.types import Batch, ContractError, Points, Prediction
+
+
+class ChamferConfig(LossConfig):
+    """Weights of the two halves, and what is compared."""
+
+    squared: bool = True
+    """Squared distances (what systems are trained with) or plain ones (the metric `cd`)."""
+    to_prediction: float = Field(1.0, ge=0)
+    """Weight of the mean over true points: is every part of the truth there?"""
+    to_truth: float = Field(1.0, ge=0)
+    """Weight of the mean over predicted points: is everything there part of the truth? PSGN: 1/2."""
+    truth_points: int | None = Field(None, ge=1)
+    """True points drawn for each step, of those that the data set has; None for all."""
+
+
+@LOSSES.register(
+    "chamfer",
+    config=ChamferConfig,
+    smoke={"truth_points": 64},
+    cite="arXiv:1612.00603 (PSGN); arXiv:1802.05384 (AtlasNet)",
+    tags={"representation": "points"},
+)
+class Chamfer(Loss):
+    """to_prediction * mean d(true point, prediction) + to_truth * mean d(predicted point, truth).
+
+    d is the distance to the nearest point of the other cloud, squared or not; means over the points, then
+    over the batch. Which point is nearest is piecewise constant, so the gradient flows through the distance
+    alone.
+    """
+
+    needs = frozenset({"points"})
+    reads = ("points", "mesh")
+
+    def forward(
+        self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None
+    ) -> Tensor:
+        assert isinstance(self.config, ChamferConfig)
+        assert isinstance(prediction.shapes, Points)
+        xyz = prediction.shapes.xyz.float()
+        truth = draw(batch.points, self.config.truth_points, "chamfer")
+        to_prediction = nearest_distances(truth, xyz, self.config.squared).mean()
+        to_truth = nearest_distances(xyz, truth, self.config.squared).mean()
+        return self.config.to_prediction * to_prediction + self.config.to_truth * to_truth
+
+
+def nearest_distances(
+    a: Float[Tensor, "batch n 3"], b: Float[Tensor, "batch m 3"], squared: bool = True
+) -> Float[Tensor, "batch n"]:
+    """Distance of each point of `a` to the nearest of `b`, with gradients to both; at 0 the gradient is 0."""
+    index = nearest_indices(a, b)
+    difference = a - b.gather(1, index[..., None].expand(-1, -1, 3))
+    return difference.square().sum(2) if squared else torch.linalg.vector_norm(difference, dim=2)
+
+
+def draw(points: Tensor | None, count: int | None, loss: str) -> Float[Tensor, "batch n 3"]:
+    """`count` of the true points, the same places of every sample (their order is random); None for all.
+
+    Raises:
+        ContractError: there are none, or fewer than `count`.
+    """
+    if points is None:
+        raise ContractError(f"{loss} needs points in the batch")
+    if count is None:
+        return points
+    if count > points.shape[1]:
+        raise ContractError(
+            f"{loss}: {count:,} true points wanted, the data set has {points.shape[1]:,}; set "
+            "prepare.points higher or the loss's truth_points lower"
+        )
+    return points[:, torch.randperm(points.shape[1])[:count].to(points.device)]
