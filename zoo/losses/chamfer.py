@@ -63,19 +63,19 @@ def nearest_distances(
     return difference.square().sum(2) if squared else torch.linalg.vector_norm(difference, dim=2)
 
 
-def draw(points: Tensor | None, count: int | None, loss: str) -> Float[Tensor, "batch n 3"]:
+def draw(points: Tensor | None, count: int | None, who: str) -> Float[Tensor, "batch n 3"]:
     """`count` of the true points, the same places of every sample (their order is random); None for all.
 
     Raises:
         ContractError: there are none, or fewer than `count`.
     """
     if points is None:
-        raise ContractError(f"{loss} needs points in the batch")
+        raise ContractError(f"{who} needs points in the batch")
     if count is None:
         return points
     if count > points.shape[1]:
         raise ContractError(
-            f"{loss}: {count:,} true points wanted, the data set has {points.shape[1]:,}; set "
-            "prepare.points higher or the loss's truth_points lower"
+            f"{who}: {count:,} true points wanted, the data set has {points.shape[1]:,}; set "
+            "prepare.points higher or its truth_points lower"
         )
     return points[:, torch.randperm(points.shape[1])[:count].to(points.device)]
