@@ -25,18 +25,20 @@ from rich.progress import (
 from benchmarks.comparison import Comparison, compare
 from benchmarks.executor import Executor
 from benchmarks.gallery import Case, Drawn, choose_cases, gallery
+from benchmarks.names import asked_by_name
 from benchmarks.protocols import PROTOCOLS, Protocol
 from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
 from benchmarks.settings import settings
 from benchmarks.table import to_rich, write_outputs
 from datasets.prepare import open_dataset
-from zoo.config import validate
+from zoo.config import ModelConfig, validate
 from zoo.device import describe_device, pick_device
 from zoo.geometry.camera import Camera
 from zoo.registry import RegistryError, did_you_mean
 from zoo.training.checkpoint import checkpoints
 from zoo.training.trainer import TrainReport
+from zoo.types import ContractError
 
 
 class Phases:
@@ -94,8 +96,7 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
             allow_missing=args.allow_missing,
         )
     session = Session(chosen, store, protocol, device, args.out)
-    for config in configs:
-        session.check(config)
+    configs = _fitting(session, configs, asked_by_name(args.models), console)
     cells = [session.cell(config, seed) for config in configs for seed in range(args.seeds)]
     if args.force:
         _forget(session, cells)
@@ -124,6 +125,29 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
     console.print(phases.line(), highlight=False)
     console.print("written: " + ", ".join(str(path) for path in written), highlight=False)
     return 1 if failed else 0
+
+
+def _fitting(
+    session: Session, configs: Sequence[ModelConfig], named: set[str], console: Console
+) -> list[ModelConfig]:
+    """The models that can be trained on the data set; those that a pattern matched may be left out.
+
+    Raises:
+        ContractError: one that was asked for by name does not fit, or none does.
+    """
+    fitting = []
+    for config in configs:
+        try:
+            session.check(config)
+        except ContractError as error:
+            if config.name in named or len(configs) == 1:
+                raise
+            console.print(f"[yellow]left out[/yellow] {error}", highlight=False)
+        else:
+            fitting.append(config)
+    if not fitting:
+        raise ContractError(f"no model of --models can be trained on '{session.store.dataset}'")
+    return fitting
 
 
 def build_protocol(name: str, config: dict[str, Any]) -> Protocol:

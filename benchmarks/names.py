@@ -8,6 +8,11 @@ from zoo.config import list_models
 from zoo.registry import RegistryError, did_you_mean
 
 
+def asked_by_name(text: str) -> set[str]:
+    """Those of a comma-separated list that are no pattern: whoever names a model wants it or an error."""
+    return {w for w in (w.strip() for w in text.split(",")) if w != "all" and not set(w) & set("*?[")}
+
+
 def resolve_models(text: str) -> list[str]:
     """Model names of a comma-separated list, in its order, each once.
 

@@ -44,7 +44,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--models",
         default="r3d,vae_gan_baseline",
-        help="names, globs, YAML files, or 'all' (default: %(default)s)",
+        help="names, globs, YAML files, or 'all'; of those that a pattern matches, models that the data set "
+        "cannot train are left out by name (default: %(default)s)",
     )
     p.add_argument(
         "--dataset", default="procedural", help="data set (default: %(default)s, made on the spot)"

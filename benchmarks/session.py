@@ -135,6 +135,12 @@ class Session:
         model = build_model(config, seed=0)
         build_losses(config, model, self._training_split(config).provides)
         build_discriminator(config, model.decoder, seed=0)
+        wanted, stored = max(config.train.views[1], config.train.extra_views), self.test.num_views
+        if wanted > stored:
+            raise ContractError(
+                f"model '{config.name}' trains with {wanted} views of a shape, the prepared "
+                f"'{self.store.dataset}' holds {stored}; use --set prepare.views={wanted}"
+            )
         resolution = model.decoder.resolution
         if resolution is not None and resolution not in self.store.resolutions:
             raise ContractError(

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from zoo.config import ConfigError, ModelConfig, list_models, load_config
+from zoo.config import MODEL_PARTS, ConfigError, ModelConfig, list_models, load_config
 from zoo.registry import Entry, Registry, RegistryError, did_you_mean, load_plugin
 
 KINDS = ("models", "encoders", "decoders", "discriminators", "losses", "metrics")
@@ -104,22 +104,42 @@ def _list(args: argparse.Namespace) -> int:
     console = Console()
     for kind, rows in data.items():
         table = Table(title=kind, title_justify="left", title_style="bold", box=None, pad_edge=False)
-        for column in rows[0] if rows else ():
-            table.add_column(column, no_wrap=column == "name", overflow="fold")
-        for row in rows:
+        shown = [_narrow(row) for row in rows] if kind == "models" else rows
+        for column in shown[0] if shown else ():
+            table.add_column(column, no_wrap=column in ("name", "size", "output"), overflow="fold")
+        for row in shown:
             table.add_row(*row.values())
         console.print(table, "")
     return 0
 
 
 def _model_row(config: ModelConfig) -> dict[str, str]:
+    from zoo.decoders import DECODERS
+    from zoo.model import supervision
+
     return {
         "name": config.name,
         "encoder": config.encoder.name,
         "decoder": config.decoder.name,
         "parameters": f"{count_parameters(config) / 1e6:.2f} M",
-        "summary": config.summary,
+        "representation": DECODERS.get(config.decoder.name).cls.representation,
+        "supervision": ", ".join(sorted(supervision(config) - {"image"})),
+        "licence": config.licence,
         "citation": config.citation,
+        "summary": config.summary,
+    }
+
+
+def _narrow(row: dict[str, str]) -> dict[str, str]:
+    """A model's row as it fits a terminal; the rest is on its card and in ``--json``."""
+    return {
+        "name": row["name"],
+        "size": row["parameters"],
+        "output": row["representation"],
+        "learns from": row["supervision"],
+        "licence": row["licence"],
+        "citation": row["citation"],
+        "parts": f"{row['encoder']} > {row['decoder']}",
     }
 
 
@@ -215,6 +235,8 @@ def _type_name(annotation: Any) -> str:
 def _model_card(config: ModelConfig) -> None:
     import yaml
 
+    from zoo.model import supervision
+
     console = Console()
     console.print(f"[bold]{config.title}[/bold] ({config.name})", highlight=False)
     console.print(config.summary, highlight=False)
@@ -222,6 +244,7 @@ def _model_card(config: ModelConfig) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("parameters", f"{count_parameters(config):,} (encoder and decoder)")
+    table.add_row("supervision", ", ".join(sorted(supervision(config) - {"image"})) + ", of each picture")
     table.add_row("citation", config.citation)
     table.add_row("follows", config.follows)
     table.add_row("departs", "\n".join(f"- {d}" for d in config.departs) or "in nothing that is known")
@@ -230,7 +253,7 @@ def _model_card(config: ModelConfig) -> None:
     parts = {
         k: v
         for k, v in config.resolved().items()
-        if k in ("preprocess", "encoder", "decoder", "discriminator", "losses", "train")
+        if k in ("frame", "preprocess", *MODEL_PARTS, "losses", "train") and v is not None
     }
     console.print(
         yaml.safe_dump(parts, sort_keys=False, default_flow_style=None), highlight=False, markup=False

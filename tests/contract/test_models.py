@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from zoo.checks import model_checks
+from zoo.checks import SmokeSource, model_checks
 from zoo.config import list_models, list_presets, load_config, load_preset, parse_model
 from zoo.model import build_discriminator, build_losses, build_model
 
@@ -58,7 +58,7 @@ def test_builds_without_memory(name):
         critic = build_discriminator(config, model.decoder, seed=0)
     assert {p.device.type for p in model.parameters()} == {"meta"}
     assert (critic is None) == (config.discriminator is None)
-    losses = build_losses(config, model, provides=frozenset({"image", "voxels"}))
+    losses = build_losses(config, model, provides=SmokeSource.provides)
     assert set(losses) == set(config.losses)
 
 
