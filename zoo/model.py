@@ -97,7 +97,8 @@ class Reconstructor(nn.Module):
         sketches = None
         if reads == "sketches":
             assert batch is not None
-            sketches = true_sketches(batch, self.preprocess, self.config.frame)
+            height, width = image.shape[-2:]
+            sketches = true_sketches(batch, (height, width))
         elif self.sketcher is not None and reads == "image":
             sketches = self.sketcher(image.flatten(0, 1))
         if until == "sketches":

@@ -50,6 +50,7 @@ class Batch:
         camera: rows of `zoo.geometry.camera.ROW` (B, V, 7).
         inputs: how many of the V views the model reads, the first ones; the others are there for the losses
             alone. None for all.
+        span: edge of the frame's cube in canonical cube edges; see `zoo.frames`.
     """
 
     ids: tuple[str, ...]
@@ -64,6 +65,7 @@ class Batch:
     ) = None
     camera: Float[Tensor, "batch views 7"] | None = None
     inputs: int | None = None
+    span: float = 1.0
 
     @property
     def mask(self) -> Bool[Tensor, "batch views height width"]:
