@@ -82,7 +82,7 @@ class Reconstructor(nn.Module):
             batch: the samples, already in the model's frame, where `reads` is not 'image'.
             reads: what enters; see `zoo.config.StageConfig.reads`.
             until: the last thing to compute.
-            prior: also decode as many draws of the standard normal.
+            prior: also decode as many draws of the encoder's prior.
 
         Raises:
             ContractError: several views, but no part that makes one shape of them.
@@ -117,8 +117,7 @@ class Reconstructor(nn.Module):
         shapes = self.decoder(replace(latent, mean=z))
         drawn = None
         if prior:
-            noise = torch.randn(z.shape, generator=generator).to(z)
-            drawn = self.decoder(Latent(noise))
+            drawn = self.decoder(Latent(self.encoder.prior(z).sample(generator)))
         return Prediction(latent, z, shapes, sketches, drawn)
 
     def _fused(self, latent: Latent, size: int, views: int) -> Latent:

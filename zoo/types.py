@@ -309,7 +309,7 @@ class Prediction:
         sketches: what the model's sketcher saw, or the true ones in a stage that reads those.
         latent: what was inferred. z: the code that was decoded.
         shapes: what came out, in the model's frame.
-        prior: shapes decoded from draws of the standard normal, as many; only where a loss asks for them.
+        prior: shapes decoded from as many draws of the encoder's prior; only where a loss asks for them.
     """
 
     latent: Latent | None = None
