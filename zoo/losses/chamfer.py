@@ -63,14 +63,14 @@ def nearest_distances(
     return difference.square().sum(2) if squared else torch.linalg.vector_norm(difference, dim=2)
 
 
-def draw(points: Tensor | None, most: int | None, loss: str) -> Float[Tensor, "batch n 3"]:
+def draw(points: Tensor | None, most: int | None, who: str) -> Float[Tensor, "batch n 3"]:
     """At most so many of the true points, the same places of every sample, whose order is random anyway.
 
     Raises:
         ContractError: there are none.
     """
     if points is None:
-        raise ContractError(f"{loss} needs points in the batch")
+        raise ContractError(f"{who} needs points in the batch")
     if most is None or most >= points.shape[1]:
         return points
     return points[:, torch.randperm(points.shape[1])[:most].to(points.device)]
