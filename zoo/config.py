@@ -311,7 +311,19 @@ def parse_model(data: Mapping[str, Any], source: str = "config") -> ModelConfig:
     data["preprocess"] = validate(PreprocessConfig, data.get("preprocess") or {}, "preprocess", source)
     config = validate(ModelConfig, data, "", source)
     _check_stages(config, source)
+    _check_sketcher(config, source)
     return config
+
+
+def _check_sketcher(config: ModelConfig, source: str) -> None:
+    """True 2.5D maps are those of the whole picture, as it was stored."""
+    for key, whole in {"crop": 1, "flip": False}.items():
+        value = getattr(config.preprocess, key)
+        if config.sketcher is not None and value != whole:
+            raise ConfigError(
+                f"{source}: preprocess.{key}: {value} would move the picture under its true 2.5D maps; a "
+                f"model with a sketcher needs {key}: {str(whole).lower()}"
+            )
 
 
 def _check_stages(config: ModelConfig, source: str) -> None:

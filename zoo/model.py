@@ -82,7 +82,7 @@ class Reconstructor(nn.Module):
             batch: the samples, already in the model's frame, where `reads` is not 'image'.
             reads: what enters; see `zoo.config.StageConfig.reads`.
             until: the last thing to compute.
-            prior: also decode as many draws of the standard normal.
+            prior: also decode as many draws of the encoder's prior.
 
         Raises:
             ContractError: several views, but no part that makes one shape of them.
@@ -97,7 +97,8 @@ class Reconstructor(nn.Module):
         sketches = None
         if reads == "sketches":
             assert batch is not None
-            sketches = true_sketches(batch, self.preprocess, self.config.frame)
+            height, width = image.shape[-2:]
+            sketches = true_sketches(batch, (height, width))
         elif self.sketcher is not None and reads == "image":
             sketches = self.sketcher(image.flatten(0, 1))
         if until == "sketches":
@@ -116,8 +117,7 @@ class Reconstructor(nn.Module):
         shapes = self.decoder(replace(latent, mean=z))
         drawn = None
         if prior:
-            noise = torch.randn(z.shape, generator=generator).to(z)
-            drawn = self.decoder(Latent(noise))
+            drawn = self.decoder(Latent(self.encoder.prior(z).sample(generator)))
         return Prediction(latent, z, shapes, sketches, drawn)
 
     def _fused(self, latent: Latent, size: int, views: int) -> Latent:

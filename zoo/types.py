@@ -50,6 +50,7 @@ class Batch:
         camera: rows of `zoo.geometry.camera.ROW` (B, V, 7).
         inputs: how many of the V views the model reads, the first ones; the others are there for the losses
             alone. None for all.
+        span: edge of the frame's cube in canonical cube edges; see `zoo.frames`.
     """
 
     ids: tuple[str, ...]
@@ -64,6 +65,7 @@ class Batch:
     ) = None
     camera: Float[Tensor, "batch views 7"] | None = None
     inputs: int | None = None
+    span: float = 1.0
 
     @property
     def mask(self) -> Bool[Tensor, "batch views height width"]:
@@ -307,7 +309,7 @@ class Prediction:
         sketches: what the model's sketcher saw, or the true ones in a stage that reads those.
         latent: what was inferred. z: the code that was decoded.
         shapes: what came out, in the model's frame.
-        prior: shapes decoded from draws of the standard normal, as many; only where a loss asks for them.
+        prior: shapes decoded from as many draws of the encoder's prior; only where a loss asks for them.
     """
 
     latent: Latent | None = None
