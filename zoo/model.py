@@ -17,6 +17,7 @@ from zoo.fusions import FUSIONS, Fusion
 from zoo.heads import HEADS, Head
 from zoo.losses import LOSSES, Loss, LossConfig
 from zoo.preprocess import Preprocess, PreprocessConfig
+from zoo.refine import needed, refined
 from zoo.registry import Registry
 from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
 from zoo.shapes import Shape
@@ -62,7 +63,7 @@ class Reconstructor(nn.Module):
         maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.needs else {}
         self.decoder: Decoder = decoder(config.decoder.config, latent_dim=dim, **maps)
         pose = {"camera"} if config.frame != "canonical" else set()
-        self.reads = frozenset({"image"} | pose | ({"depth"} if preprocess.depth else set()))
+        self.reads = needed(config) | {"image"} | pose | ({"depth"} if preprocess.depth else set())
 
     def forward(
         self,
@@ -132,6 +133,8 @@ class Reconstructor(nn.Module):
     def predict(self, batch: Batch) -> Prediction:
         """A pass in evaluation mode on the model's own device, with shapes in the canonical frame.
 
+        Where `config.refine` says so, the model is first fine-tuned on each picture; see `zoo.refine`.
+
         Args:
             batch: every one of its views is read; holds the fields of `reads`.
 
@@ -147,7 +150,10 @@ class Reconstructor(nn.Module):
         self.eval()
         try:
             batch = batch.to(next(self.parameters()).device)
-            found = self(self.preprocess(batch.image, depth=batch.depth))
+            if self.config.refine.steps:
+                found = refined(self, batch)
+            else:
+                found = self(self.preprocess(batch.image, depth=batch.depth))
             if self.config.frame != "canonical":
                 assert batch.camera is not None
                 turned = to_canonical(found.shapes, batch.camera[:, 0], self.config.frame)
