@@ -11,9 +11,11 @@ from zoo.checks import checks_for
 from zoo.decoders import DECODERS
 from zoo.discriminators import DISCRIMINATORS
 from zoo.encoders import ENCODERS
+from zoo.fusions import FUSIONS
 from zoo.losses import LOSSES
 
-ENTRIES = [entry for registry in (ENCODERS, DECODERS, DISCRIMINATORS, LOSSES) for entry in registry]
+REGISTRIES = (ENCODERS, FUSIONS, DECODERS, DISCRIMINATORS, LOSSES)
+ENTRIES = [entry for registry in REGISTRIES for entry in registry]
 NAMES = [f"{entry.kind}-{entry.name}" for entry in ENTRIES]
 CHECKS = [
     pytest.param(check, id=f"{name}-{check.name.replace(' ', '_')}")
@@ -51,6 +53,7 @@ def test_built_on_the_device_that_torch_is_told(entry):
     """No device is hard-coded: everything lands on `meta`."""
     arguments = {
         "encoder": {"in_channels": 3, "image_size": (64, 64)},
+        "fusion": {"latent_dim": 16},
         "decoder": {"latent_dim": 16},
         "discriminator": {"resolution": 32},
         "loss": {},
