@@ -17,6 +17,7 @@ from zoo.geometry.render import render
 from zoo.sketches import SILHOUETTE, cut_out, surface_depth, true_sketches
 from zoo.types import Batch, ContractError, Sketches
 
+
 def batch_of(depth, normals=None, distance=2.0, angles=(30.0, 20.0, 0.0)):
     """A sample per row of depth (B, V, H, W)."""
     depth = torch.as_tensor(depth, dtype=torch.float32)
