@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from colorsys import hsv_to_rgb
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,9 +22,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zoo.files import write_atomic
 from zoo.geometry.camera import Camera
-from zoo.geometry.mesh import Mesh
+from zoo.geometry.mesh import ColoredMesh, Mesh
 from zoo.geometry.render import render
-from zoo.shapes import Shape
+from zoo.shapes import PatchShape, Shape
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -205,30 +206,41 @@ def _strip(
 ) -> Image.Image:
     """All views of one shape side by side, or a tile that says 'empty'."""
     canvas = Image.new("RGB", (tile * len(angles), tile), TILE)
-    mesh = _drawable(drawn)
-    if mesh is None:
+    found = _drawable(drawn)
+    if found is None:
         font = ImageFont.load_default(size=14)
         ImageDraw.Draw(canvas).text((canvas.width / 2, tile / 2), "empty", fill=FAINT, font=font, anchor="mm")
         return canvas
     for i, (azimuth, elevation) in enumerate(angles):
         camera = Camera(azimuth, elevation, DISTANCE, fov=FOV)
-        picture = Image.fromarray(render(mesh, camera, (tile, tile), 3, color, smooth=True).rgba)
+        rendering = render(
+            found.mesh, camera, (tile, tile), 3, color, face_colors=found.face_colors, smooth=True
+        )
+        picture = Image.fromarray(rendering.rgba)
         canvas.paste(picture, (i * tile, 0), picture)
     return canvas
 
 
-def _drawable(drawn: Drawn, points: int = 2000, radius: float = 0.011) -> Mesh | None:
-    """The scored surface; a point cloud becomes small octahedra."""
+def _drawable(drawn: Drawn, points: int = 2000, radius: float = 0.011) -> ColoredMesh | None:
+    """The scored surface, its patches told apart by colour; a point cloud becomes small octahedra."""
     mesh = drawn.shape.mesh(drawn.level)
     if mesh is not None:
-        return mesh
+        patch = drawn.shape.patch if isinstance(drawn.shape, PatchShape) else None
+        return ColoredMesh(mesh, None if patch is None or not patch.any() else _patch_colors(patch))
     cloud = drawn.shape.points(points, np.random.default_rng(0), drawn.level)
     if not len(cloud):
         return None
     corners = radius * np.concatenate([np.eye(3), -np.eye(3)])
-    faces = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
+    eight = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
     vertices = (cloud[:, None] + corners).reshape(-1, 3)
-    return Mesh(vertices, (np.array(faces) + 6 * np.arange(len(cloud))[:, None, None]).reshape(-1, 3))
+    faces = np.array(eight) + 6 * np.arange(len(cloud))[:, None, None]
+    return ColoredMesh(Mesh(vertices, faces.reshape(-1, 3)))
+
+
+def _patch_colors(patch: np.ndarray) -> np.ndarray:
+    """The colour of each face (F, 3) by its patch: hues by the golden ratio stay apart, however many."""
+    hues = np.arange(patch.max() + 1) * (5**0.5 - 1) / 2 % 1
+    return np.array([hsv_to_rgb(hue, 0.5, 0.92) for hue in hues])[patch]
 
 
 def _text(

@@ -17,6 +17,7 @@ from zoo.fusions import FUSIONS, Fusion
 from zoo.heads import HEADS, Head
 from zoo.losses import LOSSES, Loss, LossConfig
 from zoo.preprocess import Preprocess, PreprocessConfig
+from zoo.refine import needed, refined
 from zoo.registry import Registry
 from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
 from zoo.shapes import Shape
@@ -59,7 +60,7 @@ class Reconstructor(nn.Module):
         maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.needs else {}
         self.decoder: Decoder = decoder(config.decoder.config, latent_dim=dim, **maps)
         pose = {"camera"} if config.frame != "canonical" else set()
-        self.reads = frozenset({"image"} | pose | ({"depth"} if preprocess.depth else set()))
+        self.reads = needed(config) | {"image"} | pose | ({"depth"} if preprocess.depth else set())
 
     def forward(
         self,
@@ -79,7 +80,7 @@ class Reconstructor(nn.Module):
             batch: the samples, already in the model's frame, where `reads` is not 'image'.
             reads: what enters; see `zoo.config.StageConfig.reads`.
             until: the last thing to compute.
-            prior: also decode as many draws of the standard normal.
+            prior: also decode as many draws of the encoder's prior.
 
         Raises:
             ContractError: several views, but no part that makes one shape of them.
@@ -94,7 +95,8 @@ class Reconstructor(nn.Module):
         sketches = None
         if reads == "sketches":
             assert batch is not None
-            sketches = true_sketches(batch, self.preprocess, self.config.frame)
+            height, width = image.shape[-2:]
+            sketches = true_sketches(batch, (height, width))
         elif self.sketcher is not None and reads == "image":
             sketches = self.sketcher(image.flatten(0, 1))
         if until == "sketches":
@@ -113,8 +115,7 @@ class Reconstructor(nn.Module):
         shapes = self.decoder(replace(latent, mean=z))
         drawn = None
         if prior:
-            noise = torch.randn(z.shape, generator=generator).to(z)
-            drawn = self.decoder(Latent(noise))
+            drawn = self.decoder(Latent(self.encoder.prior(z).sample(generator)))
         return Prediction(latent, z, shapes, sketches, drawn)
 
     def _fused(self, latent: Latent, size: int, views: int) -> Latent:
@@ -128,6 +129,8 @@ class Reconstructor(nn.Module):
     @torch.inference_mode()
     def predict(self, batch: Batch) -> Prediction:
         """A pass in evaluation mode on the model's own device, with shapes in the canonical frame.
+
+        Where `config.refine` says so, the model is first fine-tuned on each picture; see `zoo.refine`.
 
         Args:
             batch: every one of its views is read; holds the fields of `reads`.
@@ -144,7 +147,10 @@ class Reconstructor(nn.Module):
         self.eval()
         try:
             batch = batch.to(next(self.parameters()).device)
-            found = self(self.preprocess(batch.image, depth=batch.depth))
+            if self.config.refine.steps:
+                found = refined(self, batch)
+            else:
+                found = self(self.preprocess(batch.image, depth=batch.depth))
             if self.config.frame != "canonical":
                 assert batch.camera is not None
                 turned = to_canonical(found.shapes, batch.camera[:, 0], self.config.frame)
