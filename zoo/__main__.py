@@ -15,7 +15,10 @@ from rich.table import Table
 from zoo.config import MODEL_PARTS, ConfigError, ModelConfig, list_models, load_config
 from zoo.registry import Entry, Registry, RegistryError, did_you_mean, load_plugin
 
-KINDS = ("models", "encoders", "decoders", "discriminators", "losses", "metrics")
+KINDS = (
+    *("models", "sketchers", "encoders", "shape_encoders", "fusions", "heads", "decoders"),
+    *("discriminators", "losses", "metrics"),
+)
 EXAMPLES = """examples:
   python -m zoo list                       every model and part
   python -m zoo list encoders --json       one kind, for a script
@@ -131,11 +134,19 @@ def registries() -> dict[str, Registry[Any]]:
     from zoo.decoders import DECODERS
     from zoo.discriminators import DISCRIMINATORS
     from zoo.encoders import ENCODERS
+    from zoo.fusions import FUSIONS
+    from zoo.heads import HEADS
     from zoo.losses import LOSSES
     from zoo.metrics import METRICS
+    from zoo.shape_encoders import SHAPE_ENCODERS
+    from zoo.sketchers import SKETCHERS
 
     return {
+        "sketchers": SKETCHERS,
         "encoders": ENCODERS,
+        "shape_encoders": SHAPE_ENCODERS,
+        "fusions": FUSIONS,
+        "heads": HEADS,
         "decoders": DECODERS,
         "discriminators": DISCRIMINATORS,
         "losses": LOSSES,

@@ -126,6 +126,19 @@ class TrainConfig(EntryConfig):
         return self
 
 
+class RefineConfig(EntryConfig):
+    """Fine-tuning on each picture before its shape is read off, from losses that need no true shape."""
+
+    steps: int = Field(0, ge=0)
+    """Updates per picture; 0 switches it off. Every picture starts from the trained weights."""
+    losses: tuple[str, ...] = ()
+    """Keys of the model's losses. Cameras and whatever else they read must come with the picture."""
+    trains: tuple[PartName, ...] = ("encoder",)
+    """Parts that change."""
+    optimizer: OptimizerConfig = OptimizerConfig(name="adam")
+    """Of those parts."""
+
+
 class ModelConfig(EntryConfig):
     """A model: its parts, its losses, its preprocessing, its training, and where it comes from."""
 
@@ -165,6 +178,7 @@ class ModelConfig(EntryConfig):
     """Real shape or not; trained against the decoder."""
     losses: dict[str, Part]
     train: TrainConfig = TrainConfig()
+    refine: RefineConfig = RefineConfig()
 
     def resolved(self) -> dict[str, Any]:
         """Plain data, complete with defaults, that `parse_model` accepts back."""
@@ -216,8 +230,8 @@ def load_config(
     data = merge(data, over)  # also before the preset, whose sections go by the parts finally used
     if preset is not None:
         general = load_preset(preset)
-        data = merge(data, general.get("model"))
-        data = merge(data, (general.get("datasets", {}).get(dataset) or {}).get("model"))
+        data = merge(data, _of_its_parts(general.get("model"), data))
+        data = merge(data, _of_its_parts((general.get("datasets", {}).get(dataset) or {}).get("model"), data))
         for part in MODEL_PARTS:
             used = data.get(part)
             if isinstance(used, Mapping):
@@ -225,6 +239,22 @@ def load_config(
                 data = merge(data, {part: general.get("parts", {}).get(key) or {}})
         data = merge(data, own.get(preset))
     return parse_model(merge(data, over), source=str(path))
+
+
+def _of_its_parts(section: Mapping[str, Any] | None, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a preset says of every model, less the settings that only other parts have.
+
+    So `decoder: {resolution: 32}` speaks of every decoder of voxels and leaves those of points alone. What no
+    part of the kind has stays, to be reported as unknown.
+    """
+    kept = dict(section or {})
+    for kind in MODEL_PARTS:
+        used, wanted = data.get(kind), kept.get(kind)
+        if isinstance(used, Mapping) and isinstance(wanted, Mapping):
+            fields = {entry.name: set(entry.config.model_fields) for entry in _registries()[kind]}
+            others = set().union(*fields.values()) - fields.get(str(used.get("name")), set())
+            kept[kind] = {key: value for key, value in wanted.items() if key not in others}
+    return kept
 
 
 def list_presets() -> list[str]:
@@ -295,7 +325,40 @@ def parse_model(data: Mapping[str, Any], source: str = "config") -> ModelConfig:
     data["preprocess"] = validate(PreprocessConfig, data.get("preprocess") or {}, "preprocess", source)
     config = validate(ModelConfig, data, "", source)
     _check_stages(config, source)
+    _check_sketcher(config, source)
+    _check_refine(config, source)
     return config
+
+
+def _check_refine(config: ModelConfig, source: str) -> None:
+    refine = config.refine
+    for key in refine.losses:
+        if key not in config.losses:
+            raise ConfigError(
+                f"{source}: refine.losses: the model has no loss '{key}'."
+                f"{did_you_mean(key, list(config.losses))}"
+            )
+        cls = _registries()["loss"].get(config.losses[key].name).cls
+        truth = sorted(cls.needs & {"voxels", "points"}) + (["a discriminator"] if cls.adversarial else [])
+        if truth:
+            raise ConfigError(
+                f"{source}: refine.losses: '{key}' needs {' and '.join(truth)}, which no picture comes with"
+            )
+    if refine.steps and not refine.losses:
+        raise ConfigError(f"{source}: refine.losses: {refine.steps} steps need a loss to follow")
+    if refine.steps and not any(getattr(config, part) for part in refine.trains):
+        raise ConfigError(f"{source}: refine.trains: the model has none of {', '.join(refine.trains)}")
+
+
+def _check_sketcher(config: ModelConfig, source: str) -> None:
+    """True 2.5D maps are those of the whole picture, as it was stored."""
+    for key, whole in {"crop": 1, "flip": False}.items():
+        value = getattr(config.preprocess, key)
+        if config.sketcher is not None and value != whole:
+            raise ConfigError(
+                f"{source}: preprocess.{key}: {value} would move the picture under its true 2.5D maps; a "
+                f"model with a sketcher needs {key}: {str(whole).lower()}"
+            )
 
 
 def _check_stages(config: ModelConfig, source: str) -> None:

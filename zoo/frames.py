@@ -70,7 +70,7 @@ def to_frame(batch: Batch, frame: Frame) -> Batch:
     camera[..., 3] /= span
     if frame == "viewer":
         camera[..., 1:3] = 0
-    changed: dict[str, Any] = {"camera": camera}
+    changed: dict[str, Any] = {"camera": camera, "span": span}
     if batch.points is not None:
         changed["points"] = batch.points @ turn.mT / span
     if batch.voxels is not None:

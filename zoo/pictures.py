@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from colorsys import hsv_to_rgb
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zoo.files import write_atomic
 from zoo.geometry.camera import Camera
-from zoo.geometry.mesh import Mesh
+from zoo.geometry.mesh import ColoredMesh, Mesh
 from zoo.geometry.render import render
-from zoo.shapes import Shape
+from zoo.shapes import PatchShape, Shape
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -52,30 +53,41 @@ def strip(
         tile: edge of one view in pixels.
     """
     canvas = Image.new("RGB", (tile * len(angles), tile), TILE)
-    mesh = _drawable(shape, level)
-    if mesh is None:
+    found = _drawable(shape, level)
+    if found is None:
         font = ImageFont.load_default(size=14)
         ImageDraw.Draw(canvas).text((canvas.width / 2, tile / 2), "empty", fill=FAINT, font=font, anchor="mm")
         return canvas
     for i, (azimuth, elevation) in enumerate(angles):
         camera = Camera(azimuth, elevation, DISTANCE, fov=FOV)
-        picture = Image.fromarray(render(mesh, camera, (tile, tile), 3, color, smooth=True).rgba)
+        size, colors = (tile, tile), found.face_colors
+        picture = Image.fromarray(
+            render(found.mesh, camera, size, 3, color, face_colors=colors, smooth=True).rgba
+        )
         canvas.paste(picture, (i * tile, 0), picture)
     return canvas
 
 
-def _drawable(shape: Shape, level: float, points: int = 2000, radius: float = 0.011) -> Mesh | None:
-    """The surface; a point cloud becomes small octahedra."""
+def _drawable(shape: Shape, level: float, points: int = 2000, radius: float = 0.011) -> ColoredMesh | None:
+    """The surface, its patches told apart by colour; a point cloud becomes small octahedra."""
     mesh = shape.mesh(level)
     if mesh is not None:
-        return mesh
+        patch = shape.patch if isinstance(shape, PatchShape) else None
+        return ColoredMesh(mesh, None if patch is None or not patch.any() else _patch_colors(patch))
     cloud = shape.points(points, np.random.default_rng(0), level)
     if not len(cloud):
         return None
     corners = radius * np.concatenate([np.eye(3), -np.eye(3)])
-    faces = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
+    eight = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
     vertices = (cloud[:, None] + corners).reshape(-1, 3)
-    return Mesh(vertices, (np.array(faces) + 6 * np.arange(len(cloud))[:, None, None]).reshape(-1, 3))
+    faces = np.array(eight) + 6 * np.arange(len(cloud))[:, None, None]
+    return ColoredMesh(Mesh(vertices, faces.reshape(-1, 3)))
+
+
+def _patch_colors(patch: np.ndarray) -> np.ndarray:
+    """The colour of each face (F, 3) by its patch: hues by the golden ratio stay apart, however many."""
+    hues = np.arange(patch.max() + 1) * (5**0.5 - 1) / 2 % 1
+    return np.array([hsv_to_rgb(hue, 0.5, 0.92) for hue in hues])[patch]
 
 
 def put_text(

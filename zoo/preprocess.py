@@ -102,7 +102,7 @@ class Preprocess:
             x = torch.cat([x, nearness(depth.flatten(0, 1))[:, None]], 1)
         if config.crop < 1:
             x = self._crop(x, generator if training else None, training)
-        x = self.fit(x)
+        x = fit(x, config.size)
         x, near = x[:, :4], x[:, 4:]
         if training and any(config.jitter):
             x = self._jitter(x, generator)
@@ -140,22 +140,6 @@ class Preprocess:
         index = torch.arange(len(x), device=x.device)[:, None, None]
         return x.movedim(1, -1)[index, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
 
-    def fit(self, x: Float[Tensor, "batch c h w"], *, clamp: bool = True) -> Float[Tensor, "batch c2 h2 w2"]:
-        """Maps resized with antialiasing and padded with 0 to the size of the input.
-
-        Args:
-            clamp: to [0, 1], for colours.
-        """
-        (height, width), (to_height, to_width) = x.shape[-2:], self.config.size
-        scale = min(to_height / height, to_width / width)
-        inner = (_within(height * scale, to_height), _within(width * scale, to_width))
-        if inner != (height, width):
-            x = F.interpolate(x, inner, mode="bilinear", antialias=True, align_corners=False)
-            x = x.clamp(0, 1) if clamp else x
-        top, left = (to_height - inner[0]) // 2, (to_width - inner[1]) // 2
-        pads = (left, to_width - inner[1] - left, top, to_height - inner[0] - top)
-        return F.pad(x, pads) if any(pads) else x
-
     def _jitter(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         """Brightness, contrast about the object's mean gray, saturation, on colours premultiplied by alpha.
 
@@ -173,6 +157,30 @@ class Preprocess:
         gray = _luma(colour)
         colour = (gray + saturation * (colour - gray)).clamp(min=0).minimum(alpha)
         return torch.cat([colour, alpha], 1)
+
+
+def fit(
+    x: Float[Tensor, "batch c h w"], size: tuple[int, int], *, clamp: bool = True
+) -> Float[Tensor, "batch c h2 w2"]:
+    """Maps resized with antialiasing and padded with 0 to (height, width), never stretched.
+
+    Args:
+        clamp: to [0, 1], for colours.
+    """
+    height, width = x.shape[-2:]
+    inner, (top, left) = placed((height, width), size)
+    if inner != (height, width):
+        x = F.interpolate(x, inner, mode="bilinear", antialias=True, align_corners=False)
+        x = x.clamp(0, 1) if clamp else x
+    pads = (left, size[1] - inner[1] - left, top, size[0] - inner[0] - top)
+    return F.pad(x, pads) if any(pads) else x
+
+
+def placed(size: tuple[int, int], into: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How `fit` places a picture: its (height, width) within the input, and the (row, column) of its corner."""
+    scale = min(into[0] / size[0], into[1] / size[1])
+    inner = (_within(size[0] * scale, into[0]), _within(size[1] * scale, into[1]))
+    return inner, ((into[0] - inner[0]) // 2, (into[1] - inner[1]) // 2)
 
 
 def nearness(depth: Float[Tensor, "batch height width"]) -> Float[Tensor, "batch height width"]:

@@ -1,23 +1,27 @@
-"""True 2.5D maps of a batch, and what an encoder is shown of predicted ones."""
+"""True 2.5D maps of a batch, what an encoder is shown of predicted ones, and where their surface lies."""
 
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
-from zoo.frames import SPAN, Frame
-from zoo.preprocess import Preprocess
+from zoo.frames import SPAN
+from zoo.preprocess import fit
 from zoo.types import Batch, ContractError, Sketches
 
 SILHOUETTE = 0.3
 """Share of the object from which on a predicted pixel is taken for object (MarrNet's released code)."""
 
 
-def true_sketches(batch: Batch, preprocess: Preprocess, frame: Frame) -> Sketches:
-    """The 2.5D maps of every view that the model reads, at the size of its input; views before samples flat.
+def true_sketches(batch: Batch, size: tuple[int, int]) -> Sketches:
+    """The 2.5D maps of every view that the model reads, in the order of its pictures, (B x V) of them.
 
-    Depth and normals of a pixel are means over the object's part of it, normals of unit length again.
+    Depth and normals of a pixel are means over the object's part of it, normals of unit length again. They
+    are there where the object covers more than half of the pixel.
 
     Args:
-        batch: in the model's frame, which is `frame`.
+        batch: in any frame, decoded.
+        size: (height, width) of the model's pictures, to which the maps are fitted as the pictures are.
 
     Raises:
         ContractError: the batch lacks depth, normals or cameras.
@@ -26,21 +30,27 @@ def true_sketches(batch: Batch, preprocess: Preprocess, frame: Frame) -> Sketche
         raise ContractError("sketches need depth, normals and camera in the batch")
     views = batch.inputs or batch.image.shape[1]
     depth, normals = batch.depth[:, :views].flatten(0, 1), batch.normals[:, :views].flatten(0, 1)
-    distance = batch.camera[:, :views, 3].flatten(0, 1)[:, None, None]
     there = torch.isfinite(depth)
-    near = torch.where(
-        there, 0.5 + (distance - depth) * SPAN[frame] / SPAN["viewer"], torch.zeros_like(depth)
-    )
-    object_ = there.to(near)[:, None]
-    maps = preprocess.fit(torch.cat([near[:, None], normals, object_], 1), clamp=False)
+    scale = batch.span / SPAN["viewer"]
+    near = 0.5 + scale * (distance(batch)[:, None, None] - depth)
+    near = torch.where(there, near, torch.zeros_like(depth))
+    maps = fit(torch.cat([near[:, None], normals, there.to(near)[:, None]], 1), size, clamp=False)
     share = maps[:, 4:]
-    mean = torch.where(share > 0, maps[:, :4] / share.clamp(min=1e-6), torch.zeros_like(maps[:, :4]))
-    inside = (share > 0.5).to(mean)
-    return Sketches(
-        (mean[:, 0] * inside[:, 0]).clamp(0, 1),
-        torch.nn.functional.normalize(mean[:, 1:4], dim=1) * inside,
-        share[:, 0].clamp(0, 1),
-    )
+    inside = (share > 0.5).to(share)
+    mean = inside * maps[:, :4] / share.clamp(min=0.5)
+    return Sketches(mean[:, 0].clamp(0, 1), F.normalize(mean[:, 1:], dim=1), share[:, 0].clamp(0, 1))
+
+
+def surface_depth(sketches: Sketches, batch: Batch) -> Float[Tensor, "pictures height width"]:
+    """Depth along the optical axis that the maps speak of, in edges of the batch's frame."""
+    scale = SPAN["viewer"] / batch.span
+    return distance(batch)[:, None, None] - scale * (sketches.depth - 0.5)
+
+
+def distance(batch: Batch) -> Float[Tensor, " pictures"]:
+    """Distance of the camera of every view that the model reads, in edges of the batch's frame."""
+    assert batch.camera is not None
+    return batch.camera[:, : batch.inputs or batch.image.shape[1], 3].flatten(0, 1)
 
 
 def cut_out(sketches: Sketches) -> Sketches:

@@ -14,15 +14,16 @@ Frame and units, written here once:
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int8, UInt8
+from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor
 
-from zoo.shapes import PointShape, Shape, VoxelShape
+from zoo.geometry.mesh import Mesh
+from zoo.shapes import PatchShape, PointShape, Shape, VoxelShape
 
 
 class ContractError(ValueError):
@@ -49,6 +50,7 @@ class Batch:
         camera: rows of `zoo.geometry.camera.ROW` (B, V, 7).
         inputs: how many of the V views the model reads, the first ones; the others are there for the losses
             alone. None for all.
+        span: edge of the frame's cube in canonical cube edges; see `zoo.frames`.
     """
 
     ids: tuple[str, ...]
@@ -63,6 +65,7 @@ class Batch:
     ) = None
     camera: Float[Tensor, "batch views 7"] | None = None
     inputs: int | None = None
+    span: float = 1.0
 
     @property
     def mask(self) -> Bool[Tensor, "batch views height width"]:
@@ -76,6 +79,11 @@ class Batch:
     def pin(self) -> "Batch":
         """The same batch, still packed, in page-locked memory for asynchronous copies to a GPU."""
         return self._map(Tensor.pin_memory)
+
+    def item(self, index: int) -> "Batch":
+        """One sample as a batch of its own."""
+        one = self._map(lambda tensor: tensor[index : index + 1])
+        return replace(one, ids=self.ids[index : index + 1])
 
     def decode(self) -> "Batch":
         """Packed voxels, depth and normals as float32, where they lie; `to` calls it."""
@@ -277,6 +285,28 @@ class Points(Shapes):
 
 
 @dataclass(frozen=True)
+class Patches(Points):
+    """Surfaces made of patches that may be open, overlap and cut each other; every sample has the same faces.
+
+    Attributes:
+        xyz: (B, N, 3); drawn at random on the patches in training, the vertices of the faces in evaluation.
+        faces: (F, 3) int64, which vertices; None in training, where points have no neighbours.
+        patch: (F) int64, the patch that each face belongs to; None with the faces.
+    """
+
+    faces: Int64[Tensor, "faces 3"] | None = None
+    patch: Int64[Tensor, " faces"] | None = None
+    representation = "mesh"
+
+    def split(self) -> list[Shape]:
+        if self.faces is None or self.patch is None:
+            raise ContractError("random points of a surface have no faces; predict in evaluation mode")
+        faces, patch = self.faces.cpu().numpy(), self.patch.cpu().numpy()
+        vertices = self.xyz.detach().float().cpu().numpy()
+        return [PatchShape(Mesh(own, faces), patch) for own in vertices]
+
+
+@dataclass(frozen=True)
 class Prediction:
     """One forward pass; what a stage of the training does not go as far as is None.
 
@@ -292,3 +322,21 @@ class Prediction:
     shapes: Shapes | None = None
     sketches: Sketches | None = None
     prior: Shapes | None = None
+
+
+T = TypeVar("T")
+
+
+def joined(parts: Sequence[T]) -> T:
+    """Predictions, or what they hold, of several batches as those of one: tensors along their first axis."""
+    first: Any = parts[0]
+    if isinstance(first, Tensor):
+        return cast(T, torch.cat(cast(Sequence[Tensor], parts)))
+    if isinstance(first, dict):
+        return cast(T, {key: joined([cast(dict, part)[key] for part in parts]) for key in first})
+    if isinstance(first, tuple):
+        return cast(T, tuple(joined(column) for column in zip(*cast(Sequence[tuple], parts), strict=True)))
+    if is_dataclass(first):
+        own = {f.name: joined([getattr(part, f.name) for part in parts]) for f in fields(first) if f.init}
+        return cast(T, type(first)(**own))
+    return parts[0]

@@ -26,7 +26,7 @@ class TimmConfig(EntryConfig):
     pretrained: bool = False
     """Start from timm's weights (a download). They want RGB normalised with the backbone's own mean and
     std: set preprocess.channels, .mean and .std."""
-    options: dict[str, int | float | bool | str] = Field(default_factory=dict)
+    options: dict[str, int | float | bool | str | tuple[int, ...]] = Field(default_factory=dict)
     """Further arguments of timm.create_model, {drop_path_rate: 0.1} for instance."""
     variational: bool = True
     """Gaussian posterior; false for the mean alone."""
