@@ -40,7 +40,6 @@ from zoo.training.checkpoint import checkpoints
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
 
-
 REFERENCE = "r3d"
 """What the others are compared with where it is among them and nothing else was asked for."""
 CROWDED = 6
