@@ -11,9 +11,11 @@ from PIL import Image
 
 from benchmarks import gallery as module
 from benchmarks.gallery import Case, Drawn, choose_cases, gallery
+from zoo import pictures
 from zoo.geometry.camera import Camera
+from zoo.geometry.mesh import Mesh
 from zoo.pictures import put_text
-from zoo.shapes import PointShape, Shape, VoxelShape
+from zoo.shapes import PatchShape, PointShape, Shape, VoxelShape
 
 
 def _rows(values: list[float | None]) -> list[dict[str, Any]]:
@@ -148,6 +150,28 @@ def test_points_are_drawn_where_they_are(tmp_path: Path) -> None:
     rows, columns = np.nonzero(sphere)
     assert abs(rows.mean() - TILE / 2) < 1.5 and abs(columns.mean() - TILE / 2) < 1.5
     assert 15 < rows.max() - rows.min() < 30
+
+
+def test_patches_have_a_colour_each_and_are_seen_from_both_sides(tmp_path: Path) -> None:
+    corners = np.array([[0, -0.4, -0.4], [0, -0.4, 0], [0, 0.4, 0], [0, 0.4, -0.4]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    halves = Mesh(np.concatenate([corners, corners + [0, 0, 0.4]]), np.concatenate([faces, faces + 4]))
+    path, shape = tmp_path / "patches.png", PatchShape(halves, np.array([0, 0, 1, 1]))
+    gallery(path, [_case(shape)], {"net": "Net"}, views=((0.0, 0.0), (180.0, 0.0)), tile=TILE)
+    *_, front, back = _first_row(_pixels(path))
+    for tile in (front, back[:, ::-1]):
+        assert _ink(tile).sum() > 400
+        left, right = (half[_ink(half)].mean(0) for half in (tile[:, : TILE // 2], tile[:, TILE // 2 :]))
+        assert np.abs(left - right).max() > 60
+    one = PatchShape(halves, np.zeros(4, np.int64))
+    assert pictures._drawable(one, 0.5).face_colors is None, "a single patch has the model's colour"
+
+
+def test_the_colours_of_many_patches_differ() -> None:
+    colors = pictures._patch_colors(np.arange(25))
+    assert colors.shape == (25, 3) and colors.min() >= 0 and colors.max() <= 1
+    apart = np.abs(colors[:, None] - colors[None]).max(2)[~np.eye(25, dtype=bool)]
+    assert apart.min() > 0.05
 
 
 def test_the_first_view_is_the_inputs_camera(tmp_path: Path) -> None:
