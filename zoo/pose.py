@@ -44,9 +44,7 @@ class Angle:
         """The centre of each bin, of so many, in degrees."""
         return self.low + (bins + (0.0 if self.round else 0.5)) * self.span / count
 
-    def error(
-        self, found: Float[Tensor, "*batch"], true: Float[Tensor, "*batch"]
-    ) -> Float[Tensor, "*batch"]:
+    def error(self, found: Float[Tensor, "*batch"], true: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Absolute difference of two angles in degrees, the short way round."""
         apart = (found - true).abs()
         return (apart % 360).minimum(360 - apart % 360) if self.round else apart

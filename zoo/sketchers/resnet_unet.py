@@ -1,5 +1,7 @@
 """MarrNet's first step as its authors released it anew: a ResNet-18 and three decoders that mirror it."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -58,7 +60,9 @@ class ResNetUNet(Sketcher):
         super().__init__(config, in_channels=in_channels, image_size=image_size)
         # without weights to load, every block must begin with a gradient in all of its layers
         options = {} if config.pretrained else {"channels": config.widths, "zero_init_last": False}
-        trunk = create_backbone("resnet18", pretrained=config.pretrained, in_chans=in_channels, **options)
+        trunk: Any = create_backbone(
+            "resnet18", pretrained=config.pretrained, in_chans=in_channels, **options
+        )
         self.stages = nn.ModuleList(
             [
                 nn.Sequential(trunk.conv1, trunk.bn1, trunk.act1, trunk.maxpool),
@@ -74,7 +78,9 @@ class ResNetUNet(Sketcher):
             x = stage(x)
             maps.append(x)
         height, width = self.image_size
-        top, left = ((whole - side) // 2 for whole, side in zip(self.padded_size, self.image_size, strict=True))
+        top, left = (
+            (whole - side) // 2 for whole, side in zip(self.padded_size, self.image_size, strict=True)
+        )
         found = {
             name: decoder(maps)[..., top : top + height, left : left + width]
             for name, decoder in self.decoders.items()
@@ -87,7 +93,10 @@ class _Decoder(nn.Module):
 
     def __init__(self, config: ResNetUNetConfig, out_channels: int) -> None:
         super().__init__()
-        skips = (*reversed(config.widths[:-1]), STEM)  # the trunk's maps, beside which each stage's result lies
+        skips = (
+            *reversed(config.widths[:-1]),
+            STEM,
+        )  # the trunk's maps, beside which each stage's result lies
         planes = (*reversed(config.widths[:-1]), config.up)
         inputs = (config.widths[-1], *(p + s for p, s in zip(planes, skips, strict=True)))
         self.stages = nn.ModuleList(
@@ -128,9 +137,7 @@ class _ReverseBlock(nn.Module):
         return F.relu(self.layers(x) + self.skip(x))
 
 
-def _up(
-    channels: int, out_channels: int, kernel: int, stride: int, bias: bool = False
-) -> nn.ConvTranspose2d:
+def _up(channels: int, out_channels: int, kernel: int, stride: int, bias: bool = False) -> nn.ConvTranspose2d:
     """A transposed convolution that makes the map exactly `stride` times as large."""
     return nn.ConvTranspose2d(
         channels, out_channels, kernel, stride, kernel // 2, output_padding=stride - 1, bias=bias
