@@ -382,6 +382,9 @@ class SmokeSource:
     num_views = 5
     fingerprint = "smoke"
 
+    points = 4096
+    """More than any loss draws of them."""
+
     def __init__(self, count: int = 4, resolution: int = 32, size: tuple[int, int] = SIZES[0]) -> None:
         self.ids = [f"smoke/{i}" for i in range(count)]
         self.resolution, self.size = resolution, size
@@ -394,7 +397,7 @@ class SmokeSource:
         r, samples, seen = self.resolution, [], []
         for index, own in zip(indices, views, strict=True):
             rand = partial(torch.rand, generator=torch.Generator().manual_seed(index))
-            samples.append({"voxels": (rand(r, r, r) < 0.2).float(), "points": rand(128, 3) - 0.5})
+            samples.append({"voxels": (rand(r, r, r) < 0.2).float(), "points": rand(self.points, 3) - 0.5})
             seen.append(_stack([self._view(index, view) for view in own]))
         return Batch(ids=tuple(self.ids[i] for i in indices), **_stack(samples), **_stack(seen))
 

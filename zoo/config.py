@@ -230,8 +230,8 @@ def load_config(
     data = merge(data, over)  # also before the preset, whose sections go by the parts finally used
     if preset is not None:
         general = load_preset(preset)
-        data = merge(data, general.get("model"))
-        data = merge(data, (general.get("datasets", {}).get(dataset) or {}).get("model"))
+        data = merge(data, _of_its_parts(general.get("model"), data))
+        data = merge(data, _of_its_parts((general.get("datasets", {}).get(dataset) or {}).get("model"), data))
         for part in MODEL_PARTS:
             used = data.get(part)
             if isinstance(used, Mapping):
@@ -239,6 +239,22 @@ def load_config(
                 data = merge(data, {part: general.get("parts", {}).get(key) or {}})
         data = merge(data, own.get(preset))
     return parse_model(merge(data, over), source=str(path))
+
+
+def _of_its_parts(section: Mapping[str, Any] | None, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a preset says of every model, less the settings that only other parts have.
+
+    So `decoder: {resolution: 32}` speaks of every decoder of voxels and leaves those of points alone. What no
+    part of the kind has stays, to be reported as unknown.
+    """
+    kept = dict(section or {})
+    for kind in MODEL_PARTS:
+        used, wanted = data.get(kind), kept.get(kind)
+        if isinstance(used, Mapping) and isinstance(wanted, Mapping):
+            fields = {entry.name: set(entry.config.model_fields) for entry in _registries()[kind]}
+            others = set().union(*fields.values()) - fields.get(str(used.get("name")), set())
+            kept[kind] = {key: value for key, value in wanted.items() if key not in others}
+    return kept
 
 
 def list_presets() -> list[str]:

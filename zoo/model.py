@@ -36,7 +36,7 @@ class Reconstructor(nn.Module):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        """Raises ContractError when the decoder needs what the encoder does not give."""
+        """Raises ContractError when decoder or fusion need what the encoder does not give, or do not fit."""
         super().__init__()
         self.config = config
         preprocess = cast(PreprocessConfig, config.preprocess)
@@ -48,17 +48,14 @@ class Reconstructor(nn.Module):
         if self.sketcher is not None:
             image["in_channels"] = Sketches.CHANNELS
         self.encoder: Encoder = encoder(config.encoder.config, **image)
-        if missing := decoder.needs - self.encoder.gives:
-            fits = [e.name for e in ENCODERS if decoder.needs <= e.cls.gives]
-            raise ContractError(
-                f"decoder '{config.decoder.name}' needs {_words(missing)} of the latent, which encoder "
-                f"'{config.encoder.name}' does not give; encoders that do: {', '.join(fits) or 'none'}"
-            )
+        _check_latent(config, f"decoder '{config.decoder.name}'", decoder.needs, self.encoder)
         dim = self.encoder.latent_dim
         self.shape_encoder = cast(
             ShapeEncoder | None, _build(SHAPE_ENCODERS, config.shape_encoder, latent_dim=dim)
         )
         self.fusion = cast(Fusion | None, _build(FUSIONS, config.fusion, latent_dim=dim))
+        if self.fusion is not None:
+            _check_fusion(config, self.fusion, decoder, self.encoder)
         self.head = cast(Head | None, _build(HEADS, config.head, latent_dim=dim))
         maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.needs else {}
         self.decoder: Decoder = decoder(config.decoder.config, latent_dim=dim, **maps)
@@ -83,13 +80,13 @@ class Reconstructor(nn.Module):
             batch: the samples, already in the model's frame, where `reads` is not 'image'.
             reads: what enters; see `zoo.config.StageConfig.reads`.
             until: the last thing to compute.
-            prior: also decode as many draws of the standard normal.
+            prior: also decode as many draws of the encoder's prior.
 
         Raises:
             ContractError: several views, but no part that makes one shape of them.
         """
         size, views = image.shape[:2]
-        if views > 1 and not self.decoder.reads_views and self.fusion is None:
+        if views > 1 and not takes_views(self.config):
             raise ContractError(
                 f"decoder '{self.config.decoder.name}' reads one view, got {views}; give the model a fusion "
                 f"({', '.join(FUSIONS.names())}), or a decoder of several views: "
@@ -118,13 +115,12 @@ class Reconstructor(nn.Module):
         shapes = self.decoder(replace(latent, mean=z))
         drawn = None
         if prior:
-            noise = torch.randn(z.shape, generator=generator).to(z)
-            drawn = self.decoder(Latent(noise))
+            drawn = self.decoder(Latent(self.encoder.prior(z).sample(generator)))
         return Prediction(latent, z, shapes, sketches, drawn)
 
     def _fused(self, latent: Latent, size: int, views: int) -> Latent:
         """The latents of all views brought to what the decoder reads: (B, V, D) or (B, D)."""
-        if not self.decoder.reads_views and self.fusion is None:
+        if not takes_views(self.config):
             return latent
         log_var = None if latent.log_var is None else latent.log_var.unflatten(0, (size, views))
         latent = replace(latent, mean=latent.mean.unflatten(0, (size, views)), log_var=log_var)
@@ -168,6 +164,34 @@ class Reconstructor(nn.Module):
         shapes = self.predict(Batch(tuple(map(str, range(len(rgba)))), rgba)).shapes
         assert shapes is not None
         return shapes.split()
+
+
+def takes_views(config: ModelConfig) -> bool:
+    """Whether a model makes one shape of several views of it."""
+    return config.fusion is not None or DECODERS.get(config.decoder.name).cls.reads_views
+
+
+def _check_latent(config: ModelConfig, who: str, needs: frozenset[str], encoder: Encoder) -> None:
+    """Raises ContractError unless the encoder gives the parts of the latent that somebody needs."""
+    if missing := needs - encoder.gives:
+        fits = [e.name for e in ENCODERS if needs <= e.cls.gives]
+        raise ContractError(
+            f"{who} needs {_words(missing)} of the latent, which encoder '{config.encoder.name}' does not "
+            f"give; encoders that do: {', '.join(fits) or 'none'}"
+        )
+
+
+def _check_fusion(config: ModelConfig, fusion: Fusion, decoder: type[Decoder], encoder: Encoder) -> None:
+    """Raises ContractError unless a fusion fits between encoder and decoder."""
+    assert config.fusion is not None
+    _check_latent(config, f"fusion '{config.fusion.name}'", fusion.needs, encoder)
+    where = f"decoder '{config.decoder.name}'"
+    if decoder.reads_views:
+        raise ContractError(f"{where} reads several views itself; leave out the model's fusion")
+    if maps := decoder.needs & {"features", "tokens"}:
+        raise ContractError(
+            f"{where} needs {_words(maps)} of one view; a fusion makes one vector of several, nothing else"
+        )
 
 
 def _build(registry: Registry[Any], part: Part | None, **given: Any) -> nn.Module | None:
@@ -245,12 +269,7 @@ def build_losses(
             raise ContractError(
                 f"{where} needs {_words(missing)} from the data set, which provides {_words(provides)}"
             )
-        if missing := loss.latent - model.encoder.gives:
-            fits = [e.name for e in ENCODERS if loss.latent <= e.cls.gives]
-            raise ContractError(
-                f"{where} needs {_words(missing)} of the latent, which encoder '{config.encoder.name}' does "
-                f"not give; encoders that do: {', '.join(fits)}"
-            )
+        _check_latent(config, where, loss.latent, model.encoder)
         for name in loss.parts:
             if getattr(config, name) is None:
                 raise ContractError(f"{where} needs a {name}, which the model does not have")

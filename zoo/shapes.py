@@ -87,6 +87,24 @@ class MeshShape(Shape):
 
 
 @dataclass(frozen=True)
+class PatchShape(MeshShape):
+    """A mesh made of patches.
+
+    Attributes:
+        patch: (F) int64, the patch that each face belongs to, from 0 on.
+    """
+
+    patch: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.patch.shape != (len(self.surface.faces),):
+            raise ValueError(
+                f"patch must name one patch for each of {len(self.surface.faces)} faces, "
+                f"got {self.patch.shape}"
+            )
+
+
+@dataclass(frozen=True)
 class PointShape(Shape):
     """A fixed point cloud (N, 3).
 

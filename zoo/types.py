@@ -19,10 +19,11 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast, runtime_chec
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int8, UInt8
+from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor
 
-from zoo.shapes import PointShape, Shape, VoxelShape
+from zoo.geometry.mesh import Mesh
+from zoo.shapes import PatchShape, PointShape, Shape, VoxelShape
 
 
 class ContractError(ValueError):
@@ -284,6 +285,28 @@ class Points(Shapes):
 
 
 @dataclass(frozen=True)
+class Patches(Points):
+    """Surfaces made of patches that may be open, overlap and cut each other; every sample has the same faces.
+
+    Attributes:
+        xyz: (B, N, 3); drawn at random on the patches in training, the vertices of the faces in evaluation.
+        faces: (F, 3) int64, which vertices; None in training, where points have no neighbours.
+        patch: (F) int64, the patch that each face belongs to; None with the faces.
+    """
+
+    faces: Int64[Tensor, "faces 3"] | None = None
+    patch: Int64[Tensor, " faces"] | None = None
+    representation = "mesh"
+
+    def split(self) -> list[Shape]:
+        if self.faces is None or self.patch is None:
+            raise ContractError("random points of a surface have no faces; predict in evaluation mode")
+        faces, patch = self.faces.cpu().numpy(), self.patch.cpu().numpy()
+        vertices = self.xyz.detach().float().cpu().numpy()
+        return [PatchShape(Mesh(own, faces), patch) for own in vertices]
+
+
+@dataclass(frozen=True)
 class Prediction:
     """One forward pass; what a stage of the training does not go as far as is None.
 
@@ -291,7 +314,7 @@ class Prediction:
         sketches: what the model's sketcher saw, or the true ones in a stage that reads those.
         latent: what was inferred. z: the code that was decoded.
         shapes: what came out, in the model's frame.
-        prior: shapes decoded from draws of the standard normal, as many; only where a loss asks for them.
+        prior: shapes decoded from as many draws of the encoder's prior; only where a loss asks for them.
     """
 
     latent: Latent | None = None

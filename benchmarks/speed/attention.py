@@ -1,7 +1,8 @@
 """``python -m benchmarks.speed.attention``: what R3D's attention costs, by kernel.
 
 Each variant runs in a process of its own, so that its peak memory is its own. Ratios are against torch's
-'math' kernel, which stores every attention weight as the report's listing does.
+'math' kernel, which stores every attention weight as the report's listing does. Windows and linear attention
+compute something else, and have no mask.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 HEADS, HEAD_DIM = 4, 8
+WINDOW = 8
 VARIANTS = {
     "math": "every weight stored, as in the listing",
     "fused": "what the zoo uses without dropout on weights",
     "math, dropout 0.1": "torch's fallback on a CPU",
     "chunked, dropout 0.1": "what the zoo uses with dropout on weights",
+    "windows": f"windows of {WINDOW}x{WINDOW}, as r3d_window",
+    "linear": "another function, as r3d_linear",
 }
 
 
@@ -51,7 +55,7 @@ def main() -> None:
     context, base = multiprocessing.get_context("spawn"), None
     for name, text in VARIANTS.items():
         with context.Pool(1) as pool:
-            seconds, mib = pool.apply(measure, (name, tokens, args.causal, args.runs, args.threads))
+            seconds, mib = pool.apply(measure, (name, tuple(args.size), args.causal, args.runs, args.threads))
         base = base or (seconds, mib)
         table.add_row(
             name,
@@ -64,7 +68,7 @@ def main() -> None:
     Console().print(table)
 
 
-def measure(name: str, tokens: int, causal: bool, runs: int, threads: int) -> tuple[float, float]:
+def measure(name: str, size: tuple[int, int], causal: bool, runs: int, threads: int) -> tuple[float, float]:
     """Median seconds and peak MiB above what the process held before."""
     import torch
     import torch.nn.functional as F
@@ -72,10 +76,12 @@ def measure(name: str, tokens: int, causal: bool, runs: int, threads: int) -> tu
 
     from zoo.device import PeakMemory
     from zoo.layers.attention import attention_with_dropout
+    from zoo.layers.linear_attention import linear_attention
+    from zoo.layers.window_attention import window_attention
 
     if threads:
         torch.set_num_threads(threads)
-    q, k, v = (torch.randn(1, HEADS, tokens, HEAD_DIM, requires_grad=True) for _ in range(3))
+    q, k, v = (torch.randn(1, HEADS, math.prod(size), HEAD_DIM, requires_grad=True) for _ in range(3))
     p = 0.1 if "dropout" in name else 0.0
 
     def kernel() -> Any:
@@ -87,6 +93,10 @@ def measure(name: str, tokens: int, causal: bool, runs: int, threads: int) -> tu
         with kernel():
             if name.startswith("chunked"):
                 out = attention_with_dropout(q, k, v, p, causal)
+            elif name == "windows":
+                out = window_attention(q, k, v, size, WINDOW)
+            elif name == "linear":
+                out = linear_attention(q, k, v)
             else:
                 out = F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=causal)
         out.sum().backward()

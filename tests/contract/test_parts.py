@@ -11,9 +11,14 @@ from zoo.checks import checks_for
 from zoo.decoders import DECODERS
 from zoo.discriminators import DISCRIMINATORS
 from zoo.encoders import ENCODERS
+from zoo.fusions import FUSIONS
+from zoo.heads import HEADS
 from zoo.losses import LOSSES
+from zoo.shape_encoders import SHAPE_ENCODERS
+from zoo.sketchers import SKETCHERS
 
-ENTRIES = [entry for registry in (ENCODERS, DECODERS, DISCRIMINATORS, LOSSES) for entry in registry]
+REGISTRIES = (SKETCHERS, ENCODERS, SHAPE_ENCODERS, FUSIONS, HEADS, DECODERS, DISCRIMINATORS, LOSSES)
+ENTRIES = [entry for registry in REGISTRIES for entry in registry]
 NAMES = [f"{entry.kind}-{entry.name}" for entry in ENTRIES]
 CHECKS = [
     pytest.param(check, id=f"{name}-{check.name.replace(' ', '_')}")
@@ -50,8 +55,9 @@ def test_config_survives_yaml(entry):
 def test_built_on_the_device_that_torch_is_told(entry):
     """No device is hard-coded: everything lands on `meta`."""
     arguments = {
+        "sketcher": {"in_channels": 3, "image_size": (64, 64)},
         "encoder": {"in_channels": 3, "image_size": (64, 64)},
-        "decoder": {"latent_dim": 16},
+        **{kind: {"latent_dim": 16} for kind in ("shape_encoder", "fusion", "head", "decoder")},
         "discriminator": {"resolution": 32},
         "loss": {},
     }[entry.kind]

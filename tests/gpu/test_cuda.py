@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from zoo.checks import SmokeSource
-from zoo.config import load_config
+from zoo.config import list_models, load_config
 from zoo.layers.attention import SelfAttention2d
 from zoo.metrics.neighbours import nearest
 from zoo.model import build_model
+from zoo.shapes import PointShape, VoxelShape
 from zoo.training.trainer import train
 from zoo.types import Batch
 
@@ -17,24 +18,30 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; torch sees none"),
 ]
 CUDA = torch.device("cuda")
-SMALL = ("preprocess.size=[48,48]", "decoder.resolution=32", "train.steps=4", "train.batch_size=4")
+SMALL = ("train.steps=4", "train.batch_size=4")
 
 
 def small(name):
     return load_config(name, "quick", [*SMALL, "train.log_every=2"])
 
 
-@pytest.mark.parametrize("name", ["r3d", "vae_gan_baseline", "r2n2"])
+def arrays(shapes):
+    """Occupancies, clouds or vertices of predicted shapes."""
+    kinds = {VoxelShape: lambda s: s.occupancy, PointShape: lambda s: s.cloud}
+    return [kinds.get(type(s), lambda s: s.surface.vertices)(s) for s in shapes.split()]
+
+
+@pytest.mark.parametrize("name", list_models())
 def test_same_shapes_as_on_the_cpu(name):
     model = build_model(small(name), seed=0).eval()
-    rgba = SmokeSource(size=(48, 48)).fetch([0, 1], [[0], [1]]).image
-    on_cpu = [s.occupancy for s in model.reconstruct(rgba)]
-    on_gpu = [s.occupancy for s in model.to(CUDA).reconstruct(rgba)]
+    batch = SmokeSource(size=(48, 48)).fetch([0, 1], [[0], [1]])
+    on_cpu = arrays(model.predict(batch).shapes)
+    on_gpu = arrays(model.to(CUDA).predict(batch).shapes)
     np.testing.assert_allclose(on_cpu, on_gpu, atol=2e-3)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("name", ["r3d", "r3d_appendix", "r2n2"])
+@pytest.mark.parametrize("name", list_models())
 def test_trains(name, precision, tmp_path):
     config = load_config(name, "quick", [*SMALL, f"train.precision={precision}", "train.checkpoint_every=2"])
     source = SmokeSource(size=(48, 48))

@@ -288,7 +288,6 @@ print(mib("VmHWM") - before)
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
 def test_memory_of_the_listings_first_block():
     """r3d_appendix on one image of 192x256: 12,288 tokens; torch's own way with dropout takes 9,700 MB."""

@@ -370,3 +370,30 @@ def test_the_message_has_no_empty_places(configs):
     for override in ("train.views=[3, 1]", "encoder.pools=[2]"):
         text = error_of(lambda over=override: load_config("tiny", overrides=[over]))
         assert not re.search(r": :|\.\.|: $", text)
+
+
+def test_a_preset_sets_what_the_models_own_parts_have(configs, tiny_data):
+    """A resolution speaks to decoders of voxels; for those of points it is no unknown key."""
+    points = {**tiny_data, "decoder": {"name": "point_set"}, "losses": {"chamfer": {}}}
+    del points["discriminator"]
+    configs("points", points)
+    configs("presets/quick", "model: {decoder: {resolution: 64}, encoder: {latent_dim: 3}}")
+    assert load_config("tiny", "quick").decoder.config.resolution == 64
+    found = load_config("points", "quick")
+    assert not hasattr(found.decoder.config, "resolution")
+    assert found.encoder.config.latent_dim == 3
+    configs("presets/quick", "datasets: {r2n2: {model: {decoder: {resolution: 64}}}}")
+    assert load_config("points", "quick", dataset="r2n2") == load_config("points")
+
+
+def test_an_override_must_fit_the_part(configs, tiny_data):
+    """What a user asks for by name is never dropped, nor what no part of the kind knows."""
+    points = {**tiny_data, "decoder": {"name": "point_set"}, "losses": {"chamfer": {}}}
+    del points["discriminator"]
+    path = configs("points", points)
+    configs("presets/quick", "model: {decoder: {resolution: 64}}")
+    text = error_of(lambda: load_config("points", "quick", ["decoder.resolution=32"]))
+    assert text.startswith(f"{path}: decoder.resolution: unknown key")
+    configs("presets/quick", "model: {decoder: {resolutoin: 64}}")
+    text = error_of(lambda: load_config("points", "quick"))
+    assert text.startswith(f"{path}: decoder.resolutoin: unknown key")

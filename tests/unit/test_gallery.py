@@ -12,6 +12,7 @@ from PIL import Image
 from benchmarks import gallery as module
 from benchmarks.gallery import Case, Drawn, choose_cases, gallery
 from zoo.geometry.camera import Camera
+from zoo.pictures import put_text
 from zoo.shapes import PointShape, Shape, VoxelShape
 
 
@@ -185,7 +186,7 @@ def test_long_names_are_shortened_in_the_middle() -> None:
     written: list[str] = []
     canvas.text = lambda place, text, **_: written.append(text)  # type: ignore[method-assign, assignment]
     font = module.ImageFont.load_default(size=12)
-    module._text(canvas, (0, 0), "03001627-1a6f615e8b1b5ae4/07", font, module.INK, 90)
+    put_text(canvas, (0, 0), "03001627-1a6f615e8b1b5ae4/07", font, module.INK, 90)
     assert written[0].startswith("0300") and written[0].endswith("/07") and "..." in written[0]
     assert canvas.textlength(written[0], font=font) <= 90
 

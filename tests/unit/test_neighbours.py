@@ -8,6 +8,7 @@ import types
 
 import numpy as np
 import pytest
+import torch
 
 from zoo.metrics import neighbours
 from zoo.metrics.boxtree import LEAF, BoxTree, morton_order
@@ -213,3 +214,24 @@ def test_cuda_equals_brute_force():
         pytest.skip("no CUDA device")
     a, b = sphere(3000, 1) + 1e4, sphere(2000, 2, 0.4) + 1e4
     np.testing.assert_allclose(nearest(a, b, "torch", "cuda"), brute_force(a, b), rtol=1e-6)
+
+
+@pytest.mark.parametrize("forced", [None, "boxtree", "kdtree", "torch"])
+def test_indices_of_batches(monkeypatch, forced):
+    """What losses gather by: every sample of a batch against its own cloud, whatever the chunks."""
+    if forced:
+        monkeypatch.setenv(neighbours.ENVIRONMENT, forced)
+    monkeypatch.setattr(neighbours, "CHUNK", 1000)
+    generator = torch.Generator().manual_seed(0)
+    queries, points = torch.rand(3, 50, 3, generator=generator), torch.rand(3, 70, 3, generator=generator)
+    index = neighbours.nearest_indices(queries.requires_grad_(), points)
+    assert index.dtype == torch.int64 and not index.requires_grad
+    far = (queries[:, :, None] - points[:, None]).double().square().sum(3)
+    assert torch.equal(index, far.argmin(2))
+
+
+def test_a_cloud_that_is_not_finite_has_no_nearest_points():
+    clouds = torch.zeros(2, 4, 3)
+    clouds[1, 2, 0] = float("inf")
+    points = torch.tensor([[1.0, 0, 0], [0.1, 0, 0]]).expand(2, 2, 3)
+    assert neighbours.nearest_indices(clouds, points).tolist() == [[1, 1, 1, 1], [0, 0, 0, 0]]

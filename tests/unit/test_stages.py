@@ -65,3 +65,12 @@ def test_freezing_holds_gradients_and_statistics():
     part(torch.randn(8, 3)).sum().backward()
     assert all(p.grad is not None for p in part.parameters())
     assert not torch.equal(part[1].running_mean, before["1.running_mean"])
+
+
+def test_a_frozen_part_itself_stays_in_its_mode():
+    """What it draws in training, it still draws for those that learn through it."""
+    part = nn.Sequential(nn.Sequential(nn.BatchNorm1d(3)), nn.Dropout())
+    freeze(part, learns=False)
+    assert [m.training for m in part.modules()] == [True, False, False, False]
+    freeze(part.eval(), learns=True)
+    assert [m.training for m in part.modules()] == [False, True, True, True]

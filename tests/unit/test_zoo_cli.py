@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import zoo.doctor
-from zoo.__main__ import main
+from zoo.__main__ import KINDS, main, registries
 from zoo.config import list_models
 from zoo.doctor import Line, diagnose
 from zoo.encoders import ENCODERS
@@ -107,7 +107,12 @@ def configs(tmp_path, monkeypatch, tiny_data):
 def test_list_has_every_kind(run):
     status, out, _ = run("list")
     assert status == 0
-    for word in ("models", "encoders", "decoders", "discriminators", "losses", "metrics", *list_models()):
+    assert ("models", *registries()) == KINDS
+    for word in (
+        "models",
+        *(kind for kind, registry in registries().items() if registry.names()),
+        *list_models(),
+    ):
         assert word in out
     assert "11.96 M" in out, "parameters of r3d"
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -36,6 +37,10 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
         """Encode images in the value range of the model's preprocessing."""
+
+    def prior(self, like: Float[Tensor, "*batch d"]) -> Latent:
+        """What latents of the shape of `like` are drawn from where there is no picture: standard normal."""
+        return Latent(torch.zeros_like(like), torch.zeros_like(like))
 
 
 ENCODERS: Registry[Encoder] = Registry("encoder", Encoder, "zoo.encoders", "zoo.encoders")

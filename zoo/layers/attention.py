@@ -1,6 +1,7 @@
 """Self-attention over the positions of a feature map, as in R3D's encoder."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -15,20 +16,16 @@ CHUNK = 128
 """Queries per chunk of `attention_with_dropout`; 12,288 tokens then need about 100 MB per image."""
 
 
-class SelfAttention2d(nn.Module):
-    """Multi-head self-attention over H*W positions, added to its input.
+class Attention2d(nn.Module, ABC):
+    """A residual block over the H*W positions of a map, for any way in which positions see each other.
 
-    The listing of the R3D report (appendix) is `causal=True, attention_dropout=0.1, dropout=0.1`, without
-    normalisation, MLP or position signal: one linear map to queries, keys and values, one linear map out.
-    Its text promises further projection and non-linear layers; `pre_norm`, `mlp_ratio` and `position`
-    are those, off by default.
+    One linear map to queries, keys and values, `attend`, one linear map out, added to the input. The
+    parameters do not depend on `attend`: blocks that differ in it alone start from the same weights.
 
     Args:
         channels: C of the map; it stays the same.
         heads: number of heads.
         head_dim: channels of one head; queries, keys and values have heads * head_dim channels.
-        causal: position i attends to positions 0...i of the raster order only (the listing's mask).
-        attention_dropout: probability of dropping an attention weight, in training.
         dropout: probability of dropping an output element before the residual addition, in training.
         pre_norm: layer norm over channels before the attention (and the MLP).
         mlp_ratio: width of a GELU MLP after the attention, in multiples of C; 0 for none.
@@ -41,8 +38,6 @@ class SelfAttention2d(nn.Module):
         heads: int,
         head_dim: int,
         *,
-        causal: bool = False,
-        attention_dropout: float = 0.0,
         dropout: float = 0.0,
         pre_norm: bool = False,
         mlp_ratio: float = 0.0,
@@ -50,8 +45,6 @@ class SelfAttention2d(nn.Module):
     ) -> None:
         super().__init__()
         self.heads = heads
-        self.causal = causal
-        self.attention_dropout = attention_dropout
         self.position = position
         self.norm = nn.LayerNorm(channels) if pre_norm else nn.Identity()
         self.qkv = nn.Linear(channels, 3 * heads * head_dim)
@@ -68,6 +61,14 @@ class SelfAttention2d(nn.Module):
                 nn.Dropout(dropout),
             )
 
+    @abstractmethod
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, size: tuple[int, int]) -> Tensor:
+        """What every position takes from the others (B, heads, H*W, d); q, k and v are of this shape.
+
+        Args:
+            size: H and W; positions are in raster order.
+        """
+
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
@@ -77,15 +78,46 @@ class SelfAttention2d(nn.Module):
         if self.position == "sincos":
             attended = attended + sincos_2d(height, width, x.shape[1]).to(attended)
         q, k, v = rearrange(self.qkv(attended), "b n (three g d) -> three b g n d", three=3, g=self.heads)
-        p = self.attention_dropout if self.training else 0.0
-        if p > 0 and x.device.type == "cpu":
-            mixed = attention_with_dropout(q, k, v, p, self.causal)
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=self.causal)
+        mixed = self.attend(q, k, v, (height, width))
         tokens = tokens + self.dropout(self.out(rearrange(mixed, "b g n d -> b n (g d)")))
         if self.mlp is not None:
             tokens = tokens + self.mlp(tokens)
         return rearrange(tokens, "b (h w) c -> b c h w", h=height)
+
+
+class SelfAttention2d(Attention2d):
+    """Multi-head self-attention of every position to every other.
+
+    The listing of the R3D report (appendix) is `causal=True, attention_dropout=0.1, dropout=0.1`, without
+    normalisation, MLP or position signal: one linear map to queries, keys and values, one linear map out.
+    Its text promises further projection and non-linear layers; `pre_norm`, `mlp_ratio` and `position`
+    are those, off by default.
+
+    Args:
+        causal: position i attends to positions 0...i of the raster order only (the listing's mask).
+        attention_dropout: probability of dropping an attention weight, in training.
+        others: see `Attention2d`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        head_dim: int,
+        *,
+        causal: bool = False,
+        attention_dropout: float = 0.0,
+        **others: Any,
+    ) -> None:
+        super().__init__(channels, heads, head_dim, **others)
+        self.causal = causal
+        self.attention_dropout = attention_dropout
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, size: tuple[int, int]) -> Tensor:
+        p = self.attention_dropout if self.training else 0.0
+        if p > 0 and q.device.type == "cpu":
+            return attention_with_dropout(q, k, v, p, self.causal)
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=self.causal)
 
 
 def attention_with_dropout(q: Tensor, k: Tensor, v: Tensor, p: float, causal: bool) -> Tensor:

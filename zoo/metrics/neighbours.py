@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from zoo.metrics.boxtree import BoxTree
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BACKENDS = ("boxtree", "kdtree", "torch", "pytorch3d")
 ENVIRONMENT = "R3D_NEIGHBOURS"
@@ -146,26 +149,61 @@ def _check(points: np.ndarray) -> np.ndarray:
     return points
 
 
+def nearest_indices(queries: Tensor, points: Tensor) -> Tensor:
+    """Which point is nearest, for batches of clouds in tensors: what losses differentiate through.
+
+    Args:
+        queries: (B, N, 3), any floating type.
+        points: (B, M, 3), M >= 1, on the same device.
+
+    Returns:
+        Indices into the second axis of `points`, (B, N) int64 on that device, without gradient. A cloud that
+        is not finite has no nearest points and gets index 0, so that what is computed from it says NaN.
+    """
+    import torch
+
+    backend, device, _ = active_backend(str(queries.device))
+    queries, points = queries.detach(), points.detach()
+    if backend in ("torch", "pytorch3d"):
+        search = _torch_nearest if backend == "torch" else _pytorch3d_nearest
+        return search(queries.to(device), points.to(device)).to(queries.device)
+    found = torch.zeros(queries.shape[:2], dtype=torch.int64)
+    for row, a, b in zip(found, queries.cpu().double(), points.cpu().double(), strict=True):
+        if a.isfinite().all() and b.isfinite().all():
+            row.copy_(torch.from_numpy(Index(b.numpy(), backend).search(a.numpy())[1]))
+    return found.to(queries.device)
+
+
 def _torch_search(queries: np.ndarray, points: np.ndarray, device: str) -> np.ndarray:
+    import torch
+
+    a, b = (torch.from_numpy(cloud).to(device)[None] for cloud in (queries, points))
+    return _torch_nearest(a, b)[0].cpu().numpy()
+
+
+def _torch_nearest(queries: Tensor, points: Tensor) -> Tensor:
     """Squared differences axis by axis: no matrix product, whose cancellation costs half the digits."""
     import torch
 
-    target = torch.from_numpy(points).to(device)
     found = []
-    for part in torch.from_numpy(queries).to(device).split(max(1, CHUNK // len(points))):
-        squared = torch.zeros((), dtype=torch.float64, device=device)
+    for part in queries.split(max(1, CHUNK // (points.shape[0] * points.shape[1])), dim=1):
+        squared = torch.zeros((), dtype=points.dtype, device=points.device)
         for axis in range(3):
-            squared = squared + (part[:, axis, None] - target[None, :, axis]).square()
-        found.append(squared.argmin(1))
-    return torch.cat(found).cpu().numpy()
+            squared = squared + (part[:, :, None, axis] - points[:, None, :, axis]).square()
+        found.append(squared.argmin(2))
+    return torch.cat(found, 1)
 
 
 def _pytorch3d_search(queries: np.ndarray, points: np.ndarray, device: str) -> np.ndarray:
-    """PyTorch3D's kernels take single precision: centred first, so that a far origin costs no digits."""
     import torch
+
+    a, b = (torch.from_numpy(cloud).to(device)[None] for cloud in (queries, points))
+    return _pytorch3d_nearest(a, b)[0].cpu().numpy()
+
+
+def _pytorch3d_nearest(queries: Tensor, points: Tensor) -> Tensor:
+    """PyTorch3D's kernels take single precision: centred first, so that a far origin costs no digits."""
     from pytorch3d.ops import knn_points
 
-    centre = points.mean(0)
-    a = torch.from_numpy((queries - centre).astype(np.float32)).to(device)[None]
-    b = torch.from_numpy((points - centre).astype(np.float32)).to(device)[None]
-    return knn_points(a, b, K=1).idx[0, :, 0].cpu().numpy().astype(np.int64)
+    centre = points.mean(1, keepdim=True)
+    return knn_points((queries - centre).float(), (points - centre).float(), K=1).idx[..., 0].long()

@@ -37,6 +37,10 @@ def lay_out(stages: Sequence[StageConfig], steps: int) -> list[Stage]:
 
 
 def freeze(part: nn.Module, learns: bool) -> None:
-    """Let a part learn, or hold it: no gradients, and its normalisation statistics stay."""
+    """Let a part learn, or hold it: no gradients, its normalisation statistics stay and nothing is dropped.
+
+    The part itself stays in the mode that it is in: a frozen decoder still draws points as in training.
+    """
     part.requires_grad_(learns)
-    part.train(learns)
+    for module in part.children():
+        module.train(learns)

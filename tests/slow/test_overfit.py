@@ -1,0 +1,25 @@
+"""Every system learns eight shapes by heart, to the bar of ``python -m benchmarks.overfit``; minutes each.
+
+Left out of the ordinary suite; ``pytest -m slow tests/slow`` runs them, on a GPU where there is one.
+"""
+
+import pytest
+import torch
+
+from benchmarks.overfit import overfit
+from zoo.config import list_models
+
+CANNOT: dict[str, str] = {}
+"""Models that cannot reach the bar, and why: what they miss is no failure of the training."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list_models())
+def test_learns_eight_shapes_by_heart(name, tmp_path):
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    fit = overfit(name, (), device, tmp_path)
+    assert fit.shapes == 8
+    if name in CANNOT:
+        assert not fit.passed, f"{name} reaches the bar now: take it off the list ({CANNOT[name]})"
+    else:
+        assert fit.passed, fit
