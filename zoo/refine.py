@@ -48,14 +48,14 @@ def _one(model: "Reconstructor", batch: Batch, losses: dict[str, Loss]) -> Predi
     settings = model.config.refine
     batch = to_frame(batch, model.config.frame)
     image = model.preprocess(batch.image, depth=batch.depth)
-    weights: dict[str, Tensor] = {
+    weights = {
         name: nn.Parameter(parameter.detach().clone())
         for name, parameter in model.named_parameters()
         if name.partition(".")[0] in settings.trains
     }
 
     def predict() -> Prediction:
-        return functional_call(model, weights, (image,), {"batch": batch})
+        return functional_call(model, dict[str, Tensor](weights), (image,), {"batch": batch})
 
     optimizer = build_optimizer(settings.optimizer, list(weights.values()))
     for step in range(settings.steps):
