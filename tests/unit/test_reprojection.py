@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.geometry.camera import Camera
+from zoo.geometry.camera import ROW, Camera
 from zoo.losses.reprojection import Reprojection, ReprojectionConfig
 from zoo.sketches import SILHOUETTE
 from zoo.types import Batch, Prediction, Sketches, Voxels
@@ -22,7 +22,7 @@ def scene(cameras, size=(6, 7), stored=None, seed=0, views=1, resolution=R):
     normals = torch.nn.functional.normalize(rand(pictures, 3, *size) - 0.5, dim=1)
     sketches = Sketches(0.2 + 0.6 * rand(pictures, *size), normals, 1.4 * rand(pictures, *size) - 0.2)
     logits = 4 * rand(pictures // views, resolution, resolution, resolution) - 2
-    rows = torch.from_numpy(np.stack([[c.azimuth, c.elevation, c.in_plane, c.distance, c.fov, c.cx, c.cy] for c in cameras]))
+    rows = torch.tensor([[getattr(c, name) for name in ROW] for c in cameras], dtype=torch.float64)
     image = torch.zeros(pictures // views, views, 4, *(stored or size), dtype=torch.uint8)
     batch = Batch(tuple(map(str, range(pictures // views))), image, camera=rows.reshape(-1, views, 7))
     return Prediction(sketches=sketches, shapes=Voxels(logits)), batch
@@ -77,7 +77,12 @@ def loss(prediction, batch, **settings):
     return Reprojection(ReprojectionConfig(rays=None, **settings))(prediction, batch)
 
 
-CAMERAS = [Camera(30, 20, 1.6), Camera(200, -35, 1.4, 15, 60, 0.05, -0.1), Camera(0, 0, 1.8), Camera(90, 80, 2)]
+CAMERAS = [
+    Camera(30, 20, 1.6),
+    Camera(200, -35, 1.4, 15, 60, 0.05, -0.1),
+    Camera(0, 0, 1.8),
+    Camera(90, 80, 2),
+]
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0, 0.3])
@@ -105,7 +110,9 @@ def test_every_view_belongs_to_its_shape():
 def parallel(silhouette, nearness, logits, n=(0.0, 0.0, -1.0)):
     """One pixel, seen through a lens so long that its ray is parallel to x through the middle of a cell."""
     maps = Sketches(
-        torch.full((1, 1, 1), nearness), torch.tensor(n)[None, :, None, None], torch.full((1, 1, 1), silhouette)
+        torch.full((1, 1, 1), nearness),
+        torch.tensor(n)[None, :, None, None],
+        torch.full((1, 1, 1), silhouette),
     )
     camera = torch.tensor([[[0.0, 0, 0, 50, 0.1, 0, 0]]])
     batch = Batch(("one",), torch.zeros(1, 1, 4, 1, 1, dtype=torch.uint8), camera=camera)
@@ -130,7 +137,7 @@ def test_occupancy_of_one_half_everywhere(silhouette, nearness, want):
 
 
 def test_the_neighbours_lie_up_and_to_the_left_in_the_surface():
-    """A camera at +x: up is +y, left is +z. A surface that leans back to the left has its left cell farther."""
+    """A camera at +x: up is +y, left is +z. A surface that leans back to the left has that cell farther."""
     logits = torch.full((1, 3, 3, 3), 20.0)
     for n, cells in (
         ((0.0, 0.0, -1.0), {(1, 2, 1), (1, 1, 2)}),
