@@ -153,7 +153,8 @@ def test_points_are_drawn_where_they_are(tmp_path: Path) -> None:
 def test_patches_have_a_colour_each_and_are_seen_from_both_sides(tmp_path: Path) -> None:
     corners = np.array([[0, -0.4, -0.4], [0, -0.4, 0], [0, 0.4, 0], [0, 0.4, -0.4]])
     faces = np.array([[0, 1, 2], [0, 2, 3]])
-    halves = Mesh(np.concatenate([corners, corners + [0, 0, 0.4]]), np.concatenate([faces, faces + 4]))
+    there = corners + np.array([0, 0, 0.4])
+    halves = Mesh(np.concatenate([corners, there]), np.concatenate([faces, faces + 4]))
     path, shape = tmp_path / "patches.png", PatchShape(halves, np.array([0, 0, 1, 1]))
     gallery(path, [_case(shape)], {"net": "Net"}, views=((0.0, 0.0), (180.0, 0.0)), tile=TILE)
     *_, front, back = _first_row(_pixels(path))
