@@ -155,7 +155,8 @@ def test_points_are_drawn_where_they_are(tmp_path: Path) -> None:
 def test_patches_have_a_colour_each_and_are_seen_from_both_sides(tmp_path: Path) -> None:
     corners = np.array([[0, -0.4, -0.4], [0, -0.4, 0], [0, 0.4, 0], [0, 0.4, -0.4]])
     faces = np.array([[0, 1, 2], [0, 2, 3]])
-    halves = Mesh(np.concatenate([corners, corners + np.array([0, 0, 0.4])]), np.concatenate([faces, faces + 4]))
+    there = corners + np.array([0, 0, 0.4])
+    halves = Mesh(np.concatenate([corners, there]), np.concatenate([faces, faces + 4]))
     path, shape = tmp_path / "patches.png", PatchShape(halves, np.array([0, 0, 1, 1]))
     gallery(path, [_case(shape)], {"net": "Net"}, views=((0.0, 0.0), (180.0, 0.0)), tile=TILE)
     *_, front, back = _first_row(_pixels(path))
@@ -210,7 +211,7 @@ def test_long_names_are_shortened_in_the_middle() -> None:
     written: list[str] = []
     canvas.text = lambda place, text, **_: written.append(text)  # type: ignore[method-assign, assignment]
     font = module.ImageFont.load_default(size=12)
-    put_text(canvas, (0, 0), "03001627-1a6f615e8b1b5ae4/07", font, module.INK, 90)
+    put_text(canvas, (0, 0), "03001627-1a6f615e8b1b5ae4/07", font, pictures.INK, 90)
     assert written[0].startswith("0300") and written[0].endswith("/07") and "..." in written[0]
     assert canvas.textlength(written[0], font=font) <= 90
 
