@@ -38,6 +38,8 @@ class Drawn:
     """Occupancy probability at which it was scored."""
     iou: float | None = None
     cd: float | None = None
+    maps: Sequence[np.ndarray] = ()
+    """Small pictures under it, as `Case.image`: the 2.5D maps that it was made from."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ def gallery(
     for _ in columns:
         left.append(left[-1] + wide + 2 * GAP)
     width = left[-1] + wide + GAP
-    block = tile + 2 * LINE + GAP
+    small = tile // 2
+    with_maps = any(drawn.maps for case in cases for drawn in case.predictions.values())
+    block = tile + LINE + max(LINE, small * with_maps) + GAP
     headings = 1 + sum(a.group != b.group for a, b in pairwise(cases))
     title, text = ImageFont.load_default(size=14), ImageFont.load_default(size=12)
     under = _lines(caption, text, width - 2 * GAP)
@@ -155,6 +159,8 @@ def gallery(
             views_of = strip(drawn.shape, drawn.level, PALETTE[i % len(PALETTE)], angles, tile)
             canvas.paste(views_of, (left[2 + i], y))
             put_text(draw, (left[2 + i], y + tile + 3), _scores(drawn), text, INK, wide)
+            for k, image in enumerate(drawn.maps):
+                canvas.paste(_input(image, small), (left[2 + i] + k * small, y + tile + LINE + 2))
         y += block
     for k, line in enumerate(under):
         put_text(draw, (GAP, y + GAP // 2 + k * LINE), line, text, FAINT, width - 2 * GAP)

@@ -227,6 +227,11 @@ class Sketches:
         """Depth and normals as the input of an encoder, in this order."""
         return torch.cat([self.depth[:, None], self.normals], 1)
 
+    def item(self, index: int) -> "Sketches":
+        """The maps of one picture."""
+        one = slice(index, index + 1)
+        return Sketches(self.depth[one], self.normals[one], self.silhouette[one])
+
 
 class Shapes(ABC):
     """A batch of decoded shapes in one representation, with gradients."""

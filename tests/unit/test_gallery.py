@@ -237,3 +237,19 @@ def test_a_long_caption_goes_on_in_the_next_line(tmp_path: Path) -> None:
     lines = module._lines("one two three four five six", font, 70)
     assert " ".join(lines) == "one two three four five six" and len(lines) > 1
     assert max(font.getlength(line) for line in lines) <= 70
+
+
+def test_maps_stand_under_the_prediction(tmp_path: Path) -> None:
+    """Three small tiles in the predictions' column, below its score, and nothing of it in other columns."""
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
+    maps = [np.full((6, 6, 3), colour, dtype=np.uint8) for colour in colours]
+    plain, drawn = Drawn(_block(4, 12)), Drawn(_block(4, 12), maps=maps)
+    case = Case("a", "chair", "best", np.zeros((6, 6, 3), np.uint8), _block(4, 12), {"x": plain, "y": drawn})
+    gallery(tmp_path / "g.png", [case], {"x": "X", "y": "Y"}, tile=64)
+    picture = np.asarray(Image.open(tmp_path / "g.png").convert("RGB"))
+    places = [np.argwhere((picture == colour).all(-1)) for colour in colours]
+    for k, found in enumerate(places):
+        assert len(found) == 32 * 32
+        assert found.min(0).tolist() == [places[0].min(0)[0], places[0].min(0)[1] + 32 * k]
+    column_of_y = module.GAP * 6 + 64 + 2 * 3 * 64  # input, truth and X stand before it
+    assert places[0].min(0)[1] == column_of_y

@@ -14,7 +14,7 @@ from zoo.frames import SPAN, to_frame
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import render
-from zoo.sketches import SILHOUETTE, cut_out, surface_depth, true_sketches
+from zoo.sketches import SILHOUETTE, cut_out, sketch_pictures, surface_depth, true_sketches
 from zoo.types import Batch, ContractError, Sketches
 
 
@@ -140,3 +140,17 @@ def test_what_an_encoder_is_shown_is_cut_out_by_the_silhouette():
     assert np.allclose(cut.depth.numpy(), [[[0, 0, 0.7, 0.7]]])
     assert np.allclose(cut.normals.numpy()[0, :, 0], [[0, 0, 0.5, 0.5]] * 3)
     assert torch.equal(cut.silhouette, silhouette)
+
+
+def test_pictures_of_the_maps():
+    silhouette = torch.tensor([[[0.0, 1.0]]])
+    maps = Sketches(
+        torch.full((1, 1, 2), 0.6),
+        torch.tensor([1.0, 0.0, -1.0])[None, :, None, None].expand(1, 3, 1, 2),
+        silhouette,
+    )
+    depth, normals, mask = sketch_pictures(maps)
+    assert depth.tolist() == [[[0, 0, 0, 0], [153, 153, 153, 255]]]
+    assert normals[0, 1].tolist() == [255, 128, 255, 255]  # to the right and towards the viewer
+    assert normals[0, 0, 3] == 0
+    assert mask.tolist() == [[[0, 0, 0, 255], [255, 255, 255, 255]]]
