@@ -99,7 +99,8 @@ def test_sizes_that_do_not_fit(changes, message):
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 def test_the_prior_ignores_the_picture(distribution):
-    encoder = Unconditional(UnconditionalConfig(latent_dim=7, distribution=distribution), in_channels=3, image_size=(8, 8))
+    config = UnconditionalConfig(latent_dim=7, distribution=distribution)
+    encoder = Unconditional(config, in_channels=3, image_size=(8, 8))
     latent, other = encoder(torch.rand(2, 3, 8, 8)), encoder(torch.zeros(2, 3, 8, 8))
     assert torch.equal(latent.mean, other.mean) and latent.family == distribution
     mean, variance = (0.5, 1 / 12) if distribution == "uniform" else (0.0, 1.0)

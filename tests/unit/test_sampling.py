@@ -27,7 +27,8 @@ from zoo.types import ContractError
 @pytest.fixture
 def gan_data(tiny_data):
     """The tiny model with the prior of 3D-GAN in place of its encoder."""
-    tiny_data.update(name="tiny_gan", encoder={"name": "unconditional", "latent_dim": 8}, losses={"adversarial": {}})
+    encoder = {"name": "unconditional", "latent_dim": 8}
+    tiny_data.update(name="tiny_gan", encoder=encoder, losses={"adversarial": {}})
     return tiny_data
 
 
