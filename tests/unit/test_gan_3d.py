@@ -11,8 +11,8 @@ import torch
 from zoo.checks import SmokeSource
 from zoo.config import load_config
 from zoo.discriminators import Discriminator
-from zoo.encoders.prior import Prior, PriorConfig
 from zoo.encoders.strided_cnn import StridedCNN, StridedCNNConfig
+from zoo.encoders.unconditional import Unconditional, UnconditionalConfig
 from zoo.losses.adversarial import Adversarial, AdversarialConfig
 from zoo.losses.voxel_l2 import VoxelL2, VoxelL2Config
 from zoo.model import build_discriminator, build_model
@@ -99,7 +99,8 @@ def test_sizes_that_do_not_fit(changes, message):
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 def test_the_prior_ignores_the_picture(distribution):
-    encoder = Prior(PriorConfig(latent_dim=7, distribution=distribution), in_channels=3, image_size=(8, 8))
+    config = UnconditionalConfig(latent_dim=7, distribution=distribution)
+    encoder = Unconditional(config, in_channels=3, image_size=(8, 8))
     latent, other = encoder(torch.rand(2, 3, 8, 8)), encoder(torch.zeros(2, 3, 8, 8))
     assert torch.equal(latent.mean, other.mean) and latent.family == distribution
     mean, variance = (0.5, 1 / 12) if distribution == "uniform" else (0.0, 1.0)
@@ -116,8 +117,8 @@ def test_fakes_of_the_prior_are_drawn_from_the_encoders_own(tiny_config):
     for distribution in ("uniform", "normal"):
         config = tiny_config().model_copy()
         model = build_model(config, seed=0)
-        model.encoder = Prior(
-            PriorConfig(latent_dim=8, distribution=distribution), in_channels=1, image_size=(16, 16)
+        model.encoder = Unconditional(
+            UnconditionalConfig(latent_dim=8, distribution=distribution), in_channels=1, image_size=(16, 16)
         )
         model.decoder.register_forward_pre_hook(lambda _, args: seen.append(args[0].mean))
         model(torch.zeros(64, 1, 1, 16, 16), torch.Generator().manual_seed(0), prior=True)

@@ -27,7 +27,8 @@ from zoo.types import ContractError
 @pytest.fixture
 def gan_data(tiny_data):
     """The tiny model with the prior of 3D-GAN in place of its encoder."""
-    tiny_data.update(name="tiny_gan", encoder={"name": "prior", "latent_dim": 8}, losses={"adversarial": {}})
+    encoder = {"name": "unconditional", "latent_dim": 8}
+    tiny_data.update(name="tiny_gan", encoder=encoder, losses={"adversarial": {}})
     return tiny_data
 
 
@@ -58,7 +59,7 @@ def ball(r=16, center=0.0, radius=0.3):
     [("uniform", 0.5, 1 / 12, 0.0, 1.0), ("normal", 0.0, 1.0, -6.0, 6.0)],
 )
 def test_draws_have_the_moments_of_their_distribution(gan_data, distribution, mean, variance, low, high):
-    gan_data["encoder"] = {"name": "prior", "latent_dim": 4096, "distribution": distribution}
+    gan_data["encoder"] = {"name": "unconditional", "latent_dim": 4096, "distribution": distribution}
     z = draw_latents(build_model(parse_model(gan_data), seed=0), 4, seed=0)
     assert z.shape == (4, 4096)
     assert z.mean().item() == pytest.approx(mean, abs=4 * math.sqrt(variance / z.numel()))

@@ -16,7 +16,7 @@ UNIFORM_LOG_VAR = math.log(1 / 12)
 """log(sigma^2) of the uniform distribution on [0, 1]."""
 
 
-class PriorConfig(EntryConfig):
+class UnconditionalConfig(EntryConfig):
     """The defaults are 3D-GAN's."""
 
     latent_dim: int = Field(200, ge=1)
@@ -26,13 +26,13 @@ class PriorConfig(EntryConfig):
 
 
 @ENCODERS.register(
-    "prior",
-    config=PriorConfig,
+    "unconditional",
+    config=UnconditionalConfig,
     smoke={"latent_dim": 8},
     cite="arXiv:1610.07584 (3D-GAN); zck119/3dgan-release, main.lua",
     tags={"latent": "prior"},
 )
-class Prior(Encoder):
+class Unconditional(Encoder):
     """Says the same of every picture: the distribution that shapes are drawn from.
 
     It has no parameters and reads nothing of the picture but how many there are. In training every sample is
@@ -41,7 +41,7 @@ class Prior(Encoder):
 
     gives = frozenset({"log_var"})
 
-    def __init__(self, config: PriorConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
+    def __init__(self, config: UnconditionalConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         super().__init__(config, in_channels=in_channels, image_size=image_size)
         self.latent_dim = config.latent_dim
         self.distribution = config.distribution
