@@ -39,6 +39,7 @@ from zoo.device import describe_device, pick_device
 from zoo.geometry.camera import Camera
 from zoo.model import takes_views
 from zoo.registry import RegistryError, did_you_mean
+from zoo.sketches import sketch_pictures
 from zoo.training.checkpoint import checkpoints
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
@@ -274,9 +275,9 @@ def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Compariso
         for shape_id in drawn:
             scores = by_id[shape_id]
             level = 0.5 if record.threshold is None else record.threshold.value
-            drawn[shape_id][row.name] = Drawn(
-                predictions[places[shape_id]], level, scores["iou@val"], scores["cd"]
-            )
+            shape, maps = predictions[places[shape_id]], predictions.sketches(places[shape_id])
+            pictures = sketch_pictures(maps) if maps is not None else []
+            drawn[shape_id][row.name] = Drawn(shape, level, scores["iou@val"], scores["cd"], pictures)
     truths = session.truths("test")
     cases = []
     for group, shape_id, view in chosen:

@@ -66,7 +66,7 @@ class Block:
 
 def main_block(comparison: Comparison) -> Block:
     """Models, best first, then controls: headline metrics, counts and costs."""
-    columns = [find_column(comparison, name) for name in comparison.protocol.headline]
+    columns = [find_column(comparison, name) for name in _headline(comparison)]
     rows = comparison.rows
     shown = [estimate_cells(rows, c, [r.instance_mean[c.name] for r in rows]) for c in columns]
     lines = [
@@ -433,6 +433,17 @@ _NONE = Cell("-", "faint")
 def find_column(comparison: Comparison, name: str) -> Column:
     """The protocol's column of a metric."""
     return next(c for c in comparison.protocol.columns if c.name == name)
+
+
+def _headline(comparison: Comparison) -> list[str]:
+    """The protocol's headline; with the stand-in of each metric that some row does not have, beside it."""
+    stand_ins = comparison.protocol.stand_ins
+    names: list[str] = []
+    for name in comparison.protocol.headline:
+        names.append(name)
+        if name in stand_ins and any(row.instance_mean[name] is None for row in comparison.rows):
+            names.append(stand_ins[name])
+    return names
 
 
 def column_label(column: Column) -> str:

@@ -152,7 +152,7 @@ class Reconstructor(nn.Module):
             else:
                 found = self(self.preprocess(batch.image, depth=batch.depth))
             if self.config.frame != "canonical":
-                assert batch.camera is not None
+                assert batch.camera is not None and found.shapes is not None
                 turned = to_canonical(found.shapes, batch.camera[:, 0], self.config.frame)
                 found = replace(found, shapes=turned)
             return found

@@ -177,7 +177,7 @@ def fit(
 
 
 def placed(size: tuple[int, int], into: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """How `fit` places a picture: its (height, width) within the input, and the (row, column) of its corner."""
+    """How `fit` places a picture: its (height, width) in the input, and the (row, column) of its corner."""
     scale = min(into[0] / size[0], into[1] / size[1])
     inner = (_within(size[0] * scale, into[0]), _within(size[1] * scale, into[1]))
     return inner, ((into[0] - inner[0]) // 2, (into[1] - inner[1]) // 2)

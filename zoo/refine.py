@@ -7,7 +7,7 @@ prediction depends on its picture alone, not on the others of its batch.
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from zoo.config import ModelConfig
@@ -49,23 +49,20 @@ def _one(model: "Reconstructor", batch: Batch, losses: dict[str, Loss]) -> Predi
     batch = to_frame(batch, model.config.frame)
     image = model.preprocess(batch.image, depth=batch.depth)
     weights = {
-        name: parameter.detach().clone().requires_grad_()
+        name: nn.Parameter(parameter.detach().clone())
         for name, parameter in model.named_parameters()
         if name.partition(".")[0] in settings.trains
     }
 
     def predict() -> Prediction:
-        return functional_call(model, weights, (image,), {"batch": batch})
+        return functional_call(model, dict[str, Tensor](weights), (image,), {"batch": batch})
 
     optimizer = build_optimizer(settings.optimizer, list(weights.values()))
     for step in range(settings.steps):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(step, "refine"))
             found = predict()
-            terms = [
-                cast(LossConfig, loss.config).weight * cast(Tensor, loss(found, batch))
-                for loss in losses.values()
-            ]
+            terms = [loss.config.weight * cast(Tensor, loss(found, batch)) for loss in losses.values()]
         set_lr(optimizer, settings.optimizer, step, settings.steps)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(terms).sum().backward(inputs=list(weights.values()))

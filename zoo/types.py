@@ -227,6 +227,11 @@ class Sketches:
         """Depth and normals as the input of an encoder, in this order."""
         return torch.cat([self.depth[:, None], self.normals], 1)
 
+    def item(self, index: int) -> "Sketches":
+        """The maps of one picture."""
+        one = slice(index, index + 1)
+        return Sketches(self.depth[one], self.normals[one], self.silhouette[one])
+
 
 class Shapes(ABC):
     """A batch of decoded shapes in one representation, with gradients."""
@@ -331,12 +336,12 @@ def joined(parts: Sequence[T]) -> T:
     """Predictions, or what they hold, of several batches as those of one: tensors along their first axis."""
     first: Any = parts[0]
     if isinstance(first, Tensor):
-        return cast(T, torch.cat(cast(Sequence[Tensor], parts)))
+        return cast(T, torch.cat(cast(list[Tensor], list(parts))))
     if isinstance(first, dict):
         return cast(T, {key: joined([cast(dict, part)[key] for part in parts]) for key in first})
     if isinstance(first, tuple):
         return cast(T, tuple(joined(column) for column in zip(*cast(Sequence[tuple], parts), strict=True)))
-    if is_dataclass(first):
+    if is_dataclass(first) and not isinstance(first, type):
         own = {f.name: joined([getattr(part, f.name) for part in parts]) for f in fields(first) if f.init}
         return cast(T, type(first)(**own))
     return parts[0]

@@ -6,7 +6,7 @@ Two protocols never share a column of a table. A published protocol is not edite
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -98,10 +98,16 @@ class ThresholdChoice:
 
 
 class Protocol(ABC):
-    """How predictions are measured: frame, threshold, surface, points, metrics."""
+    """How predictions are measured: frame, threshold, surface, points, metrics.
+
+    Attributes:
+        stand_ins: of a headline column, the one that the main table shows beside it when some row has no such
+            value.
+    """
 
     name: ClassVar[str]
     version: ClassVar[int]
+    stand_ins: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: EntryConfig) -> None:
         self.config = config

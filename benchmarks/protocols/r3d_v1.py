@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +20,7 @@ from benchmarks.protocols import (
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.inputs import Measured
 from zoo.metrics.iou import iou_curve
+from zoo.metrics.iou_filled import REACH
 from zoo.registry import EntryConfig
 from zoo.seeding import derive, rng
 from zoo.shapes import PointShape, Shape
@@ -32,6 +34,10 @@ Threshold  one per model: the t in .05, .10, ... .95 with the highest mean IoU o
            frozen. Shapes without voxels have no threshold and no IoU.
 IoU        |P and G| / |P or G| of cells >= t at the truth's native grid, to which the prediction is
            resampled; iou@val at the frozen t, iou@.5 at one half. Fraction, higher is better.
+IoU filled iou_filled: the same of the true grid with what the prediction's surface points enclose, on twice
+           the grid: each point spreads by {reach} of the cube's edge, what the outside cannot reach is
+           filled, the body is taken back by as much; a cell counts when more than half of it is filled.
+           Of every row from its points. The main table shows it where a row has no voxels.
 Surface    marching cubes on the prediction's own grid, padded by one empty cell, at the frozen t; at .5
            on the true grid.
 Points     {points} per side, uniform by area; the seed is SHA-256 of instance and side.
@@ -86,12 +92,16 @@ class R3DV1(Protocol):
     name = "r3d-v1"
     version = 1
     headline = ("iou@val", "cd", "fscore@1%", "fscore@5%", "emd")
+    stand_ins: ClassVar[Mapping[str, str]] = {"iou@val": "iou_filled"}
 
     def __init__(self, config: R3DV1Config) -> None:
         super().__init__(config)
         self.points, self.extra = config.points, config.extra_metrics
         surface = ("chamfer", "fscore")
-        fixed = [*((name, {}) for name in ("iou", *surface)), ("emd", {"points": EMD_POINTS})]
+        fixed = [
+            *((name, {}) for name in ("iou", "iou_filled", *surface)),
+            ("emd", {"points": EMD_POINTS}),
+        ]
         self._metrics = [_metric(name, **options) for name, options in fixed]
         self._mesh_metrics = [_metric(name) for name in surface]
         self._extra_metrics = [_metric(name) for name in self.extra]
@@ -148,7 +158,7 @@ class R3DV1(Protocol):
         keys = (0, self.name, *truth.key, "prediction")
         level = 0.5 if threshold is None else threshold
         points = (prediction.points(self.points, rng(*keys), level) - prepared.centre) * prepared.scale
-        measured = Measured(points, grid, threshold, derive(*keys))
+        measured = Measured(points, grid, threshold, derive(*keys), prepared.centre, prepared.scale)
         values: dict[str, float | None] = {}
         for metric in self._metrics:
             values |= metric(measured, prepared.surface)
@@ -187,6 +197,7 @@ class R3DV1(Protocol):
 
     def describe(self) -> str:
         facts = {"id": self.id, "points": f"{self.points:,}", "emd_points": f"{EMD_POINTS:,}"}
+        facts["reach"] = f"{REACH:.3f}".lstrip("0")
         return DESCRIPTION.format(**facts)
 
 

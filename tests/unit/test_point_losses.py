@@ -1,11 +1,15 @@
 """Losses on point sets against brute force, exact optima and finite differences."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from zoo.losses.chamfer import Chamfer, ChamferConfig, draw, nearest_distances
+from zoo.losses.emd import EMD, EMDConfig, matched_distances
 from zoo.metrics.chamfer import chamfer
+from zoo.metrics.emd import emd
 from zoo.types import Batch, ContractError, Latent, Points, Prediction
 
 
@@ -102,3 +106,61 @@ def test_drawn_points_are_true_ones_without_repetition():
 def test_missing_points_are_named():
     with pytest.raises(ContractError, match="chamfer needs points"):
         draw(None, None, "chamfer")
+
+
+# --- earth mover's distance
+
+
+@pytest.mark.parametrize("count", [5, 80])
+def test_emd_is_the_exact_optimum(count):
+    xyz, truth = seeded(3, count, 3), seeded(3, count, 3, seed=1)
+    want = [emd(p.numpy(), t.numpy()) for p, t in zip(xyz, truth, strict=True)]
+    assert EMD(EMDConfig())(predict(xyz), batch_of(truth)).item() == pytest.approx(np.mean(want), rel=1e-6)
+
+
+def test_emd_against_every_permutation():
+    xyz, truth = seeded(2, 5, 3), seeded(2, 5, 3, seed=1)
+    far = torch.cdist(xyz, truth)
+    every = [far[:, range(5), list(p)].mean(1) for p in itertools.permutations(range(5))]
+    want = torch.stack(every).min(0).values.mean()
+    torch.testing.assert_close(EMD(EMDConfig())(predict(xyz), batch_of(truth, 2)), want)
+
+
+def test_emd_gradient():
+    a = seeded(2, 6, 3, dtype=torch.float64).requires_grad_()
+    b = seeded(2, 6, 3, seed=1, dtype=torch.float64).requires_grad_()
+    torch.autograd.gradcheck(matched_distances, (a, b))
+
+
+def test_emd_minds_how_many_where_chamfer_does_not():
+    """Three points on one true point and one on the other: every nearest point is at hand, not its own."""
+    truth = torch.tensor([[[0.0, 0, 0], [0, 0, 0], [1, 0, 0], [1, 0, 0]]])
+    xyz = torch.tensor([[[0.0, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 0]]])
+    assert Chamfer(ChamferConfig())(predict(xyz), batch_of(truth, 1)) == 0
+    assert EMD(EMDConfig())(predict(xyz), batch_of(truth, 1)).item() == pytest.approx(1 / 4)
+
+
+def test_emd_draws_as_many_true_points():
+    truth = seeded(2, 50, 3)
+    xyz = seeded(2, 10, 3, seed=1).requires_grad_()
+    torch.manual_seed(0)
+    value = EMD(EMDConfig())(predict(xyz), batch_of(truth, 2))
+    torch.manual_seed(0)
+    torch.testing.assert_close(value, matched_distances(xyz, draw(truth, 10, "emd")).mean())
+    value.backward()
+    torch.testing.assert_close(xyz.grad.norm(dim=2), torch.full((2, 10), 1 / 20))
+
+
+def test_emd_of_equal_clouds_is_zero_with_a_finite_gradient():
+    xyz = seeded(1, 12, 3).requires_grad_()
+    value = EMD(EMDConfig())(predict(xyz), batch_of(xyz.detach().flip(1), 1))
+    value.backward()
+    assert value.item() == 0 and not xyz.grad.any()
+
+
+def test_emd_says_what_it_lacks():
+    with pytest.raises(ContractError, match="40 points are predicted, but there are 30 true ones"):
+        EMD(EMDConfig())(predict(seeded(2, 40, 3)), batch_of(seeded(2, 30, 3), 2))
+    xyz = seeded(2, 8, 3)
+    xyz[1, 3] = float("nan")
+    assert EMD(EMDConfig())(predict(xyz), batch_of(seeded(2, 9, 3, seed=1), 2)).isnan()

@@ -78,7 +78,8 @@ def test_registered_and_named():
 
 def test_columns_are_the_protocol():
     names = [c.name for c in SMALL.columns]
-    assert names[:6] == ["iou@val", "iou@.5", "cd", "acc", "comp", "cd_sq"]
+    assert names[:7] == ["iou@val", "iou@.5", "iou_filled", "cd", "acc", "comp", "cd_sq"]
+    assert SMALL.stand_ins == {"iou@val": "iou_filled"}
     assert {"fscore@1%", "precision@2%", "recall@5%", "emd", "cd_mesh", "fscore_mesh@1%"} <= set(names)
     assert set(SMALL.headline) <= set(names) and len(set(names)) == len(names)
     worst = {c.name: c.worst for c in SMALL.columns}
@@ -250,6 +251,17 @@ def test_shapes_without_voxels(prediction):
         measure(VoxelShape(grid), grid, None)
 
 
+def test_filled_iou_is_of_the_points_in_every_row():
+    """A cloud and a grid with the same surface score alike, whatever the scale of the truth's box."""
+    for grid in (SHAPES["box"], sphere(0.7)):
+        whole = measure(VoxelShape(grid), grid)
+        cloud = PointShape(VoxelShape(grid).points(2048, np.random.default_rng(5)))
+        assert measure(cloud, grid, None).values["iou_filled"] == pytest.approx(
+            whole.values["iou_filled"], abs=0.02
+        )
+        assert whole.values["iou_filled"] > 0.9
+
+
 # -------------------------------------------------------- empty, missing, planted
 
 
@@ -276,7 +288,8 @@ def test_missing_prediction():
     assert (result.iou_curve == 0).all()
     points = SMALL.failure(None, without, "no prediction")
     undefined = {name for name, value in points.values.items() if value is None}
-    assert {"iou@val", "iou@.5", "cd_mesh", "recall_mesh@5%"} <= undefined and "cd" not in undefined
+    assert {"iou@val", "iou@.5", "cd_mesh", "recall_mesh@5%"} <= undefined
+    assert (points.values["cd"], points.values["iou_filled"]) == (2 * math.sqrt(3), 0)
     assert points.iou_curve is None
 
 

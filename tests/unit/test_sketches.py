@@ -14,8 +14,9 @@ from zoo.frames import SPAN, to_frame
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import render
-from zoo.sketches import SILHOUETTE, cut_out, surface_depth, true_sketches
+from zoo.sketches import SILHOUETTE, cut_out, sketch_pictures, surface_depth, true_sketches
 from zoo.types import Batch, ContractError, Sketches
+
 
 def batch_of(depth, normals=None, distance=2.0, angles=(30.0, 20.0, 0.0)):
     """A sample per row of depth (B, V, H, W)."""
@@ -34,7 +35,9 @@ def plane(depth, size=(6, 8)):
     return torch.full((1, 1, *size), float(depth))
 
 
-@pytest.mark.parametrize(("depth", "near"), [(2.0, 0.5), (1.5, 0.5 + 0.5 / 3**0.5), (2.25, 0.5 - 0.25 / 3**0.5)])
+@pytest.mark.parametrize(
+    ("depth", "near"), [(2.0, 0.5), (1.5, 0.5 + 0.5 / 3**0.5), (2.25, 0.5 - 0.25 / 3**0.5)]
+)
 def test_nearness_is_measured_from_the_centre_in_cube_edges(depth, near):
     maps = true_sketches(batch_of(plane(depth)), (6, 8))
     assert torch.allclose(maps.depth, torch.tensor(near))
@@ -86,7 +89,12 @@ def test_depth_comes_back():
     assert torch.allclose(surface_depth(true_sketches(batch, (6, 8)), batch), batch.depth[:, 0], atol=1e-6)
 
 
-@given(depth=st.floats(1.5, 2.5), left=st.integers(0, 5), width=st.integers(2, 8), shrink=st.sampled_from([8, 10, 16]))
+@given(
+    depth=st.floats(1.5, 2.5),
+    left=st.integers(0, 5),
+    width=st.integers(2, 8),
+    shrink=st.sampled_from([8, 10, 16]),
+)
 @settings(max_examples=40, deadline=None)
 def test_the_background_does_not_bleed_into_the_edge(depth, left, width, shrink):
     """A flat face at one depth keeps that depth wherever it is said to be, however the maps are resized."""
@@ -132,3 +140,17 @@ def test_what_an_encoder_is_shown_is_cut_out_by_the_silhouette():
     assert np.allclose(cut.depth.numpy(), [[[0, 0, 0.7, 0.7]]])
     assert np.allclose(cut.normals.numpy()[0, :, 0], [[0, 0, 0.5, 0.5]] * 3)
     assert torch.equal(cut.silhouette, silhouette)
+
+
+def test_pictures_of_the_maps():
+    silhouette = torch.tensor([[[0.0, 1.0]]])
+    maps = Sketches(
+        torch.full((1, 1, 2), 0.6),
+        torch.tensor([1.0, 0.0, -1.0])[None, :, None, None].expand(1, 3, 1, 2),
+        silhouette,
+    )
+    depth, normals, mask = sketch_pictures(maps)
+    assert depth.tolist() == [[[0, 0, 0, 0], [153, 153, 153, 255]]]
+    assert normals[0, 1].tolist() == [255, 128, 255, 255]  # to the right and towards the viewer
+    assert normals[0, 0, 3] == 0
+    assert mask.tolist() == [[[0, 0, 0, 255], [255, 255, 255, 255]]]

@@ -33,7 +33,12 @@ COLUMNS = (
     Column("cd_sq", "CD² ×1000", "lower", 6.0, 2, "squared", 1000.0),
 )
 PROTOCOL: Any = SimpleNamespace(
-    id="r3d-v1", version=1, columns=COLUMNS, headline=("iou@val", "cd", "emd"), describe=lambda: "as written"
+    id="r3d-v1",
+    version=1,
+    columns=COLUMNS,
+    headline=("iou@val", "cd", "emd"),
+    stand_ins={},
+    describe=lambda: "as written",
 )
 INSTANCES = tuple((f"{c}-{k}", 0, c) for c, n in (("chair", 32), ("lamp", 4)) for k in range(n))
 
@@ -179,6 +184,15 @@ def test_best_is_bold_among_complete_models_only() -> None:
     )  # not r2n2's .5, which is incomplete, nor a control's .95
     assert "**0.1198 ±0.0060**" in _line(text, "| vae")  # lower is better
     assert text.count("**") == 2 * 3  # one value in each of the three columns
+
+
+def test_a_stand_in_shows_where_some_row_lacks_a_headline_metric() -> None:
+    """Beside it, for every row; where all rows have the metric, the table is as without."""
+    protocol = SimpleNamespace(**{**vars(PROTOCOL), "stand_ins": {"iou@val": "cd_sq"}})
+    with_points = replace(_example(), protocol=protocol)
+    grids = replace(with_points, rows=tuple(r for r in with_points.rows if r.name != "psgn"), paired=())
+    assert table.main_block(with_points).columns[1:5] == ("IoU ↑", "CD² ×1000 ↓", "CD ↓", "EMD ↓")
+    assert table.main_block(grids).columns[1:4] == ("IoU ↑", "CD ↓", "EMD ↓")
 
 
 def test_a_model_alone_is_not_the_best_of_anything() -> None:

@@ -36,7 +36,7 @@ class DRCCNNConfig(EntryConfig):
     tags={"latent": "deterministic"},
 )
 class DRCCNN(Encoder):
-    """Blocks of conv 3x3, batch norm, leaky ReLU and max-pooling; two linear layers, normed too; deterministic.
+    """Blocks of conv 3x3, batch norm, leaky ReLU, max-pooling; two linear layers, normed too; deterministic.
 
     At 3x64x64 it has 160,680 parameters, as published.
 

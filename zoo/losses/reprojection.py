@@ -81,8 +81,8 @@ class Reprojection(Loss):
     def _pixels(self, sketches: Sketches, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Rows and columns of pixels of the maps (N), and their places in the stored pictures (N, 2)."""
         assert isinstance(self.config, ReprojectionConfig)
-        height, width = batch.image.shape[-2:]
-        inner, corner = placed((height, width), tuple(sketches.depth.shape[-2:]))
+        (height, width), (rows, columns) = batch.image.shape[-2:], sketches.depth.shape[-2:]
+        inner, corner = placed((height, width), (rows, columns))
         count = inner[0] * inner[1]
         chosen = torch.arange(count) if self.config.rays is None else torch.randperm(count)
         chosen = chosen[: self.config.rays].to(sketches.depth.device)

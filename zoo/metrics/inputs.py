@@ -21,6 +21,7 @@ class Measured:
         voxels: (R, R, R) occupancy, bool or probabilities; None where the shape has no inside.
         threshold: probability from which on a cell of `voxels` counts as occupied.
         seed: of the random subsets.
+        centre, scale: a point p of the cube that the grids fill lies among `points` at (p - centre) * scale.
 
     Raises:
         ValueError: points are not (N, 3) or not finite.
@@ -30,6 +31,8 @@ class Measured:
     voxels: np.ndarray | None = None
     threshold: float | None = None
     seed: int = 0
+    centre: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    scale: float = 1.0
     _distances: WeakKeyDictionary[Measured, np.ndarray] = field(default_factory=WeakKeyDictionary, repr=False)
 
     def __post_init__(self) -> None:
