@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -17,13 +17,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from benchmarks.by_views import parse_views, views_rich, write_views
 from benchmarks.comparison import Comparison, compare
-from benchmarks.executor import Executor
+from benchmarks.executor import Executor, Job
 from benchmarks.gallery import VIEWS, Case, Drawn, choose_cases, gallery
 from benchmarks.names import asked_by_name
 from benchmarks.protocols import PROTOCOLS, Protocol
@@ -35,6 +37,7 @@ from datasets.prepare import open_dataset
 from zoo.config import ModelConfig, validate
 from zoo.device import describe_device, pick_device
 from zoo.geometry.camera import Camera
+from zoo.model import takes_views
 from zoo.registry import RegistryError, did_you_mean
 from zoo.sketches import sketch_pictures
 from zoo.training.checkpoint import checkpoints
@@ -45,6 +48,10 @@ REFERENCE = "r3d"
 """What the others are compared with where it is among them and nothing else was asked for."""
 CROWDED = 6
 """Models from which on each shape of the gallery is drawn from one side alone."""
+
+
+Plan = dict[Session, list[ModelCell]]
+"""One session for each number of views, ascending, with the cells that it measures."""
 
 
 class Phases:
@@ -101,21 +108,29 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
             workers=args.workers,
             allow_missing=args.allow_missing,
         )
-    session = Session(chosen, store, protocol, device, args.out)
+    sessions = [
+        Session(chosen, store, protocol, device, args.out, views) for views in parse_views(args.views)
+    ]
+    session = sessions[0]
     configs = _fitting(session, configs, asked_by_name(args.models), console)
-    cells = [session.cell(config, seed) for config in configs for seed in range(args.seeds)]
+    plan: Plan = {
+        each: [
+            each.cell(config, seed)
+            for config in configs
+            if each is session or takes_views(config)
+            for seed in range(args.seeds)
+        ]
+        for each in sessions
+    }
+    cells = plan[session]
     if args.force:
-        _forget(session, cells)
+        _forget(plan)
     with phases("training"):
-        outcomes = _train(session, cells, executor, console)
+        outcomes = _train(plan, executor, console)
     failed = {label: outcome for label, outcome in outcomes.items() if isinstance(outcome, Exception)}
-    trained = {c: r for c in cells if isinstance(r := outcomes.get(c.label), TrainReport)}
-    with phases("measuring"), _progress(console) as bar:
-        task = bar.add_task("measuring", total=None, note="")
-        failed |= session.measure(
-            trained, lambda done, total: bar.update(task, completed=done, total=total), args.workers
-        )
-    results = _collect(session, cells)
+    with phases("measuring"):
+        failed |= _measure(plan, outcomes, args.workers, console)
+    results = [*_collect(session, cells), *_found(session, session.control_cells().values())]
     for label, error in failed.items():
         console.print(f"[red]failed[/red] {label}: {type(error).__name__}: {error}", highlight=False)
     if not any(record.kind == "model" for record, _ in results):
@@ -129,6 +144,11 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
         console.print("", to_rich(comparison, console.width))
         written = write_outputs(comparison, args.out)
         written.append(_gallery(session, cells, comparison, args.out / "gallery.png"))
+        if len(plan) > 1:
+            measured = {each.views: _collect(each, own) for each, own in plan.items()}
+            by_views = {k: compare(found, protocol) for k, found in measured.items() if found}
+            console.print("", views_rich(by_views, console.width))
+            written += write_views(by_views, args.out)
     console.print(phases.line(), highlight=False)
     console.print("written: " + ", ".join(str(path) for path in written), highlight=False)
     return 1 if failed else 0
@@ -167,16 +187,17 @@ def build_protocol(name: str, config: dict[str, Any]) -> Protocol:
     return entry.cls(validate(entry.config, config, "protocol", f"protocol '{name}'"))
 
 
-def _train(
-    session: Session, cells: Sequence[ModelCell], executor: Executor, console: Console
-) -> dict[str, TrainReport | Exception]:
-    """Train the cells that have no result: a report or an error each, by label."""
-    jobs = []
-    for cell in cells:
-        if session.results.find(cell.hash) is not None:
-            console.print(f"{cell.label}: measured already", highlight=False)
-        else:
-            jobs.append(session.job(cell))
+def _train(plan: Plan, executor: Executor, console: Console) -> dict[str, TrainReport | Exception]:
+    """Train what some session has no result of, each model and seed once: a report or an error, by label."""
+    missing: dict[str, Job] = {}
+    for session, cells in plan.items():
+        for cell in cells:
+            if cell.label not in missing and session.results.find(cell.hash) is None:
+                missing[cell.label] = session.job(cell)
+    for label in {cell.label: None for cells in plan.values() for cell in cells}:
+        if label not in missing:
+            console.print(f"{label}: measured already", highlight=False)
+    jobs, out = list(missing.values()), next(iter(plan)).out
     with _progress(console) as bar:
         tasks = {
             j.label: bar.add_task(f"training {j.label}", total=j.config.train.steps, note="") for j in jobs
@@ -190,22 +211,47 @@ def _train(
         try:
             return executor.run(jobs, on_step)
         except KeyboardInterrupt:
-            console.print(
-                f"stopped; the state is saved in {session.out}. The same command goes on from there."
-            )
+            console.print(f"stopped; the state is saved in {out}. The same command goes on from there.")
             raise
 
 
+def _measure(
+    plan: Plan, outcomes: dict[str, TrainReport | Exception], workers: int | None, console: Console
+) -> dict[str, Exception]:
+    """Measure what was trained and has no result yet, the controls with the first session: what failed."""
+    failed: dict[str, Exception] = {}
+    for k, (session, cells) in enumerate(plan.items()):
+        trained = {
+            cell: report
+            for cell in cells
+            if isinstance(report := outcomes.get(cell.label), TrainReport)
+            and session.results.find(cell.hash) is None
+        }
+        with _progress(console) as bar:
+            task = bar.add_task(f"measuring, {session.views} of each shape's views", total=None, note="")
+
+            def on_instance(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
+                bar.update(task, completed=done, total=total)
+
+            failed |= session.measure(trained, on_instance, workers, controls=k == 0)
+    return failed
+
+
 def _collect(session: Session, cells: Sequence[ModelCell]) -> list[tuple[Record, Rows]]:
-    hashes = [*(cell.hash for cell in cells), *session.control_cells().values()]
+    return _found(session, (cell.hash for cell in cells))
+
+
+def _found(session: Session, hashes: Iterable[str]) -> list[tuple[Record, Rows]]:
+    """The finished ones of some cells."""
     return [found for found in map(session.results.find, hashes) if found is not None]
 
 
-def _forget(session: Session, cells: Sequence[ModelCell]) -> None:
-    for cell in cells:
-        for folder in (session.results.folder(cell.hash), cell.run_dir):
-            if folder.is_dir():
-                shutil.rmtree(folder)
+def _forget(plan: Plan) -> None:
+    for session, cells in plan.items():
+        for cell in cells:
+            for folder in (session.results.folder(cell.hash), cell.run_dir):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
 
 
 def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Comparison, path: Path) -> Path:

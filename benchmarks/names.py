@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from zoo.config import list_models
 from zoo.registry import RegistryError, did_you_mean
@@ -10,7 +11,8 @@ from zoo.registry import RegistryError, did_you_mean
 
 def asked_by_name(text: str) -> set[str]:
     """Those of a comma-separated list that are no pattern: whoever names a model wants it or an error."""
-    return {w for w in (w.strip() for w in text.split(",")) if w != "all" and not set(w) & set("*?[")}
+    words = [w for w in (w.strip() for w in text.split(",")) if w != "all" and not set(w) & set("*?[")]
+    return {Path(w).stem if w.endswith((".yaml", ".yml")) else w for w in words}
 
 
 def resolve_models(text: str) -> list[str]:

@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   python -m benchmarks.run --models r3d,vae_gan_baseline
   python -m benchmarks.run --models all --seeds 3 --preset standard --device cuda
   python -m benchmarks.run --models 'r3d*' --set train.steps=800 --set losses.kl.weight=0.5
+  python -m benchmarks.run --models r2n2,r3d_multiview,r3d --views 1-5
   python -m benchmarks.run --models r3d --dataset r2n2 --data-root /data/ShapeNet
   python -m benchmarks.run --models my_model --plugin my_package.my_encoder
 
@@ -65,6 +66,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--protocol", default="r3d-v1", help="how predictions are measured (default: %(default)s)")
     p.add_argument(
         "--seeds", type=int, default=1, metavar="N", help="train N times, with seeds 0...N-1 (default: 1)"
+    )
+    p.add_argument(
+        "--views",
+        default="1",
+        metavar="N",
+        help="pictures of each shape that models of several views are measured from, like 1-5 or 1,3,5; "
+        "the main table is that of the fewest (default: %(default)s)",
     )
     p.add_argument(
         "--reference", help="model that the others are paired with (default: r3d, or the first of --models)"

@@ -38,10 +38,10 @@ from benchmarks.results import (
 from benchmarks.scoring import score
 from benchmarks.settings import Settings
 from datasets.store import Store, StoreSplit
-from zoo.config import ModelConfig
+from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device
 from zoo.metrics.neighbours import active_backend
-from zoo.model import build_discriminator, build_losses, build_model, supervision
+from zoo.model import build_discriminator, build_losses, build_model, supervision, takes_views
 from zoo.shapes import Shape
 from zoo.training.checkpoint import load_pretrained
 from zoo.training.trainer import TrainReport
@@ -79,18 +79,33 @@ class Session:
 
     Args:
         out: folder of cells and runs.
-        use: names of the test instances' split; predictions are made from picture 0 of each shape.
+        views: predictions are made from the first so many pictures of each shape. Sessions that differ in
+            this alone share their trainings.
+
+    Raises:
+        ConfigError: more views than the store holds.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, protocol: Protocol, device: torch.device, out: Path
+        self,
+        settings: Settings,
+        store: Store,
+        protocol: Protocol,
+        device: torch.device,
+        out: Path,
+        views: int = 1,
     ) -> None:
         self.settings, self.store, self.protocol, self.device = settings, store, protocol, device
-        self.out = out
+        self.out, self.views = out, views
         self.results = ResultStore(out / "cells")
         self.resolution = max(store.resolutions)
         self.test, self.val = (self._split(name) for name in ("test", "val"))
         self.has_points = "points" in self.test.provides
+        if VIEW + views > self.test.num_views:
+            raise ConfigError(
+                f"--views asks for {views} pictures of each shape, the prepared '{store.dataset}' holds "
+                f"{self.test.num_views}; ask for fewer, or store more with --set prepare.views={views}"
+            )
 
     @property
     def protocol_info(self) -> ProtocolInfo:
@@ -107,7 +122,9 @@ class Session:
             version=str(self.store.manifest["version"]),
             fingerprint=self.test.fingerprint,
             split="test",
-            views=f"picture {VIEW:02d} of each shape",
+            views=f"picture {VIEW:02d} of each shape"
+            if self.views == 1
+            else f"pictures {VIEW:02d} to {VIEW + self.views - 1:02d} of each shape",
             n=len(self.test),
             skipped=self._absent("missing"),
             left_out=self._absent("left out"),
@@ -130,8 +147,13 @@ class Session:
         """Build everything of a model once, so that what does not fit is said before anything is trained.
 
         Raises:
-            ContractError: parts, losses and data set do not fit; names both sides and what would.
+            ContractError: parts, losses, data set and views do not fit; names both sides and what would.
         """
+        if self.views > 1 and not takes_views(config):
+            raise ContractError(
+                f"model '{config.name}' reads one picture of a shape, but the fewest of --views are "
+                f"{self.views}; add 1"
+            )
         model = build_model(config, seed=0)
         build_losses(config, model, self._training_split(config).provides)
         build_discriminator(config, model.decoder, seed=0)
@@ -158,8 +180,12 @@ class Session:
         trained: dict[ModelCell, TrainReport],
         progress: Callable[[int, int], None] | None = None,
         workers: int | None = None,
+        controls: bool = True,
     ) -> dict[str, Exception]:
         """Score every trained cell and every control that has no result yet, together, and save them.
+
+        Args:
+            controls: False for the trained cells alone.
 
         Returns:
             What went wrong, by label; the others are saved.
@@ -171,7 +197,8 @@ class Session:
                 rows.append(self._model_row(cell, report))
             except Exception as error:  # one model that cannot predict must not cost the others
                 failed[cell.label] = error
-        rows += self._control_rows()
+        if controls:
+            rows += self._control_rows()
         if not rows:
             return failed
         scores = score(
@@ -195,7 +222,8 @@ class Session:
         """A cell's predictions of a split."""
         model = load_pretrained(checkpoint)
         fields = sorted(model.reads - {"image"})
-        return Predictions(model, self.store.split(split.name, self.resolution, fields), self.device)
+        split = self.store.split(split.name, self.resolution, fields)
+        return Predictions(model, split, self.device, views=self.views)
 
     def control_cells(self) -> dict[str, str]:
         """Hash of each control's cell, by name."""

@@ -66,16 +66,15 @@ class Block:
 
 def main_block(comparison: Comparison) -> Block:
     """Models, best first, then controls: headline metrics, counts and costs."""
-    columns = [_column(comparison, name) for name in _headline(comparison)]
-    shown = [
-        _estimates(comparison.rows, c, [r.instance_mean[c.name] for r in comparison.rows]) for c in columns
-    ]
+    columns = [find_column(comparison, name) for name in _headline(comparison)]
+    rows = comparison.rows
+    shown = [estimate_cells(rows, c, [r.instance_mean[c.name] for r in rows]) for c in columns]
     lines = [
         (_name(row), *metrics, *_counts(row), *_costs(row))
-        for row, *metrics in zip(comparison.rows, *shown, strict=True)
+        for row, *metrics in zip(rows, *shown, strict=True)
     ]
     split = len(comparison.models)
-    ranking, info = _column(comparison, comparison.primary[0]), comparison.dataset
+    ranking, info = find_column(comparison, comparison.primary[0]), comparison.dataset
     sections = (
         Section(f"models, best {ranking.label} first", tuple(lines[:split])),
         Section("controls, not ranked", tuple(lines[split:])),
@@ -85,7 +84,7 @@ def main_block(comparison: Comparison) -> Block:
         f"{len(comparison.instances):,} instances, preset {comparison.preset}",
         columns=(
             "",
-            *map(_label, columns),
+            *map(column_label, columns),
             "n",
             "seeds",
             "failed",
@@ -103,8 +102,8 @@ def metrics_block(comparison: Comparison) -> Block:
     """Every metric of the protocol, instance mean and its interval, one line each; for files."""
     lines = tuple(
         (
-            Cell(f"{c.name} ({_label(c)})"),
-            *_estimates(comparison.rows, c, [r.instance_mean[c.name] for r in comparison.rows]),
+            Cell(f"{c.name} ({column_label(c)})"),
+            *estimate_cells(comparison.rows, c, [r.instance_mean[c.name] for r in comparison.rows]),
         )
         for c in comparison.protocol.columns
     )
@@ -118,7 +117,7 @@ def paired_block(comparison: Comparison) -> Block | None:
         return None
     rows = []
     for pair in comparison.paired:
-        column, found = _column(comparison, pair.metric), pair.paired
+        column, found = find_column(comparison, pair.metric), pair.paired
         low, high = (_number(v, column, "+") for v in (found.low, found.high))
         verdict = judge(pair, column)
         difference = f"{_number(found.difference, column, '+')} ({low} to {high})"
@@ -127,7 +126,7 @@ def paired_block(comparison: Comparison) -> Block | None:
         rows.append(
             (
                 Cell(f"{pair.row} vs {pair.against}"),
-                Cell(_label(column)),
+                Cell(column_label(column)),
                 Cell(difference),
                 Cell(p),
                 Cell(verdict, style),
@@ -159,11 +158,11 @@ def judge(pair: PairedRow, column: Column) -> Literal["better", "worse", "open"]
 
 def category_block(comparison: Comparison, metric: str) -> Block:
     """One metric by category for the models and the baseline, with both averages below."""
-    column = _column(comparison, metric)
+    column = find_column(comparison, metric)
     rows = [*comparison.models, *(r for r in comparison.controls if r.name == comparison.baseline)]
 
     def line(name: str, n: str, estimates: Sequence[Estimate | None]) -> tuple[Cell, ...]:
-        return Cell(name), Cell(n), *_estimates(rows, column, estimates)
+        return Cell(name), Cell(n), *estimate_cells(rows, column, estimates)
 
     shapes = {category: _shapes(comparison, category) for category in comparison.categories}
     few = any(k < MIN_CLUSTERS for k in shapes.values())
@@ -178,7 +177,7 @@ def category_block(comparison: Comparison, metric: str) -> Block:
         line("mean of instances", str(len(comparison.instances)), [r.instance_mean[metric] for r in rows]),
     )
     return Block(
-        f"{_label(column)} by category",
+        f"{column_label(column)} by category",
         ("category", "n", *(_name(row).text for row in rows)),
         (Section("", lines), Section("averages", averages)),
         (f"† fewer than {MIN_CLUSTERS} shapes: too few for an interval.",) if few else (),
@@ -244,7 +243,7 @@ def rich_block(block: Block, width: int) -> list[Text]:
     first, others = natural[0], sum(natural[1:]) + GAP * (len(natural) - 1)
     if first + others > width:  # numbers before names: names are wrapped, down to a quarter of the width
         least = min(first, max(14, width // 4), width - max(natural[1:]) - GAP)
-        first = max(least, width - others)
+        first = max(least, width - others, 8)  # a column wider than the terminal leaves nothing
     groups: list[list[int]] = [[]]
     used = first
     for i, w in enumerate(natural[1:], start=1):
@@ -326,7 +325,7 @@ def to_csv(comparison: Comparison) -> str:
         scopes = {"instance mean": row.instance_mean, "category mean": row.category_mean, **row.categories}
         for scope, estimates in scopes.items():
             n = comparison.categories[scope] if scope in row.categories else row.n
-            numbers = [v for m in names for v in _triple(estimates[m])]
+            numbers = [v for m in names for v in triple(estimates[m])]
             facts = [row.name, row.kind, scope, n, int(row.complete), len(row.seeds), row.n_failed]
             writer.writerow([*facts, *numbers, *(_cost(row)[c] for c in cost)])
     return out.getvalue()
@@ -387,7 +386,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
                 "p": pair.paired.p,
                 "p_holm": pair.p_holm,
                 "n": pair.paired.n,
-                "verdict": judge(pair, _column(comparison, pair.metric)),
+                "verdict": judge(pair, find_column(comparison, pair.metric)),
             }
             for pair in comparison.paired
         ],
@@ -431,7 +430,8 @@ _NA = Cell("n/a", "faint")
 _NONE = Cell("-", "faint")
 
 
-def _column(comparison: Comparison, name: str) -> Column:
+def find_column(comparison: Comparison, name: str) -> Column:
+    """The protocol's column of a metric."""
     return next(c for c in comparison.protocol.columns if c.name == name)
 
 
@@ -446,7 +446,8 @@ def _headline(comparison: Comparison) -> list[str]:
     return names
 
 
-def _label(column: Column) -> str:
+def column_label(column: Column) -> str:
+    """How a metric stands in a heading, with the direction that is better."""
     return f"{column.label} {ARROWS[column.better]}"
 
 
@@ -464,7 +465,7 @@ def _number(value: float, column: Column, sign: str = "") -> str:
     return text.replace("-", "−")  # a minus that cannot be taken for a dash
 
 
-def _estimates(
+def estimate_cells(
     rows: Sequence[ComparedRow], column: Column, estimates: Sequence[Estimate | None]
 ) -> list[Cell]:
     """Mean ± half the interval of each row; the best printed mean of two or more ranked models stands out."""
@@ -520,7 +521,8 @@ def _shapes(comparison: Comparison, category: str) -> int:
     return len({i for i, _, c in comparison.instances if c == category})
 
 
-def _triple(estimate: Estimate | None) -> tuple[float | str, ...]:
+def triple(estimate: Estimate | None) -> tuple[float | str, ...]:
+    """Mean, low and high for a CSV file; empty where there is nothing."""
     if estimate is None:
         return "", "", ""
     return tuple("" if v is None else float(v) for v in (estimate.mean, estimate.low, estimate.high))

@@ -224,7 +224,6 @@ def test_a_decoder_of_maps_takes_no_fusion(tiny_config, monkeypatch):
     [
         ("r3d_multiview", "r3d", {"fusion"}),
         ("r3d_recurrent", "r3d", {"fusion"}),
-        ("vae_gan_multiview", "vae_gan_baseline", {"fusion"}),
         ("r3d_depth", "r3d", {"preprocess"}),
     ],
 )
@@ -240,7 +239,7 @@ def test_nothing_else_differs(name, base, parts, preset):
 
 
 def test_views_of_the_systems():
-    for name in ("r3d_multiview", "r3d_recurrent", "vae_gan_multiview", "r2n2"):
+    for name in ("r3d_multiview", "r3d_recurrent", "r2n2"):
         assert load_config(name).train.views == (1, 5)
         assert load_config(name, "quick").train.views == (1, 2)
     assert load_config("r3d_depth").preprocess.in_channels == 2

@@ -74,7 +74,7 @@ def _set(row_key: str, value: Any) -> Any:
         (lambda d: d["protocols"]["r3d_report"].pop("n"), "r3d_report.n: Field required"),
         (lambda d: d["tables"][0].update(rows=[]), "rows: Tuple should have at least 1 item"),
         (lambda d: d["tables"].append(d["tables"][0]), "two tables have the same name"),
-        (lambda d: d["tables"].append("row"), "tables.2: Input should be a valid dictionary"),
+        (lambda d: d["tables"].append("row"), "tables.3: Input should be a valid dictionary"),
     ],
 )
 def test_a_wrong_file_is_refused_with_file_and_place(tmp_path: Path, change: Any, message: str) -> None:
