@@ -24,7 +24,7 @@ from rich.progress import (
 
 from benchmarks.comparison import Comparison, compare
 from benchmarks.executor import Executor
-from benchmarks.gallery import Case, Drawn, choose_cases, gallery
+from benchmarks.gallery import VIEWS, Case, Drawn, choose_cases, gallery
 from benchmarks.names import asked_by_name
 from benchmarks.protocols import PROTOCOLS, Protocol
 from benchmarks.results import Record, Rows
@@ -36,9 +36,15 @@ from zoo.config import ModelConfig, validate
 from zoo.device import describe_device, pick_device
 from zoo.geometry.camera import Camera
 from zoo.registry import RegistryError, did_you_mean
+from zoo.sketches import sketch_pictures
 from zoo.training.checkpoint import checkpoints
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
+
+REFERENCE = "r3d"
+"""What the others are compared with where it is among them and nothing else was asked for."""
+CROWDED = 6
+"""Models from which on each shape of the gallery is drawn from one side alone."""
 
 
 class Phases:
@@ -117,7 +123,8 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
         return 1
     with phases("table"):
         shown = [record.name for record, _ in results]
-        reference = args.reference if args.reference in shown else None
+        wanted = args.reference or REFERENCE
+        reference = wanted if wanted in shown else None
         comparison = compare(results, protocol, reference)
         console.print("", to_rich(comparison, console.width))
         written = write_outputs(comparison, args.out)
@@ -222,9 +229,9 @@ def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Compariso
         for shape_id in drawn:
             scores = by_id[shape_id]
             level = 0.5 if record.threshold is None else record.threshold.value
-            drawn[shape_id][row.name] = Drawn(
-                predictions[places[shape_id]], level, scores["iou@val"], scores["cd"]
-            )
+            shape, maps = predictions[places[shape_id]], predictions.sketches(places[shape_id])
+            pictures = sketch_pictures(maps) if maps is not None else []
+            drawn[shape_id][row.name] = Drawn(shape, level, scores["iou@val"], scores["cd"], pictures)
     truths = session.truths("test")
     cases = []
     for group, shape_id, view in chosen:
@@ -240,6 +247,7 @@ def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Compariso
         path,
         cases,
         {row.name: row.name for row in comparison.models},
+        views=VIEWS[:1] if len(comparison.models) > CROWDED else VIEWS,
         caption=f"best, median and worst test instances of {reference} by {metric}; {comparison.protocol.id}",
     )
     return path

@@ -9,7 +9,6 @@ Drawn by the zoo's own renderer and Pillow: no display, no window system, no plo
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,32 +18,14 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from zoo.files import write_atomic
 from zoo.geometry.camera import Camera
-from zoo.geometry.mesh import Mesh
-from zoo.geometry.render import render
+from zoo.pictures import FAINT, INK, PALETTE, PAPER, RULE, TILE, TRUTH, Font, put_text, strip, write_png
 from zoo.shapes import Shape
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 GROUPS = ("best", "median", "worst")
 VIEWS = ((35.0, 20.0), (125.0, 20.0), (215.0, 50.0))
 """Azimuth and elevation in degrees; where the input's own camera is known, it replaces the first."""
 
-INK, FAINT, RULE = (32, 34, 40), (120, 124, 134), (208, 211, 218)
-PAPER, TILE = (255, 255, 255), (246, 247, 249)
-TRUTH = (0.78, 0.78, 0.80)
-PALETTE = (
-    (0.38, 0.60, 0.86),
-    (0.95, 0.64, 0.33),
-    (0.42, 0.73, 0.53),
-    (0.85, 0.50, 0.60),
-    (0.62, 0.54, 0.82),
-    (0.87, 0.77, 0.36),
-    (0.36, 0.74, 0.78),
-    (0.70, 0.60, 0.50),
-)
-FOV, DISTANCE = 25.0, 3.2  # a long lens: little perspective, and a shape with longest edge 1 fills the tile
 GAP, LINE = 10, 18
 
 
@@ -57,6 +38,8 @@ class Drawn:
     """Occupancy probability at which it was scored."""
     iou: float | None = None
     cd: float | None = None
+    maps: Sequence[np.ndarray] = ()
+    """Small pictures under it, as `Case.image`: the 2.5D maps that it was made from."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +125,9 @@ def gallery(
     for _ in columns:
         left.append(left[-1] + wide + 2 * GAP)
     width = left[-1] + wide + GAP
-    block = tile + 2 * LINE + GAP
+    small = tile // 2
+    with_maps = any(drawn.maps for case in cases for drawn in case.predictions.values())
+    block = tile + LINE + max(LINE, small * with_maps) + GAP
     headings = 1 + sum(a.group != b.group for a, b in pairwise(cases))
     title, text = ImageFont.load_default(size=14), ImageFont.load_default(size=12)
     under = _lines(caption, text, width - 2 * GAP)
@@ -151,34 +136,35 @@ def gallery(
     draw = ImageDraw.Draw(canvas)
 
     for x, name in zip(left, ["input", "ground truth", *columns.values()], strict=True):
-        _text(draw, (x, GAP), name, title, INK, tile if name == "input" else wide)
+        put_text(draw, (x, GAP), name, title, INK, tile if name == "input" else wide)
     y = GAP + LINE + GAP // 2
     group = None
     for case in cases:
         if case.group != group:
             group = case.group
             draw.line([(GAP, y), (width - GAP, y)], fill=RULE)
-            _text(draw, (GAP, y + GAP // 2), group, title, FAINT, width)
+            put_text(draw, (GAP, y + GAP // 2), group, title, FAINT, width)
             y += LINE + GAP
         canvas.paste(_input(case.image, tile), (left[0], y))
-        _text(draw, (left[0], y + tile + 3), case.category, text, INK, tile)
-        _text(draw, (left[0], y + tile + 1 + LINE), case.id, text, FAINT, tile + GAP + wide)
+        put_text(draw, (left[0], y + tile + 3), case.category, text, INK, tile)
+        put_text(draw, (left[0], y + tile + 1 + LINE), case.id, text, FAINT, tile + GAP + wide)
         angles = list(views)
         if case.camera is not None:
             angles[0] = (case.camera.azimuth, case.camera.elevation)
-        canvas.paste(_strip(Drawn(case.truth), TRUTH, angles, tile), (left[1], y))
+        canvas.paste(strip(case.truth, 0.5, TRUTH, angles, tile), (left[1], y))
         for i, name in enumerate(columns):
             drawn = case.predictions.get(name)
             if drawn is None:
                 continue
-            canvas.paste(_strip(drawn, PALETTE[i % len(PALETTE)], angles, tile), (left[2 + i], y))
-            _text(draw, (left[2 + i], y + tile + 3), _scores(drawn), text, INK, wide)
+            views_of = strip(drawn.shape, drawn.level, PALETTE[i % len(PALETTE)], angles, tile)
+            canvas.paste(views_of, (left[2 + i], y))
+            put_text(draw, (left[2 + i], y + tile + 3), _scores(drawn), text, INK, wide)
+            for k, image in enumerate(drawn.maps):
+                canvas.paste(_input(image, small), (left[2 + i] + k * small, y + tile + LINE + 2))
         y += block
     for k, line in enumerate(under):
-        _text(draw, (GAP, y + GAP // 2 + k * LINE), line, text, FAINT, width - 2 * GAP)
-    buffer = io.BytesIO()
-    canvas.save(buffer, "PNG", optimize=True)
-    write_atomic(path, buffer.getvalue())
+        put_text(draw, (GAP, y + GAP // 2 + k * LINE), line, text, FAINT, width - 2 * GAP)
+    write_png(path, canvas)
 
 
 def _scores(drawn: Drawn) -> str:
@@ -198,53 +184,6 @@ def _input(image: np.ndarray, tile: int) -> Image.Image:
     canvas = Image.new("RGB", (tile, tile), TILE)
     canvas.paste(picture, ((tile - size[0]) // 2, (tile - size[1]) // 2), picture)
     return canvas
-
-
-def _strip(
-    drawn: Drawn, color: tuple[float, float, float], angles: Sequence[tuple[float, float]], tile: int
-) -> Image.Image:
-    """All views of one shape side by side, or a tile that says 'empty'."""
-    canvas = Image.new("RGB", (tile * len(angles), tile), TILE)
-    mesh = _drawable(drawn)
-    if mesh is None:
-        font = ImageFont.load_default(size=14)
-        ImageDraw.Draw(canvas).text((canvas.width / 2, tile / 2), "empty", fill=FAINT, font=font, anchor="mm")
-        return canvas
-    for i, (azimuth, elevation) in enumerate(angles):
-        camera = Camera(azimuth, elevation, DISTANCE, fov=FOV)
-        picture = Image.fromarray(render(mesh, camera, (tile, tile), 3, color, smooth=True).rgba)
-        canvas.paste(picture, (i * tile, 0), picture)
-    return canvas
-
-
-def _drawable(drawn: Drawn, points: int = 2000, radius: float = 0.011) -> Mesh | None:
-    """The scored surface; a point cloud becomes small octahedra."""
-    mesh = drawn.shape.mesh(drawn.level)
-    if mesh is not None:
-        return mesh
-    cloud = drawn.shape.points(points, np.random.default_rng(0), drawn.level)
-    if not len(cloud):
-        return None
-    corners = radius * np.concatenate([np.eye(3), -np.eye(3)])
-    faces = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
-    vertices = (cloud[:, None] + corners).reshape(-1, 3)
-    return Mesh(vertices, (np.array(faces) + 6 * np.arange(len(cloud))[:, None, None]).reshape(-1, 3))
-
-
-def _text(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[int, int],
-    text: str,
-    font: Font,
-    color: tuple[int, int, int],
-    width: int,
-) -> None:
-    """One line, shortened in the middle to the width: ids differ at both ends."""
-    short, keep = text, len(text)
-    while draw.textlength(short, font=font) > width and keep > 2:
-        keep -= 1
-        short = text[: (keep + 1) // 2] + "..." + text[len(text) - keep // 2 :]
-    draw.text(place, short, fill=color, font=font)
 
 
 def _lines(text: str, font: Font, width: int) -> list[str]:

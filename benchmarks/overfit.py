@@ -3,7 +3,7 @@
 Each model is trained under the preset 'overfit' on a handful of shapes and measured on those same shapes,
 from the first of the views that it was trained on. The bar: a voxel IoU of at least 0.9, or a Chamfer
 distance of at most 1.5 times the floor, which is the truth itself brought to the form of the prediction: to
-the model's grid, or to as many points.
+the model's grid, to as many points, or to the true surface in place of the grid's that is measured against.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from rich.table import Table  # noqa: E402
 
 from benchmarks.names import resolve_models  # noqa: E402
 from benchmarks.predict import Truths  # noqa: E402
+from benchmarks.protocols import Truth  # noqa: E402
 from benchmarks.settings import settings  # noqa: E402
 from datasets.prepare import open_dataset  # noqa: E402
 from zoo.device import describe_device, pick_device  # noqa: E402
 from zoo.metrics.chamfer import chamfer  # noqa: E402
 from zoo.metrics.iou import iou  # noqa: E402
 from zoo.model import supervision  # noqa: E402
-from zoo.shapes import PointShape, Shape, VoxelShape  # noqa: E402
+from zoo.shapes import MeshShape, PointShape, Shape  # noqa: E402
 from zoo.training.checkpoint import load_pretrained  # noqa: E402
 from zoo.training.trainer import train  # noqa: E402
 
@@ -96,9 +97,9 @@ def overfit(name: str, overrides: Sequence[str], device: torch.device, folder: P
     shapes = model.predict(batch).shapes
     assert shapes is not None
     measured = [
-        _measure(shape, truth.shape, k)
+        _measure(shape, truth, k)
         for k, (shape, truth) in enumerate(
-            zip(shapes.split(), Truths(store.split("train"), resolution, False), strict=True)
+            zip(shapes.split(), Truths(store.split("train"), resolution, True), strict=True)
         )
     ]
     ious, cds, floors = zip(*measured, strict=True)
@@ -114,16 +115,21 @@ def overfit(name: str, overrides: Sequence[str], device: torch.device, folder: P
     )
 
 
-def _measure(shape: Shape, truth: VoxelShape, key: int) -> tuple[float | None, float, float]:
+def _measure(shape: Shape, truth: Truth, key: int) -> tuple[float | None, float, float]:
     """IoU, Chamfer distance and floor of one prediction."""
     rng = np.random.default_rng(key)
-    target = truth.points(POINTS, rng)
-    grid = shape.voxels(truth.resolution)
-    own: Shape = PointShape(truth.points(len(shape.cloud), rng)) if isinstance(shape, PointShape) else truth
+    target = truth.shape.points(POINTS, rng)
+    grid = shape.voxels(truth.shape.resolution)
+    own: Shape = truth.shape
+    if isinstance(shape, PointShape):
+        own = PointShape(truth.shape.points(len(shape.cloud), rng))
+    elif isinstance(shape, MeshShape):
+        assert truth.surface is not None
+        own = PointShape(truth.surface)
     points = shape.points(POINTS, rng)
     floor = chamfer(own.points(POINTS, rng), target).cd
     found = chamfer(points, target).cd if len(points) else float("inf")
-    return (None if grid is None else iou(grid >= 0.5, truth.occupancy >= 0.5)), found, floor
+    return (None if grid is None else iou(grid >= 0.5, truth.shape.occupancy >= 0.5)), found, floor
 
 
 def main(argv: Sequence[str] | None = None) -> int:

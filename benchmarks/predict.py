@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.protocols import Truth
 from zoo.shapes import Shape, VoxelShape
+from zoo.types import Sketches
 
 if TYPE_CHECKING:
     from datasets.store import StoreSplit
@@ -39,6 +40,7 @@ class Predictions(Sequence[Shape]):
         self.model, self.split = model.to(device).eval(), split
         self.batch_size, self.views = batch_size, views
         self.images, self.seconds = 0, 0.0
+        self._sketches: Sketches | None = None
         self._first, self._block = 0, [] if len(split) == 0 else self._predict(0)
 
     @property
@@ -60,6 +62,12 @@ class Predictions(Sequence[Shape]):
             self._block = self._predict(self._first)
         return self._block[index - self._first]
 
+    def sketches(self, index: int) -> Sketches | None:
+        """The 2.5D maps that the shape was made from; None of a model without a sketcher."""
+        _ = self[index]  # brings its batch in
+        place = (index - self._first) * self.views
+        return None if self._sketches is None else self._sketches.item(place)
+
     def __len__(self) -> int:
         return len(self.split)
 
@@ -68,9 +76,9 @@ class Predictions(Sequence[Shape]):
         chosen = [list(range(VIEW, VIEW + self.views))] * len(indices)
         batch = self.split.fetch(list(indices), chosen)
         started = perf_counter()
-        found = self.model.predict(batch).shapes
-        assert found is not None
-        shapes = found.split()
+        found = self.model.predict(batch)
+        assert found.shapes is not None
+        shapes, self._sketches = found.shapes.split(), found.sketches
         self.seconds += perf_counter() - started
         self.images += len(indices)
         return shapes

@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         "--seeds", type=int, default=1, metavar="N", help="train N times, with seeds 0...N-1 (default: 1)"
     )
     p.add_argument(
-        "--reference", help="model that the others are paired with (default: the first of --models)"
+        "--reference", help="model that the others are paired with (default: r3d, or the first of --models)"
     )
     p.add_argument(
         "--out", type=Path, default=Path("runs"), help="folder of runs, results and tables (default: runs/)"

@@ -1,4 +1,4 @@
-"""``python -m zoo``: look at the zoo, check a part, ask what is installed."""
+"""``python -m zoo``: look at the zoo, check a part, draw shapes, ask what is installed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -24,20 +25,38 @@ EXAMPLES = """examples:
   python -m zoo show r3d                   the card of a model: parts, parameters, departures
   python -m zoo show attention_cnn         the card of a part: config fields with help
   python -m zoo check my_encoder --plugin my_package.my_module
+  python -m zoo sample gan_3d -n 16 --out drawn      shapes without a picture, from a trained model
   python -m zoo doctor                     versions, device, which optional backends are active
+"""
+
+
+SAMPLE = """Draw shapes from a trained model, without a picture.
+
+A latent is drawn from what the model was trained to decode: the uniform distribution for 3D-GAN, the standard
+normal for the others. Written are a mesh of each shape, shapes.npz with the latents and what the decoder
+made of them, untouched, and sheet.png. As 3D-GAN's authors do, a cell counts from a probability of 0.1 on,
+and what is not connected to the largest part is left out of meshes and pictures.
+
+examples:
+  python -m benchmarks.run --models gan_3d                     train it first
+  python -m zoo sample gan_3d --out drawn                      16 shapes of the newest run in runs/
+  python -m zoo sample gan_3d -n 4 --interpolate --out drawn   also the way from the first to the second
+  python -m zoo sample r3d --weights runs/runs/r3d-0123456789ab --threshold 0.5 --all-components --out drawn
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status, 2 for bad input."""
     args = parser().parse_args(argv)
-    from zoo.types import ContractError  # loads torch, which --help does not need
+    # these load torch, which --help does not need
+    from zoo.training.checkpoint import CheckpointError
+    from zoo.types import ContractError
 
     try:
         for module in args.plugin:
             load_plugin(module)
         return int(args.run(args))
-    except (RegistryError, ConfigError, ContractError) as error:
+    except (RegistryError, ConfigError, ContractError, CheckpointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -70,6 +89,42 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--json", action="store_true", help="machine-readable; of a model, its resolved config")
     check = verb("check", _check, "run the contract checks of a model or a part, in seconds")
     check.add_argument("name")
+    sample = verb("sample", _sample, "draw shapes from a trained model, without a picture")
+    sample.description = SAMPLE
+    sample.formatter_class = argparse.RawDescriptionHelpFormatter
+    sample.add_argument("name", help="a model of the zoo")
+    sample.add_argument("-n", type=int, default=16, metavar="N", help="how many (default: %(default)s)")
+    sample.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of what is written")
+    sample.add_argument(
+        "--weights",
+        type=Path,
+        metavar="PATH",
+        help="a run or a checkpoint (default: the newest finished run)",
+    )
+    sample.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="the --out of benchmarks.run (default: %(default)s/)"
+    )
+    sample.add_argument("--seed", type=int, default=0, help="of the draws (default: %(default)s)")
+    sample.add_argument(
+        "--interpolate",
+        type=int,
+        nargs="?",
+        const=8,
+        metavar="STEPS",
+        help="also a strip of shapes between the first two, of so many steps (default: %(const)s)",
+    )
+    sample.add_argument(
+        "--threshold",
+        type=float,
+        default=0.1,
+        help="probability from which on a cell is occupied (default: %(default)s)",
+    )
+    sample.add_argument(
+        "--all-components", action="store_true", help="keep what is not connected to the largest part, too"
+    )
+    sample.add_argument(
+        "--format", choices=("obj", "ply"), default="obj", help="of the meshes (default: %(default)s)"
+    )
     verb("doctor", _doctor, "print versions, device and which optional backends are active and why not")
     return top
 
@@ -286,6 +341,33 @@ def _check(args: argparse.Namespace) -> int:
             failed += 1
             console.print(f"[red]FAILED[/red] {check.name}: {type(error).__name__}: {error}", highlight=False)
     return 1 if failed else 0
+
+
+def _sample(args: argparse.Namespace) -> int:
+    from zoo.sampling import Display, between, decode, draw_latents, find_weights, write_samples, write_strip
+    from zoo.training.checkpoint import load_pretrained
+
+    if args.n < 1 or (args.interpolate is not None and (args.n < 2 or args.interpolate < 2)):
+        raise ConfigError(
+            f"-n must be at least 1, with --interpolate at least 2, and STEPS at least 2; got -n {args.n}"
+            + ("" if args.interpolate is None else f" --interpolate {args.interpolate}")
+        )
+    if not 0 < args.threshold < 1:
+        raise ConfigError(f"--threshold must lie between 0 and 1, got {args.threshold}")
+    weights = find_weights(args.name, args.weights, args.runs)
+    model = load_pretrained(weights)
+    if model.config.name != args.name:
+        raise ConfigError(f"{weights} holds '{model.config.name}', not '{args.name}'")
+    console = Console()
+    console.print(f"{model.config.title}, weights of {weights}", highlight=False)
+    display = Display(args.threshold, args.all_components)
+    z = draw_latents(model, args.n, args.seed)
+    written = write_samples(args.out, z, decode(model, z), display, args.format)
+    if args.interpolate is not None:
+        way = decode(model, between(z, args.interpolate))
+        written.append(write_strip(args.out, way, display))
+    console.print(f"written: {len(written)} files in {args.out}, among them sheet.png", highlight=False)
+    return 0
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -126,6 +126,19 @@ class TrainConfig(EntryConfig):
         return self
 
 
+class RefineConfig(EntryConfig):
+    """Fine-tuning on each picture before its shape is read off, from losses that need no true shape."""
+
+    steps: int = Field(0, ge=0)
+    """Updates per picture; 0 switches it off. Every picture starts from the trained weights."""
+    losses: tuple[str, ...] = ()
+    """Keys of the model's losses. Cameras and whatever else they read must come with the picture."""
+    trains: tuple[PartName, ...] = ("encoder",)
+    """Parts that change."""
+    optimizer: OptimizerConfig = OptimizerConfig(name="adam")
+    """Of those parts."""
+
+
 class ModelConfig(EntryConfig):
     """A model: its parts, its losses, its preprocessing, its training, and where it comes from."""
 
@@ -165,6 +178,7 @@ class ModelConfig(EntryConfig):
     """Real shape or not; trained against the decoder."""
     losses: dict[str, Part]
     train: TrainConfig = TrainConfig()
+    refine: RefineConfig = RefineConfig()
 
     def resolved(self) -> dict[str, Any]:
         """Plain data, complete with defaults, that `parse_model` accepts back."""
@@ -312,7 +326,28 @@ def parse_model(data: Mapping[str, Any], source: str = "config") -> ModelConfig:
     config = validate(ModelConfig, data, "", source)
     _check_stages(config, source)
     _check_sketcher(config, source)
+    _check_refine(config, source)
     return config
+
+
+def _check_refine(config: ModelConfig, source: str) -> None:
+    refine = config.refine
+    for key in refine.losses:
+        if key not in config.losses:
+            raise ConfigError(
+                f"{source}: refine.losses: the model has no loss '{key}'."
+                f"{did_you_mean(key, list(config.losses))}"
+            )
+        cls = _registries()["loss"].get(config.losses[key].name).cls
+        truth = sorted(cls.needs & {"voxels", "points"}) + (["a discriminator"] if cls.adversarial else [])
+        if truth:
+            raise ConfigError(
+                f"{source}: refine.losses: '{key}' needs {' and '.join(truth)}, which no picture comes with"
+            )
+    if refine.steps and not refine.losses:
+        raise ConfigError(f"{source}: refine.losses: {refine.steps} steps need a loss to follow")
+    if refine.steps and not any(getattr(config, part) for part in refine.trains):
+        raise ConfigError(f"{source}: refine.trains: the model has none of {', '.join(refine.trains)}")
 
 
 def _check_sketcher(config: ModelConfig, source: str) -> None:

@@ -17,6 +17,7 @@ from zoo.fusions import FUSIONS, Fusion
 from zoo.heads import HEADS, Head
 from zoo.losses import LOSSES, Loss, LossConfig
 from zoo.preprocess import Preprocess, PreprocessConfig
+from zoo.refine import needed, refined
 from zoo.registry import Registry
 from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
 from zoo.shapes import Shape
@@ -35,7 +36,7 @@ class Reconstructor(nn.Module):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        """Raises ContractError when the decoder needs what the encoder does not give."""
+        """Raises ContractError when decoder or fusion need what the encoder does not give, or do not fit."""
         super().__init__()
         self.config = config
         preprocess = cast(PreprocessConfig, config.preprocess)
@@ -47,22 +48,19 @@ class Reconstructor(nn.Module):
         if self.sketcher is not None:
             image["in_channels"] = Sketches.CHANNELS
         self.encoder: Encoder = encoder(config.encoder.config, **image)
-        if missing := decoder.needs - self.encoder.gives:
-            fits = [e.name for e in ENCODERS if decoder.needs <= e.cls.gives]
-            raise ContractError(
-                f"decoder '{config.decoder.name}' needs {_words(missing)} of the latent, which encoder "
-                f"'{config.encoder.name}' does not give; encoders that do: {', '.join(fits) or 'none'}"
-            )
+        _check_latent(config, f"decoder '{config.decoder.name}'", decoder.needs, self.encoder)
         dim = self.encoder.latent_dim
         self.shape_encoder = cast(
             ShapeEncoder | None, _build(SHAPE_ENCODERS, config.shape_encoder, latent_dim=dim)
         )
         self.fusion = cast(Fusion | None, _build(FUSIONS, config.fusion, latent_dim=dim))
+        if self.fusion is not None:
+            _check_fusion(config, self.fusion, decoder, self.encoder)
         self.head = cast(Head | None, _build(HEADS, config.head, latent_dim=dim))
         maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.needs else {}
         self.decoder: Decoder = decoder(config.decoder.config, latent_dim=dim, **maps)
         pose = {"camera"} if config.frame != "canonical" else set()
-        self.reads = frozenset({"image"} | pose | ({"depth"} if preprocess.depth else set()))
+        self.reads = needed(config) | {"image"} | pose | ({"depth"} if preprocess.depth else set())
 
     def forward(
         self,
@@ -88,7 +86,7 @@ class Reconstructor(nn.Module):
             ContractError: several views, but no part that makes one shape of them.
         """
         size, views = image.shape[:2]
-        if views > 1 and not self.decoder.reads_views and self.fusion is None:
+        if views > 1 and not takes_views(self.config):
             raise ContractError(
                 f"decoder '{self.config.decoder.name}' reads one view, got {views}; give the model a fusion "
                 f"({', '.join(FUSIONS.names())}), or a decoder of several views: "
@@ -122,7 +120,7 @@ class Reconstructor(nn.Module):
 
     def _fused(self, latent: Latent, size: int, views: int) -> Latent:
         """The latents of all views brought to what the decoder reads: (B, V, D) or (B, D)."""
-        if not self.decoder.reads_views and self.fusion is None:
+        if not takes_views(self.config):
             return latent
         log_var = None if latent.log_var is None else latent.log_var.unflatten(0, (size, views))
         latent = replace(latent, mean=latent.mean.unflatten(0, (size, views)), log_var=log_var)
@@ -131,6 +129,8 @@ class Reconstructor(nn.Module):
     @torch.inference_mode()
     def predict(self, batch: Batch) -> Prediction:
         """A pass in evaluation mode on the model's own device, with shapes in the canonical frame.
+
+        Where `config.refine` says so, the model is first fine-tuned on each picture; see `zoo.refine`.
 
         Args:
             batch: every one of its views is read; holds the fields of `reads`.
@@ -147,9 +147,12 @@ class Reconstructor(nn.Module):
         self.eval()
         try:
             batch = batch.to(next(self.parameters()).device)
-            found = self(self.preprocess(batch.image, depth=batch.depth))
+            if self.config.refine.steps:
+                found = refined(self, batch)
+            else:
+                found = self(self.preprocess(batch.image, depth=batch.depth))
             if self.config.frame != "canonical":
-                assert batch.camera is not None
+                assert batch.camera is not None and found.shapes is not None
                 turned = to_canonical(found.shapes, batch.camera[:, 0], self.config.frame)
                 found = replace(found, shapes=turned)
             return found
@@ -161,6 +164,34 @@ class Reconstructor(nn.Module):
         shapes = self.predict(Batch(tuple(map(str, range(len(rgba)))), rgba)).shapes
         assert shapes is not None
         return shapes.split()
+
+
+def takes_views(config: ModelConfig) -> bool:
+    """Whether a model makes one shape of several views of it."""
+    return config.fusion is not None or DECODERS.get(config.decoder.name).cls.reads_views
+
+
+def _check_latent(config: ModelConfig, who: str, needs: frozenset[str], encoder: Encoder) -> None:
+    """Raises ContractError unless the encoder gives the parts of the latent that somebody needs."""
+    if missing := needs - encoder.gives:
+        fits = [e.name for e in ENCODERS if needs <= e.cls.gives]
+        raise ContractError(
+            f"{who} needs {_words(missing)} of the latent, which encoder '{config.encoder.name}' does not "
+            f"give; encoders that do: {', '.join(fits) or 'none'}"
+        )
+
+
+def _check_fusion(config: ModelConfig, fusion: Fusion, decoder: type[Decoder], encoder: Encoder) -> None:
+    """Raises ContractError unless a fusion fits between encoder and decoder."""
+    assert config.fusion is not None
+    _check_latent(config, f"fusion '{config.fusion.name}'", fusion.needs, encoder)
+    where = f"decoder '{config.decoder.name}'"
+    if decoder.reads_views:
+        raise ContractError(f"{where} reads several views itself; leave out the model's fusion")
+    if maps := decoder.needs & {"features", "tokens"}:
+        raise ContractError(
+            f"{where} needs {_words(maps)} of one view; a fusion makes one vector of several, nothing else"
+        )
 
 
 def _build(registry: Registry[Any], part: Part | None, **given: Any) -> nn.Module | None:
@@ -238,12 +269,7 @@ def build_losses(
             raise ContractError(
                 f"{where} needs {_words(missing)} from the data set, which provides {_words(provides)}"
             )
-        if missing := loss.latent - model.encoder.gives:
-            fits = [e.name for e in ENCODERS if loss.latent <= e.cls.gives]
-            raise ContractError(
-                f"{where} needs {_words(missing)} of the latent, which encoder '{config.encoder.name}' does "
-                f"not give; encoders that do: {', '.join(fits)}"
-            )
+        _check_latent(config, where, loss.latent, model.encoder)
         for name in loss.parts:
             if getattr(config, name) is None:
                 raise ContractError(f"{where} needs a {name}, which the model does not have")

@@ -167,15 +167,20 @@ def fit(
     Args:
         clamp: to [0, 1], for colours.
     """
-    (height, width), (to_height, to_width) = x.shape[-2:], size
-    scale = min(to_height / height, to_width / width)
-    inner = (_within(height * scale, to_height), _within(width * scale, to_width))
+    height, width = x.shape[-2:]
+    inner, (top, left) = placed((height, width), size)
     if inner != (height, width):
         x = F.interpolate(x, inner, mode="bilinear", antialias=True, align_corners=False)
         x = x.clamp(0, 1) if clamp else x
-    top, left = (to_height - inner[0]) // 2, (to_width - inner[1]) // 2
-    pads = (left, to_width - inner[1] - left, top, to_height - inner[0] - top)
+    pads = (left, size[1] - inner[1] - left, top, size[0] - inner[0] - top)
     return F.pad(x, pads) if any(pads) else x
+
+
+def placed(size: tuple[int, int], into: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How `fit` places a picture: its (height, width) in the input, and the (row, column) of its corner."""
+    scale = min(into[0] / size[0], into[1] / size[1])
+    inner = (_within(size[0] * scale, into[0]), _within(size[1] * scale, into[1]))
+    return inner, ((into[0] - inner[0]) // 2, (into[1] - inner[1]) // 2)
 
 
 def nearness(depth: Float[Tensor, "batch height width"]) -> Float[Tensor, "batch height width"]:

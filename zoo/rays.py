@@ -56,7 +56,7 @@ class Crossings:
 
 
 def pixel_rays(camera: Float[Tensor, "rows 7"], uv: Float[Tensor, "rows n 2"], size: tuple[int, int]) -> Rays:
-    """The rays of points of pictures, (rows * n) of them: the inverse of `zoo.geometry.camera.Camera.project`.
+    """The rays of points of pictures, (rows * n) of them: `Camera.project` undone.
 
     Args:
         camera: rows of `zoo.geometry.camera.ROW`.
@@ -87,8 +87,8 @@ def cross(rays: Rays, resolution: int) -> Crossings:
     Args:
         resolution: R, cells along an edge. K is at most 3 (R - 1) + 1, as no line crosses more.
     """
-    planes = torch.arange(resolution + 1, device=rays.origin.device) / resolution - 0.5
-    planes = planes.to(rays.origin)
+    like = rays.origin
+    planes = torch.arange(resolution + 1, device=like.device, dtype=like.dtype) / resolution - 0.5
     outer = _distances(rays.origin, rays.direction, planes[[0, -1]])
     near, far = outer.amin(2).amax(1).clamp(min=0), outer.amax(2).amin(1)
     ray = (near < far).nonzero()[:, 0]

@@ -1,5 +1,6 @@
-"""True 2.5D maps of a batch, what an encoder is shown of predicted ones, and where their surface lies."""
+"""2.5D maps: the true ones of a batch, what an encoder is shown of predicted ones, and their pictures."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -57,3 +58,18 @@ def cut_out(sketches: Sketches) -> Sketches:
     """The maps with the background set to 0, as an encoder reads them."""
     inside: Tensor = (sketches.silhouette > SILHOUETTE).to(sketches.depth)
     return Sketches(sketches.depth * inside, sketches.normals * inside[:, None], sketches.silhouette)
+
+
+def sketch_pictures(sketches: Sketches) -> list[np.ndarray]:
+    """Depth, normals and silhouette of the first picture as uint8 (H, W, 4), clear off the object.
+
+    Near is bright. A normal to the right is red, upwards green, towards the viewer blue.
+    """
+    shown = cut_out(sketches)
+    depth, silhouette = shown.depth[0].float().cpu().numpy(), shown.silhouette[0].float().cpu().numpy()
+    normals = shown.normals[0].float().cpu().numpy() * np.array([1, -1, -1])[:, None, None]
+    alpha = silhouette > SILHOUETTE
+    colours = [np.stack([depth] * 3), (normals + 1) / 2, np.stack([silhouette] * 3)]
+    layers = [np.concatenate([colour, alpha[None]]).clip(0, 1) for colour in colours]
+    layers[2][3] = 1
+    return [np.rint(255 * layer).astype(np.uint8).transpose(1, 2, 0) for layer in layers]

@@ -14,8 +14,8 @@ Frame and units, written here once:
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -79,6 +79,11 @@ class Batch:
     def pin(self) -> "Batch":
         """The same batch, still packed, in page-locked memory for asynchronous copies to a GPU."""
         return self._map(Tensor.pin_memory)
+
+    def item(self, index: int) -> "Batch":
+        """One sample as a batch of its own."""
+        one = self._map(lambda tensor: tensor[index : index + 1])
+        return replace(one, ids=self.ids[index : index + 1])
 
     def decode(self) -> "Batch":
         """Packed voxels, depth and normals as float32, where they lie; `to` calls it."""
@@ -222,6 +227,11 @@ class Sketches:
         """Depth and normals as the input of an encoder, in this order."""
         return torch.cat([self.depth[:, None], self.normals], 1)
 
+    def item(self, index: int) -> "Sketches":
+        """The maps of one picture."""
+        one = slice(index, index + 1)
+        return Sketches(self.depth[one], self.normals[one], self.silhouette[one])
+
 
 class Shapes(ABC):
     """A batch of decoded shapes in one representation, with gradients."""
@@ -317,3 +327,21 @@ class Prediction:
     shapes: Shapes | None = None
     sketches: Sketches | None = None
     prior: Shapes | None = None
+
+
+T = TypeVar("T")
+
+
+def joined(parts: Sequence[T]) -> T:
+    """Predictions, or what they hold, of several batches as those of one: tensors along their first axis."""
+    first: Any = parts[0]
+    if isinstance(first, Tensor):
+        return cast(T, torch.cat(cast(list[Tensor], list(parts))))
+    if isinstance(first, dict):
+        return cast(T, {key: joined([cast(dict, part)[key] for part in parts]) for key in first})
+    if isinstance(first, tuple):
+        return cast(T, tuple(joined(column) for column in zip(*cast(Sequence[tuple], parts), strict=True)))
+    if is_dataclass(first) and not isinstance(first, type):
+        own = {f.name: joined([getattr(part, f.name) for part in parts]) for f in fields(first) if f.init}
+        return cast(T, type(first)(**own))
+    return parts[0]

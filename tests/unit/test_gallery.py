@@ -11,8 +11,11 @@ from PIL import Image
 
 from benchmarks import gallery as module
 from benchmarks.gallery import Case, Drawn, choose_cases, gallery
+from zoo import pictures
 from zoo.geometry.camera import Camera
-from zoo.shapes import PointShape, Shape, VoxelShape
+from zoo.geometry.mesh import Mesh
+from zoo.pictures import put_text
+from zoo.shapes import PatchShape, PointShape, Shape, VoxelShape
 
 
 def _rows(values: list[float | None]) -> list[dict[str, Any]]:
@@ -149,6 +152,29 @@ def test_points_are_drawn_where_they_are(tmp_path: Path) -> None:
     assert 15 < rows.max() - rows.min() < 30
 
 
+def test_patches_have_a_colour_each_and_are_seen_from_both_sides(tmp_path: Path) -> None:
+    corners = np.array([[0, -0.4, -0.4], [0, -0.4, 0], [0, 0.4, 0], [0, 0.4, -0.4]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    there = corners + np.array([0, 0, 0.4])
+    halves = Mesh(np.concatenate([corners, there]), np.concatenate([faces, faces + 4]))
+    path, shape = tmp_path / "patches.png", PatchShape(halves, np.array([0, 0, 1, 1]))
+    gallery(path, [_case(shape)], {"net": "Net"}, views=((0.0, 0.0), (180.0, 0.0)), tile=TILE)
+    *_, front, back = _first_row(_pixels(path))
+    for tile in (front, back[:, ::-1]):
+        assert _ink(tile).sum() > 400
+        left, right = (half[_ink(half)].mean(0) for half in (tile[:, : TILE // 2], tile[:, TILE // 2 :]))
+        assert np.abs(left - right).max() > 60
+    one = PatchShape(halves, np.zeros(4, np.int64))
+    assert pictures._drawable(one, 0.5).face_colors is None, "a single patch has the model's colour"
+
+
+def test_the_colours_of_many_patches_differ() -> None:
+    colors = pictures._patch_colors(np.arange(25))
+    assert colors.shape == (25, 3) and colors.min() >= 0 and colors.max() <= 1
+    apart = np.abs(colors[:, None] - colors[None]).max(2)[~np.eye(25, dtype=bool)]
+    assert apart.min() > 0.05
+
+
 def test_the_first_view_is_the_inputs_camera(tmp_path: Path) -> None:
     grid = np.zeros((16, 16, 16), dtype=np.float32)
     grid[1:15, 7:9, 7:9] = 1  # a bar along x: a dot from the front, long from the side
@@ -185,7 +211,7 @@ def test_long_names_are_shortened_in_the_middle() -> None:
     written: list[str] = []
     canvas.text = lambda place, text, **_: written.append(text)  # type: ignore[method-assign, assignment]
     font = module.ImageFont.load_default(size=12)
-    module._text(canvas, (0, 0), "03001627-1a6f615e8b1b5ae4/07", font, module.INK, 90)
+    put_text(canvas, (0, 0), "03001627-1a6f615e8b1b5ae4/07", font, pictures.INK, 90)
     assert written[0].startswith("0300") and written[0].endswith("/07") and "..." in written[0]
     assert canvas.textlength(written[0], font=font) <= 90
 
@@ -211,3 +237,19 @@ def test_a_long_caption_goes_on_in_the_next_line(tmp_path: Path) -> None:
     lines = module._lines("one two three four five six", font, 70)
     assert " ".join(lines) == "one two three four five six" and len(lines) > 1
     assert max(font.getlength(line) for line in lines) <= 70
+
+
+def test_maps_stand_under_the_prediction(tmp_path: Path) -> None:
+    """Three small tiles in the predictions' column, below its score, and nothing of it in other columns."""
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
+    maps = [np.full((6, 6, 3), colour, dtype=np.uint8) for colour in colours]
+    plain, drawn = Drawn(_block(4, 12)), Drawn(_block(4, 12), maps=maps)
+    case = Case("a", "chair", "best", np.zeros((6, 6, 3), np.uint8), _block(4, 12), {"x": plain, "y": drawn})
+    gallery(tmp_path / "g.png", [case], {"x": "X", "y": "Y"}, tile=64)
+    picture = np.asarray(Image.open(tmp_path / "g.png").convert("RGB"))
+    places = [np.argwhere((picture == colour).all(-1)) for colour in colours]
+    for k, found in enumerate(places):
+        assert len(found) == 32 * 32
+        assert found.min(0).tolist() == [places[0].min(0)[0], places[0].min(0)[1] + 32 * k]
+    column_of_y = module.GAP * 6 + 64 + 2 * 3 * 64  # input, truth and X stand before it
+    assert places[0].min(0)[1] == column_of_y

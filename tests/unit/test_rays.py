@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.ray_walk import walk
 from zoo.geometry.camera import Camera
 from zoo.rays import Rays, cross, pixel_rays
 
@@ -18,40 +19,6 @@ def rays_of(origins, directions, dtype=torch.float32):
     origins, directions = (torch.as_tensor(np.asarray(a), dtype=torch.float64) for a in (origins, directions))
     directions = directions / directions.norm(dim=1, keepdim=True)
     return Rays(origins.to(dtype), directions.to(dtype), torch.ones(len(origins), dtype=dtype))
-
-
-def walk(origin, direction, r):
-    """Amanatides and Woo's walk, in float64: (cell, entry, exit) of each cell on the way."""
-    low, high = 0.0, math.inf
-    for o, d in zip(origin, direction, strict=True):
-        if d == 0:
-            if not -0.5 <= o < 0.5:
-                return []
-            continue
-        a, b = sorted(((-0.5 - o) / d, (0.5 - o) / d))
-        low, high = max(low, a), min(high, b)
-    if low >= high:
-        return []
-    start = (origin + low * direction + 0.5) * r
-    cell, step, following, gap = [], [], [], []
-    for s, o, d in zip(start, origin, direction, strict=True):
-        index = round(s) if abs(s - round(s)) < 1e-9 else math.floor(s)
-        if d < 0 and abs(s - round(s)) < 1e-9:
-            index -= 1
-        cell.append(min(max(index, 0), r - 1))
-        step.append(1 if d > 0 else -1)
-        plane = (cell[-1] + (d > 0)) / r - 0.5
-        following.append((plane - o) / d if d else math.inf)
-        gap.append(1 / (r * abs(d)) if d else math.inf)
-    found, entry = [], low
-    while all(0 <= c < r for c in cell):
-        axis = int(np.argmin(following))
-        leave = min(following[axis], high)
-        found.append(((cell[0] * r + cell[1]) * r + cell[2], entry, leave))
-        entry = following[axis]
-        cell[axis] += step[axis]
-        following[axis] += gap[axis]
-    return found
 
 
 def crossed(crossings, row, tolerance=0.0):

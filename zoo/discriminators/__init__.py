@@ -28,6 +28,13 @@ class Discriminator(nn.Module, ABC):
     def forward(self, shapes: Float[Tensor, "batch r r r"]) -> Float[Tensor, " batch"]:
         """Logits of 'real', one per sample; voxels come as probabilities in [0, 1]."""
 
+    def responses(self, shapes: Float[Tensor, "batch r r r"]) -> tuple[Tensor, ...]:
+        """What each convolution answers, after its activation, first to last; for descriptors of shapes.
+
+        Empty for a discriminator that has none to give.
+        """
+        return ()
+
 
 DISCRIMINATORS: Registry[Discriminator] = Registry(
     "discriminator", Discriminator, "zoo.discriminators", "zoo.discriminators"

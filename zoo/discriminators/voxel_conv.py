@@ -59,6 +59,14 @@ class VoxelConv(Discriminator):
         self.layers = nn.Sequential(*layers)
         self.out = nn.Linear(channels * 64, 1, bias=config.bias_out)
 
+    def responses(self, shapes: Float[Tensor, "batch r r r"]) -> tuple[Tensor, ...]:
+        found, x = [], shapes.unsqueeze(1)
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(x)
+        return tuple(found)
+
     def forward(self, shapes: Float[Tensor, "batch r r r"]) -> Float[Tensor, " batch"]:
         if shapes.shape[-1] != self.resolution:
             raise ValueError(f"discriminator built for {self.resolution}^3 voxels, got {tuple(shapes.shape)}")

@@ -9,7 +9,13 @@ from zoo.types import Latent
 
 
 class Fusion(nn.Module, ABC):
-    """Makes one latent of those of any number of views."""
+    """Makes one latent of those of any number of views.
+
+    Attributes:
+        needs: parts of `Latent` that it reads besides `mean`; may depend on the config.
+    """
+
+    needs: frozenset[str] = frozenset()
 
     def __init__(self, config: EntryConfig, *, latent_dim: int) -> None:
         """Args: latent_dim is D of every view's latent, and of the one that is made."""
@@ -19,7 +25,7 @@ class Fusion(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, latent: Latent) -> Latent:
-        """From mean and, where there is one, log-variance (B, V, D) to (B, D)."""
+        """From mean and, where there is one, log-variance (B, V, D) to (B, D); the rest is not looked at."""
 
 
 FUSIONS: Registry[Fusion] = Registry("fusion", Fusion, "zoo.fusions", "zoo.fusions")

@@ -16,7 +16,10 @@ class AdversarialConfig(LossConfig):
 
     fakes: Literal["posterior", "prior", "both"] = "posterior"
     """Generated shapes that it is about: decoded from what the encoder inferred (R3D), from draws of the
-    standard normal (3D-VAE-GAN), or both."""
+    encoder's prior (3D-VAE-GAN), or both."""
+    form: Literal["saturating", "non-saturating"] = "non-saturating"
+    """What the generator minimises: log(1 - D(G(z))), whose gradient vanishes where the discriminator is sure
+    (the formula of 3D-GAN), or -log D(G(z)), which has the same fixed point and a gradient everywhere."""
 
 
 @LOSSES.register(
@@ -26,7 +29,7 @@ class AdversarialConfig(LossConfig):
     tags={"representation": "voxels"},
 )
 class Adversarial(Loss):
-    """Non-saturating GAN: the generator minimises -log D(G(z)), the discriminator tells real from fake.
+    """GAN: the generator wants its shapes to be called real, the discriminator tells real from fake.
 
     Labels are those of the R3D report's prose: real is 1, generated is 0. Its formula has them swapped,
     and its author's script stepped the generator on the discriminator's loss, which trains it to help.
@@ -39,6 +42,7 @@ class Adversarial(Loss):
     def __init__(self, config: AdversarialConfig) -> None:
         super().__init__(config)
         self.fakes = config.fakes
+        self.saturating = config.form == "saturating"
         self.prior = config.fakes != "posterior"
 
     def forward(
@@ -46,8 +50,8 @@ class Adversarial(Loss):
     ) -> Tensor:
         if discriminator is None:
             raise ContractError("the adversarial loss needs a discriminator; add one to the model's config")
-        scores = torch.cat([discriminator(fake) for fake in self._fakes(prediction)])
-        return F.softplus(-scores.float()).mean()
+        scores = torch.cat([discriminator(fake) for fake in self._fakes(prediction)]).float()
+        return (-F.softplus(scores) if self.saturating else F.softplus(-scores)).mean()
 
     def discriminator_loss(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator

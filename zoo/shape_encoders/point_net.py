@@ -19,8 +19,7 @@ class PointNetConfig(EntryConfig):
     linears: int = Field(1, ge=1)
     """Layers after the maximum, as wide as the latent: 1 in the paper's code, 2 in the rewrite of 2019."""
     truth_points: int | None = Field(2500, ge=1)
-    """True points drawn for each step, of those that the data set has, and the first ones in evaluation; None
-    for all."""
+    """At most so many of the true points, drawn for each step, the first ones in evaluation; None for all."""
 
 
 @SHAPE_ENCODERS.register(

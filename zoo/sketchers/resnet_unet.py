@@ -1,5 +1,7 @@
 """MarrNet's first step as its authors released it anew: a ResNet-18 and three decoders that mirror it."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -58,7 +60,9 @@ class ResNetUNet(Sketcher):
         super().__init__(config, in_channels=in_channels, image_size=image_size)
         # without weights to load, every block must begin with a gradient in all of its layers
         options = {} if config.pretrained else {"channels": config.widths, "zero_init_last": False}
-        trunk = create_backbone("resnet18", pretrained=config.pretrained, in_chans=in_channels, **options)
+        trunk: Any = create_backbone(
+            "resnet18", pretrained=config.pretrained, in_chans=in_channels, **options
+        )
         self.stages = nn.ModuleList(
             [
                 nn.Sequential(trunk.conv1, trunk.bn1, trunk.act1, trunk.maxpool),

@@ -23,8 +23,9 @@ from torch import nn
 
 from zoo import __version__
 from zoo.config import ModelConfig, parse_model
+from zoo.discriminators import Discriminator
 from zoo.files import atomic_folder
-from zoo.model import Reconstructor, build_model
+from zoo.model import Reconstructor, build_discriminator, build_model
 
 FORMAT = 1
 KEEP = 2
@@ -142,18 +143,56 @@ def load_pretrained(path: str | Path) -> Reconstructor:
     Raises:
         CheckpointError: nothing there, or weights that do not fit their config.
     """
-    folder = Path(path)
-    if not (folder / "config.json").is_file():
-        found = checkpoints(folder)
-        if not found:
-            raise CheckpointError(
-                f"{folder}: neither a checkpoint (no config.json) nor a run folder (no step-*)"
-            )
-        folder = found[-1]
-    config = parse_model(read_json(folder / "config.json"), source=str(folder / "config.json"))
-    model = build_model(config, seed=0)
+    folder = _checkpoint(Path(path))
+    model = build_model(load_config_of(folder), seed=0)
     load_weights(model, folder / "model.safetensors")
     return model.eval()
+
+
+def load_discriminator(path: str | Path) -> Discriminator:
+    """A trained discriminator, in evaluation mode on the CPU; as `load_pretrained`.
+
+    Raises:
+        CheckpointError: nothing there, no discriminator in it, or weights that do not fit their config.
+    """
+    folder = _checkpoint(Path(path))
+    config = load_config_of(folder)
+    discriminator = build_discriminator(config, build_model(config, seed=0).decoder, seed=0)
+    if discriminator is None:
+        raise CheckpointError(f"{folder}: model '{config.name}' was trained without a discriminator")
+    load_weights(discriminator, folder / "discriminator.safetensors")
+    return discriminator.eval()
+
+
+def load_config_of(path: str | Path) -> ModelConfig:
+    """The config that a checkpoint, or the last one of a run folder, was trained with.
+
+    Raises:
+        CheckpointError: nothing there.
+    """
+    file = _checkpoint(Path(path)) / "config.json"
+    return parse_model(read_json(file), source=str(file))
+
+
+def newest_run(folder: Path, model: str) -> Path | None:
+    """The run of a model that was finished last, among the ``<model>-<hash>`` of a folder; None for none."""
+    finished = []
+    for run in folder.glob(f"{model}-*") if folder.is_dir() else ():
+        found = checkpoints(run)
+        if found and (config := load_config_of(run)).name == model:
+            done = load_state(found[-1]).step >= config.train.steps
+            finished += [(found[-1].stat().st_mtime, run)] if done else []
+    return max(finished)[1] if finished else None
+
+
+def _checkpoint(path: Path) -> Path:
+    """The checkpoint at a path, or the last one of the run folder there."""
+    if (path / "config.json").is_file():
+        return path
+    found = checkpoints(path)
+    if not found:
+        raise CheckpointError(f"{path}: neither a checkpoint (no config.json) nor a run folder (no step-*)")
+    return found[-1]
 
 
 def _save_weights(module: nn.Module, path: Path) -> None:

@@ -1,0 +1,239 @@
+"""``python -m benchmarks.classify``: what a discriminator knows of shapes, by how well it tells categories.
+
+The 3D-GAN paper's experiment: shapes go through a trained discriminator, the responses of its convolutions
+2 to 4 are max-pooled and joined to one vector, and a linear classifier learns the categories from these
+vectors, the discriminator staying as it is. A number alone says little, so three controls stand beside it:
+the same discriminator untrained, the shapes themselves (max-pooled voxels), and the commonest category.
+
+Departures: the classifier is a multinomial logistic regression (the paper's a linear support vector machine)
+whose regularisation is chosen on the validation split; discriminator and classifier learn from the same data
+set (the paper's from ShapeNet and ModelNet); smaller grids have fewer convolutions to read.
+"""
+
+from __future__ import annotations
+
+from benchmarks.guard import check_datasets_package
+
+check_datasets_package()
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from dataclasses import asdict, dataclass  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+from scipy.stats import binomtest  # noqa: E402
+
+from benchmarks import environment  # noqa: E402
+from benchmarks.descriptors import discriminator_features, pooled_voxels  # noqa: E402
+from benchmarks.driver import build_protocol  # noqa: E402
+from benchmarks.executor import Executor  # noqa: E402
+from benchmarks.linear import fit_chosen, predict  # noqa: E402
+from benchmarks.session import Session  # noqa: E402
+from benchmarks.settings import Settings, settings  # noqa: E402
+from datasets import DataError  # noqa: E402
+from datasets.prepare import open_dataset  # noqa: E402
+from datasets.store import Store  # noqa: E402
+from zoo.config import ConfigError, ModelConfig  # noqa: E402
+from zoo.device import describe_device, pick_device  # noqa: E402
+from zoo.discriminators import Discriminator  # noqa: E402
+from zoo.files import write_atomic  # noqa: E402
+from zoo.model import build_discriminator, build_model  # noqa: E402
+from zoo.registry import RegistryError  # noqa: E402
+from zoo.seeding import derive  # noqa: E402
+from zoo.training.checkpoint import CheckpointError, load_config_of, load_discriminator  # noqa: E402
+from zoo.types import ContractError  # noqa: E402
+
+SEED = 0
+"""Of the training, and so of the untrained control."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One descriptor and how well a linear classifier tells the test shapes apart by it.
+
+    Attributes:
+        numbers: length of the descriptor; 0 where nothing is read.
+        penalty: of the weights, chosen on the validation split; None without a classifier.
+        accuracy: share of the test shapes; low, high: its 95 % Wilson interval.
+    """
+
+    name: str
+    title: str
+    numbers: int
+    penalty: float | None
+    validation: float | None
+    accuracy: float
+    low: float
+    high: float
+
+
+def score_row(name: str, title: str, correct: np.ndarray, **more: float | int | None) -> Row:
+    """A row from what was right (N,) bool on the test split."""
+    found = binomtest(int(correct.sum()), len(correct)).proportion_ci(method="wilson")
+    fields = {"numbers": 0, "penalty": None, "validation": None, **more}
+    return Row(name, title, accuracy=float(correct.mean()), low=found.low, high=found.high, **fields)  # type: ignore[arg-type]
+
+
+def classify(store: Store, trained: Discriminator, untrained: Discriminator) -> list[Row]:
+    """Every row of the experiment on a prepared data set, the trained discriminator first.
+
+    Raises:
+        DataError: a split is empty.
+        ContractError: the discriminator has no responses to read.
+    """
+    splits = [store.split(name, trained.resolution) for name in ("train", "val", "test")]
+    names = sorted({category for split in splits for category in split.categories})
+    labels = [np.array([names.index(category) for category in split.categories]) for split in splits]
+    grids = [split.voxels(range(len(split)), trained.resolution).astype(np.float32) for split in splits]
+    rows = []
+    for name, title, describe in (
+        ("discriminator", "discriminator, trained", lambda g: discriminator_features(trained, g)),
+        ("untrained", "the same, untrained", lambda g: discriminator_features(untrained, g)),
+        ("voxels", "voxels, max-pooled", pooled_voxels),
+    ):
+        train, val, test = (describe(grid) for grid in grids)
+        model, penalty, validation = fit_chosen((train, labels[0]), (val, labels[1]), len(names))
+        correct = predict(model, test) == labels[2]
+        more = {"numbers": train.shape[1], "penalty": penalty, "validation": validation}
+        rows.append(score_row(name, title, correct, **more))
+    commonest = np.bincount(labels[0]).argmax()
+    rows.append(score_row("majority", "commonest category of training", labels[2] == commonest))
+    return rows
+
+
+def find_discriminators(
+    args: argparse.Namespace, chosen: Settings, store: Store, console: Console
+) -> tuple[ModelConfig, Path, Discriminator, Discriminator]:
+    """Config, weights, and the discriminator as it was trained and as it began.
+
+    Trains the model as `benchmarks.run` would, unless that is done already or weights are given.
+
+    Raises:
+        ContractError: the model has no discriminator, or of another grid than the data set's.
+        CheckpointError: weights that cannot be read.
+    """
+    if args.weights is not None:
+        config, weights = load_config_of(args.weights), args.weights
+    else:
+        config = chosen.model(args.model)
+    untrained = build_discriminator(
+        config, build_model(config, seed=SEED).decoder, seed=derive(SEED, "critic")
+    )
+    if untrained is None:
+        raise ContractError(f"model '{config.name}' has no discriminator to read; 'gan_3d' has one")
+    if untrained.resolution not in store.resolutions:
+        raise ContractError(
+            f"the discriminator of '{config.name}' reads {untrained.resolution}^3 voxels, the prepared "
+            f"'{store.dataset}' holds {store.resolutions}; "
+            f"use --set prepare.resolutions=[{untrained.resolution}]"
+        )
+    if args.weights is None:
+        device = pick_device(args.device)
+        protocol = build_protocol("r3d-v1", chosen.protocol)
+        session = Session(chosen, store, protocol, device, args.out)
+        session.check(config)
+        job = session.job(session.cell(config, SEED))
+        with console.status(f"training {job.label}") as status:
+            outcome = Executor.of(device, 0, ()).run(
+                [job], lambda _, done, figures: status.update(f"training {job.label}: step {done}")
+            )[job.label]
+        if isinstance(outcome, Exception):
+            raise outcome
+        weights = outcome.checkpoint
+    return config, weights, load_discriminator(weights), untrained.eval()
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Prepare, train what is missing, measure, print and write."""
+    chosen = settings(args.preset, args.dataset, args.overrides)
+    store = open_dataset(
+        args.dataset,
+        data_root=args.data_root,
+        config_overrides=chosen.data_config,
+        options=chosen.options,
+        workers=args.workers,
+    )
+    config, weights, trained, untrained = find_discriminators(args, chosen, store, console)
+    rows = classify(store, trained, untrained)
+    test = store.split("test")
+    table = Table(
+        title=f"categories by a linear classifier: {config.title} on {args.dataset}, {len(test)} test shapes",
+        title_justify="left",
+    )
+    for column in ("descriptor", "numbers", "penalty", "validation", "accuracy", "95 % (Wilson)"):
+        table.add_column(column, justify="left" if column == "descriptor" else "right")
+    for row in rows:
+        table.add_row(
+            row.title,
+            f"{row.numbers:,}" if row.numbers else "",
+            "" if row.penalty is None else f"{row.penalty:g}",
+            "" if row.validation is None else f"{row.validation:.3f}",
+            f"{row.accuracy:.3f}",
+            f"{row.low:.3f} to {row.high:.3f}",
+        )
+    console.print(table)
+    record = {
+        "model": config.name,
+        "config": config.resolved(),
+        "weights": str(weights),
+        "dataset": {"name": store.dataset, "fingerprint": store.fingerprint, "n": len(test)},
+        "preset": args.preset,
+        "rows": [asdict(row) for row in rows],
+        "versions": environment.versions(),
+        "git": environment.git().model_dump(),
+        "device": describe_device(torch.device("cpu")),
+        "date": datetime.now(UTC).replace(microsecond=0).isoformat(),
+    }
+    path = args.out / f"classify-{config.name}.json"
+    write_atomic(path, json.dumps(record, indent=1) + "\n")
+    console.print(f"written: {path}", highlight=False)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; exit status 0, 2 for bad input, 130 when interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.classify",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--model", default="gan_3d", help="a model with a discriminator (default: %(default)s)"
+    )
+    parser.add_argument("--weights", type=Path, help="a run or a checkpoint, instead of training --model")
+    parser.add_argument("--preset", default="quick", help="default: %(default)s")
+    parser.add_argument("--dataset", default="procedural", help="default: %(default)s, made on the spot")
+    parser.add_argument("--data-root", type=Path, help="as in benchmarks.run")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs"), help="as in benchmarks.run (default: runs/)"
+    )
+    parser.add_argument("--device", default="auto", help="of the training (default: %(default)s)")
+    parser.add_argument("--workers", type=int, help="processes for data (default: one per core)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="as in benchmarks.run",
+    )
+    args = parser.parse_args(argv)
+    try:
+        return run(args, Console())
+    except (RegistryError, ConfigError, ContractError, CheckpointError, DataError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
