@@ -47,11 +47,7 @@ def test_what_is_inside_counts_for_nothing():
 
 @pytest.mark.parametrize(("share", "closes"), [(0.8, True), (3.0, False)])
 def test_gaps_of_up_to_twice_the_reach_close(share, closes):
-<<<<<<< HEAD
-    """A square hole in the largest face; through a wider one the outside gets in, and the shell stays."""
-=======
     """A square hole in the largest face; through a wider one the outside gets in, the shell alone stays."""
->>>>>>> psgn
     points = surface(block(), 60_000)
     wide = share * 2 * REACH
     face = (points[:, 2] > 20 / R - 0.5 - 0.3 / R) & (np.abs(points[:, :2]) < wide / 2).all(1)

@@ -15,14 +15,9 @@ FINE = 2
 REACH = 5 / 64
 """How far a point spreads, in edges of the cube.
 
-<<<<<<< HEAD
-Less leaves holes between 1,024 points of a large surface: at 1/16 the score of perfect clouds of so many is
-.78, not .86. More fills what is hollow in chairs and boats: at 3/32 that of 10,000 falls from .92 to .90.
-=======
 Less leaves holes between 1,024 points of a large surface: at 1/16 the score of perfect clouds of so many
 falls from .86 to .78. More fills what is hollow in chairs and boats: at 3/32 that of 10,000 falls from .92
 to .90.
->>>>>>> psgn
 """
 
 
