@@ -62,6 +62,10 @@ def test_built_on_the_device_that_torch_is_told(entry):
         "loss": {},
     }[entry.kind]
     with torch.device("meta"):
+        if entry.kind == "decoder" and "features" in entry.cls.needs:
+            feeder = next(e for e in ENCODERS if entry.cls.needs <= e.cls.gives)
+            eyes = feeder.cls(feeder.smoke_config(), in_channels=3, image_size=(64, 64))
+            arguments |= {"feature_shapes": eyes.feature_shapes}
         part = entry.cls(entry.smoke_config(), **arguments)
     devices = {tensor.device.type for tensor in [*part.parameters(), *part.buffers()]}
     assert devices <= {"meta"}
