@@ -21,13 +21,17 @@ ABOVE = Light(direction=(0.0, -0.7, -0.6))
 """A light that looks the same in a mirror."""
 
 
+PLAIN = ("ids", "inputs", "span")
+"""Fields of a batch that are no tensors."""
+
+
 def smoke(count=4):
     source = SmokeSource(count=count, resolution=6, size=(5, 7))
     return source.fetch(range(count), [[0, 3]] * count)
 
 
 def tensors(batch):
-    return {f.name: getattr(batch, f.name) for f in fields(batch) if f.name != "ids"}
+    return {f.name: getattr(batch, f.name) for f in fields(batch) if f.name not in PLAIN}
 
 
 def test_each_field_is_mirrored_as_its_meaning_demands():

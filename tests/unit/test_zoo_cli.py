@@ -176,7 +176,7 @@ def test_show_json_is_the_resolved_config(run):
 def test_show_a_part(run):
     status, out, _ = run("show", "attention_cnn")
     assert status == 0
-    for text in ("encoder attention_cnn", "7,588,480", "head_dim", "Channels of one head.", "(32, 64, 128)"):
+    for text in ("encoder attention_cnn", "7,588,480", "head_dim", "Channels of one head,", "(32, 64, 128)"):
         assert text in out
     assert "zoo/encoders/attention_cnn.py:" in out
 
@@ -280,7 +280,7 @@ def test_doctor_reports_broken_plugins(monkeypatch):
             ["list", "--plugin", "no_such_plugin"],
             "error: plugin 'no_such_plugin' failed to import: ModuleNotFound",
         ),
-        (["check", "chamfer"], "error: 'chamfer' is a metric; metrics are checked by their protocol's tests"),
+        (["check", "fscore"], "error: 'fscore' is a metric; metrics are checked by their protocol's tests"),
     ],
 )
 def test_bad_names_give_one_line_and_status_2(run, argv, message):
