@@ -43,7 +43,7 @@ def no_type_checks():
 @pytest.fixture
 def tiny_source():
     """Four samples of noise with every field of a batch, as `tiny_config` wants them."""
-    from zoo.checks import SmokeSource
+    from zoo.smoke import SmokeSource
 
     return SmokeSource(count=4, resolution=32, size=(16, 16))
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from zoo.checks import SmokeSource
 from zoo.config import load_config
+from zoo.smoke import SmokeSource
 from zoo.training.trainer import Trainer
 
 

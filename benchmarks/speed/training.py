@@ -82,9 +82,9 @@ def measure(name: str, preset: str, overrides: list[str], steps: int, device_nam
     """Time the trainer's step of one model."""
     import torch
 
-    from zoo.checks import SmokeSource
     from zoo.config import load_config
     from zoo.device import describe_device, pick_device
+    from zoo.smoke import SmokeSource
     from zoo.training.trainer import Trainer
 
     config, device = load_config(name, preset, overrides), pick_device(device_name)

@@ -1,4 +1,4 @@
-"""Every model's training lowers what it is meant to lower: a minute's version of ``benchmarks.overfit``."""
+"""Every model's training lowers its first loss: a few seconds' version of ``benchmarks.overfit``."""
 
 import json
 
@@ -34,7 +34,7 @@ def store(chosen, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_the_loss_falls_in_every_stage(name, chosen, store, tmp_path):
+def test_the_first_loss_falls(name, chosen, store, tmp_path):
     config = chosen.model(name)
     small = {"steps": STEPS, "batch_size": 4, "log_every": 1, "extra_views": min(config.train.extra_views, 2)}
     small["views"] = (1, min(config.train.views[1], 2))
@@ -46,7 +46,8 @@ def test_the_loss_falls_in_every_stage(name, chosen, store, tmp_path):
     assert stages == [stage.name for stage in config.train.stages]
     assert len(rows) == STEPS
     first = next(iter(config.losses))
-    if first == "adversarial":
+    if first == "adversarial":  # two players: neither side's loss need fall
+        assert all(np.isfinite(row["loss"]) for row in rows)
         return
     values = [row[first] for row in rows if first in row]
     assert np.mean(values[-ENDS:]) < np.mean(values[:ENDS]), values

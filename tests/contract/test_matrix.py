@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from zoo.checks import SmokeSource, smoke_model
 from zoo.decoders import DECODERS
 from zoo.encoders import ENCODERS
+from zoo.smoke import SmokeSource, smoke_model
 from zoo.training.trainer import Trainer
 from zoo.types import ContractError
 

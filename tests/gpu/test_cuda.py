@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.checks import SmokeSource
 from zoo.config import list_models, load_config
 from zoo.layers.attention import SelfAttention2d
 from zoo.metrics.neighbours import nearest
 from zoo.model import build_model
 from zoo.shapes import PointShape, VoxelShape
+from zoo.smoke import SmokeSource
 from zoo.training.trainer import train
 from zoo.types import Batch
 

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import nn
 
-from zoo.checks import SmokeSource
 from zoo.config import load_config
 from zoo.decoders.atlas import Atlas, AtlasConfig
 from zoo.frames import rotation, to_canonical
@@ -19,6 +18,7 @@ from zoo.geometry.templates import sphere, square
 from zoo.model import build_model
 from zoo.shape_encoders.point_net import PointNet, PointNetConfig
 from zoo.shapes import PatchShape
+from zoo.smoke import SmokeSource
 from zoo.training.trainer import Trainer
 from zoo.types import Batch, ContractError, Latent, Patches
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.checks import CheckFailed, SmokeSource, expect_close, expect_gradients, expect_shape
+from zoo.checks import CheckFailed, expect_close, expect_gradients, expect_shape
 from zoo.device import PeakMemory, describe_device, pick_device
 from zoo.seeding import derive, rng
+from zoo.smoke import SmokeSource
 from zoo.types import Batch, ContractError, Latent, Source, Voxels, _unpack_torch
 
 CPU = torch.device("cpu")

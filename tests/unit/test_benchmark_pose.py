@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.pose import accuracy, measure
-from zoo.checks import SmokeSource
 from zoo.pose import ANGLES
+from zoo.smoke import SmokeSource
 from zoo.types import Latent, Prediction
 
 

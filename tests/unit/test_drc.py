@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tests.unit.ray_walk import walk
-from zoo.checks import SmokeSource
 from zoo.config import load_config
 from zoo.decoders.drc_deconv import DRCDeconv, DRCDeconvConfig
 from zoo.encoders.drc_cnn import DRCCNN, DRCCNNConfig
@@ -23,6 +22,7 @@ from zoo.losses.ray_consistency import (
 )
 from zoo.model import build_losses, build_model, supervision
 from zoo.rays import Crossings, cross, pixel_rays
+from zoo.smoke import SmokeSource
 from zoo.types import Batch, ContractError, Latent, Prediction, Voxels
 
 SIZE, R = 24, 8

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from benchmarks.executor import CellDied, Executor, Job
-from zoo.checks import SmokeSource, smoke_model
 from zoo.decoders import DECODERS
 from zoo.encoders import ENCODERS
+from zoo.smoke import SmokeSource, smoke_model
 from zoo.training.checkpoint import checkpoints, load_state
 from zoo.training.sampler import LoadError
 from zoo.training.trainer import TrainReport

@@ -8,7 +8,6 @@ import math
 import pytest
 import torch
 
-from zoo.checks import SmokeSource
 from zoo.config import load_config
 from zoo.discriminators import Discriminator
 from zoo.encoders.strided_cnn import StridedCNN, StridedCNNConfig
@@ -17,6 +16,7 @@ from zoo.losses.adversarial import Adversarial, AdversarialConfig
 from zoo.losses.voxel_l2 import VoxelL2, VoxelL2Config
 from zoo.model import build_discriminator, build_model
 from zoo.registry import EntryConfig
+from zoo.smoke import SmokeSource
 from zoo.training.trainer import Trainer
 from zoo.types import Batch, ContractError, Latent, Prediction, Voxels
 

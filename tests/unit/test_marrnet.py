@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 import torch
 
-from zoo.checks import SmokeSource
 from zoo.config import ConfigError, load_config
 from zoo.layers.timm_models import pad_image
 from zoo.losses.sketch import SketchConfig, SketchError
 from zoo.model import build_model
 from zoo.sketchers.resnet_unet import ResNetUNet, ResNetUNetConfig
 from zoo.sketches import true_sketches
+from zoo.smoke import SmokeSource
 from zoo.training.trainer import Trainer
 from zoo.types import Prediction, Sketches
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import zoo
-from zoo.checks import SmokeSource
 from zoo.model import build_discriminator, build_losses, build_model, create_model
+from zoo.smoke import SmokeSource
 from zoo.types import ContractError
 
 ALL = SmokeSource.provides

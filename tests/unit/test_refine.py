@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import torch
 
-from zoo.checks import SmokeSource
 from zoo.config import ConfigError, load_config
 from zoo.frames import to_frame
 from zoo.losses.reprojection import Reprojection, ReprojectionConfig
 from zoo.model import build_model
+from zoo.smoke import SmokeSource
 from zoo.types import ContractError, Points, Prediction, Sketches, Voxels, joined
 
 TINY = ["sketcher.widths=[4,4,4,4]", "sketcher.up=4", "encoder.backbone=test_resnet", "encoder.options={}",

@@ -13,10 +13,10 @@ from benchmarks.speed import loading
 from benchmarks.speed.consumption import H100, Work, work_of
 from benchmarks.speed.layouts import LAYOUTS, Data
 from benchmarks.speed.loading import Speed, consumption, make_data, verdicts
-from zoo.checks import SmokeSource
 from zoo.config import load_config
 from zoo.layers.attention import SelfAttention2d
 from zoo.model import build_model
+from zoo.smoke import SmokeSource
 from zoo.training.trainer import Trainer
 
 SMALL = ["preprocess.size=[32,32]", "decoder.resolution=32"]

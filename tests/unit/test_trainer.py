@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.checks import SmokeSource
 from zoo.model import build_discriminator, build_model
 from zoo.seeding import derive
+from zoo.smoke import SmokeSource
 from zoo.training.checkpoint import CheckpointError, checkpoints, load_pretrained
 from zoo.training.interrupt import Interrupted
 from zoo.training.sampler import batch_indices
@@ -394,7 +394,7 @@ def test_a_crash_between_checkpoints_leaves_no_trace(tiny_config, tiny_source, t
 KILLED = """
 import os, signal, sys, torch
 from pathlib import Path
-from zoo.checks import SmokeSource
+from zoo.smoke import SmokeSource
 from zoo.config import parse_model
 from zoo.training.trainer import train
 import json

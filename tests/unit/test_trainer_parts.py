@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from zoo.checks import SmokeSource
 from zoo.config import ConfigError
 from zoo.model import build_model
 from zoo.seeding import derive
+from zoo.smoke import SmokeSource
 from zoo.training.checkpoint import checkpoints
 from zoo.training.sampler import batches
 from zoo.training.trainer import Trainer, train
