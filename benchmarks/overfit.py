@@ -157,8 +157,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, device = Console(), pick_device(args.device)
     table = Table(title=f"learnt by heart, {describe_device(device)}", title_justify="left")
     for column in ("model", "steps", "seconds", "IoU@.5", "CD", "floor", "CD / floor", "bar"):
-        name = column == "model"
-        table.add_column(column, justify="left" if name else "right", no_wrap=name)
+        left = column == "model"
+        table.add_column(column, justify="left" if left else "right", no_wrap=left)
     missed = 0
     for name in resolve_models(args.models):
         with tempfile.TemporaryDirectory() as folder, console.status(f"training {name}"):
