@@ -125,9 +125,9 @@ def gallery(
     for _ in columns:
         left.append(left[-1] + wide + 2 * GAP)
     width = left[-1] + wide + GAP
-    small = tile // 2
-    with_maps = any(drawn.maps for case in cases for drawn in case.predictions.values())
-    block = tile + LINE + max(LINE, small * with_maps) + GAP
+    maps = max((len(drawn.maps) for case in cases for drawn in case.predictions.values()), default=0)
+    small = min(tile // 2, wide // max(maps, 1))  # side by side, within their column
+    block = tile + LINE + max(LINE, small * (maps > 0)) + GAP
     headings = 1 + sum(a.group != b.group for a, b in pairwise(cases))
     title, text = ImageFont.load_default(size=14), ImageFont.load_default(size=12)
     under = _lines(caption, text, width - 2 * GAP)
