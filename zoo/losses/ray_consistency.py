@@ -120,8 +120,8 @@ class RayDepthConfig(RayConfig):
 
     escape: float = Field(10.0, gt=0)
     """Distance at which a ray that escapes is taken to end, and what is observed on the background; in cube
-    edges. As published, but there in units in which the bounding box' diagonal is 1 (ShapeNetCore v1):
-    between 10 and 17.3 cube edges."""
+    edges. The number is the published one; its unit there is not stated. If it is that of ShapeNetCore v1,
+    in which the bounding box' diagonal is 1, it is between 10 and 17.3 of our edges."""
     noise: float = Field(0.0, ge=0)
     """Uniform noise of at most this much, in cube edges, is added to the depth of object pixels, anew at each
     step."""
