@@ -22,9 +22,13 @@ TINY: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def one_thread():
-    """Small tensors are faster on one thread, and results do not depend on the machine's cores."""
+    """Small tensors are faster on one thread, and results do not depend on the machine's cores.
+
+    Before every test: a command that a test runs in this process sets the number that its user asked for,
+    and the last bits of a convolution's gradient depend on it.
+    """
     import torch
 
     torch.set_num_threads(1)
