@@ -12,43 +12,39 @@ set (the paper's from ShapeNet and ModelNet); smaller grids have fewer convoluti
 
 from __future__ import annotations
 
-from benchmarks.guard import check_datasets_package
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-check_datasets_package()
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import binomtest
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from dataclasses import asdict, dataclass  # noqa: E402
-from datetime import UTC, datetime  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-from scipy.stats import binomtest  # noqa: E402
-
-from benchmarks import environment  # noqa: E402
-from benchmarks.descriptors import discriminator_features, pooled_voxels  # noqa: E402
-from benchmarks.driver import build_protocol  # noqa: E402
-from benchmarks.executor import Executor  # noqa: E402
-from benchmarks.linear import fit_chosen, predict  # noqa: E402
-from benchmarks.session import Session  # noqa: E402
-from benchmarks.settings import Settings, settings  # noqa: E402
-from datasets import DataError  # noqa: E402
-from datasets.prepare import open_dataset  # noqa: E402
-from datasets.store import Store  # noqa: E402
-from zoo.config import ConfigError, ModelConfig  # noqa: E402
-from zoo.device import describe_device, pick_device  # noqa: E402
-from zoo.discriminators import Discriminator  # noqa: E402
-from zoo.files import write_atomic  # noqa: E402
-from zoo.model import build_discriminator, build_model  # noqa: E402
-from zoo.registry import RegistryError  # noqa: E402
-from zoo.seeding import derive  # noqa: E402
-from zoo.training.checkpoint import CheckpointError, load_config_of, load_discriminator  # noqa: E402
-from zoo.types import ContractError  # noqa: E402
+from benchmarks import environment
+from benchmarks.descriptors import discriminator_features, pooled_voxels
+from benchmarks.driver import build_protocol
+from benchmarks.executor import Executor
+from benchmarks.linear import fit_chosen, predict
+from benchmarks.session import Session
+from benchmarks.settings import Settings, add_set, settings
+from datasets import DataError
+from datasets.prepare import open_dataset
+from datasets.store import Store
+from zoo.config import ConfigError, ModelConfig
+from zoo.device import describe_device, pick_device
+from zoo.discriminators import Discriminator
+from zoo.files import write_atomic
+from zoo.model import build_discriminator, build_model
+from zoo.registry import RegistryError
+from zoo.seeding import derive
+from zoo.training.checkpoint import CheckpointError, load_config_of, load_discriminator
+from zoo.types import ContractError
 
 SEED = 0
 """Of the training, and so of the untrained control."""
@@ -216,14 +212,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--device", default="auto", help="of the training (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="processes for data (default: one per core)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="as in benchmarks.run",
-    )
+    add_set(parser)
     args = parser.parse_args(argv)
     try:
         return run(args, Console())

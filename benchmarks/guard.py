@@ -32,11 +32,13 @@ def wrong_datasets_package() -> str | None:
     return None if Path(spec.origin).resolve() == expected else spec.origin
 
 
-def check_datasets_package(command: str = COMMAND) -> None:
+def check_datasets_package() -> None:
     """Leave with exit status 2, naming the file found and the right command, unless `datasets` is ours."""
     found = wrong_datasets_package()
     if found is None:
         return
+    asked = sys.orig_argv
+    command = f"python -m {asked[asked.index('-m') + 1]}" if "-m" in asked[:-1] else COMMAND
     sys.stderr.write(
         f"error: `datasets` must be {ROOT / 'datasets'}, but Python found {found}.\n"
         f"Run from the root of the repository, as a module: cd {ROOT} && {command}\n"

@@ -8,35 +8,31 @@ the model's grid, or to as many points of the true surface.
 
 from __future__ import annotations
 
-from benchmarks.guard import check_datasets_package
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
 
-check_datasets_package()
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
 
-import argparse  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from pathlib import Path  # noqa: E402
-from time import perf_counter  # noqa: E402
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from benchmarks.names import resolve_models  # noqa: E402
-from benchmarks.predict import Truths  # noqa: E402
-from benchmarks.protocols import Truth  # noqa: E402
-from benchmarks.settings import settings  # noqa: E402
-from datasets.prepare import open_dataset  # noqa: E402
-from zoo.device import describe_device, pick_device  # noqa: E402
-from zoo.metrics.chamfer import chamfer  # noqa: E402
-from zoo.metrics.iou import iou  # noqa: E402
-from zoo.model import supervision  # noqa: E402
-from zoo.shapes import PointShape, Shape  # noqa: E402
-from zoo.training.checkpoint import load_pretrained  # noqa: E402
-from zoo.training.trainer import train  # noqa: E402
+from benchmarks.names import resolve_models
+from benchmarks.predict import Truths
+from benchmarks.protocols import Truth
+from benchmarks.settings import add_set, settings
+from datasets.prepare import open_dataset
+from zoo.device import describe_device, pick_device
+from zoo.metrics.chamfer import chamfer
+from zoo.metrics.iou import iou
+from zoo.model import supervision
+from zoo.shapes import PointShape, Shape
+from zoo.training.checkpoint import load_pretrained
+from zoo.training.trainer import train
 
 PRESET = "overfit"
 IOU, RATIO = 0.9, 1.5
@@ -145,14 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overfit", description=__doc__)
     parser.add_argument("--models", default="all", help="names, globs or 'all' (default: %(default)s)")
     parser.add_argument("--device", default="auto")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="KEY=VALUE",
-        help="as in benchmarks.run",
-    )
+    add_set(parser)
     args = parser.parse_args(argv)
     console, device = Console(), pick_device(args.device)
     table = Table(title=f"learnt by heart, {describe_device(device)}", title_justify="left")

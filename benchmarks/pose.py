@@ -7,29 +7,25 @@ model which always says the commonest angle gains nothing by it.
 
 from __future__ import annotations
 
-from benchmarks.guard import check_datasets_package
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-check_datasets_package()
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
 
-import argparse  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-import torch  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-from torch import Tensor  # noqa: E402
-
-from benchmarks.predict import VIEW  # noqa: E402
-from benchmarks.settings import settings  # noqa: E402
-from datasets.prepare import open_dataset  # noqa: E402
-from datasets.store import StoreSplit  # noqa: E402
-from zoo.device import pick_device  # noqa: E402
-from zoo.model import Reconstructor  # noqa: E402
-from zoo.pose import ANGLES, Angle, decode  # noqa: E402
-from zoo.training.checkpoint import checkpoints, load_pretrained  # noqa: E402
+from benchmarks.predict import VIEW
+from benchmarks.settings import add_set, settings
+from datasets.prepare import open_dataset
+from datasets.store import StoreSplit
+from zoo.device import pick_device
+from zoo.model import Reconstructor
+from zoo.pose import ANGLES, Angle, decode
+from zoo.training.checkpoint import checkpoints, load_pretrained
 
 NEAR = 30.0
 """Degrees within which an answer counts as right (as for PASCAL 3D+)."""
@@ -98,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--preset", default="quick")
     parser.add_argument("--dataset", default="procedural")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
+    add_set(parser)
     args = parser.parse_args(argv)
     chosen, device = settings(args.preset, args.dataset, args.overrides), pick_device(args.device)
     store = open_dataset(args.dataset, config_overrides=chosen.data_config, options=chosen.options)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from benchmarks.guard import check_datasets_package
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-check_datasets_package()
+from rich.console import Console
 
-import argparse  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-from rich.console import Console  # noqa: E402
-
-from benchmarks.names import resolve_models  # noqa: E402
-from benchmarks.results import ResultError  # noqa: E402
-from datasets import DataError  # noqa: E402
-from zoo.config import ConfigError, list_models, load_config  # noqa: E402
-from zoo.registry import RegistryError, load_plugin  # noqa: E402
-from zoo.types import ContractError  # noqa: E402
+from benchmarks.names import resolve_models
+from benchmarks.results import ResultError
+from benchmarks.settings import add_set
+from datasets import DataError
+from zoo.config import ConfigError, list_models, load_config
+from zoo.registry import RegistryError, load_plugin
+from zoo.types import ContractError
 
 EXAMPLES = """examples:
   python -m benchmarks.run --models r3d,vae_gan_baseline
@@ -88,14 +85,7 @@ def parser() -> argparse.ArgumentParser:
         "(default: 2 on a CPU, 1 on a GPU)",
     )
     p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
-    p.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a setting; see below",
-    )
+    add_set(p, "override a setting; see below")
     p.add_argument(
         "--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,4 +60,11 @@ def settings(preset: str, dataset: str, overrides: Sequence[str]) -> Settings:
         data_config=merge(own.get("config", {}), parse_overrides(ours["data"])),
         options=validate(PrepareOptions, options, "prepare", f"preset '{preset}' and --set"),
         protocol=merge(general.get("protocol", {}), parse_overrides(ours["protocol"])),
+    )
+
+
+def add_set(parser: ArgumentParser, described: str = "as in benchmarks.run") -> None:
+    """Give a command ``--set KEY=VALUE``, as often as its user likes; the list lands in ``overrides``."""
+    parser.add_argument(
+        "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help=described
     )

@@ -17,6 +17,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.settings import add_set
 from benchmarks.speed.record import write_record
 from datasets.prepare import open_dataset
 from zoo.config import parse_overrides
@@ -38,14 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.preparing", description=__doc__)
     parser.add_argument("--dataset", default="procedural", help="data set (default: %(default)s)")
     parser.add_argument("--root", type=Path, help="folder of its files")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="KEY=VALUE",
-        help="a setting of the data set, or with the prefix 'prepare.' an option of prepare",
-    )
+    add_set(parser, "a setting of the data set, or with the prefix 'prepare.' an option of prepare")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="numbers to compare (1 2)")
     parser.add_argument("--rounds", type=int, default=3, help="times over (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="also write the figures here")

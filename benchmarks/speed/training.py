@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.names import resolve_models
+from benchmarks.settings import add_set
 from benchmarks.speed.record import write_record
 
 
@@ -43,14 +44,7 @@ def main() -> None:
     parser.add_argument("--preset", default="quick", help="whose sizes to use (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=10, help="timed steps after three untimed ones")
     parser.add_argument("--device", default="auto")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="KEY=VALUE",
-        help="as in benchmarks.run",
-    )
+    add_set(parser)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args()
     context, found = multiprocessing.get_context("spawn"), []

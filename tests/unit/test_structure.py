@@ -285,10 +285,15 @@ def test_the_start_up_check_names_the_wrong_package_and_the_command(stranger):
 def test_the_start_up_check_knows_folders_and_absence(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(guard, "ROOT", tmp_path)
     assert guard.wrong_datasets_package() == str(ROOT / "datasets" / "__init__.py")
-    with pytest.raises(SystemExit) as error:
-        guard.check_datasets_package("python -m benchmarks.evaluate")
-    assert error.value.code == 2
-    assert capsys.readouterr().err.endswith("&& python -m benchmarks.evaluate\n")
+    for asked, command in (
+        (["python", "-P", "-m", "benchmarks.classify", "--help"], "python -m benchmarks.classify"),
+        (["python", "notebook.py"], "python -m benchmarks.run"),
+    ):
+        monkeypatch.setattr(sys, "orig_argv", asked)
+        with pytest.raises(SystemExit) as error:
+            guard.check_datasets_package()
+        assert error.value.code == 2
+        assert capsys.readouterr().err.endswith(f"&& {command}\n")
 
     (tmp_path / "datasets").mkdir()
     for name in [name for name in sys.modules if name.partition(".")[0] == "datasets"]:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from zoo.discriminators import Discriminator
 from zoo.losses import LOSSES, Loss, LossConfig
-from zoo.types import Batch, ContractError, Prediction, Voxels
+from zoo.losses._voxels import logits_and_target
+from zoo.types import Batch, Prediction
 
 
 class VoxelBCEConfig(LossConfig):
@@ -38,14 +39,6 @@ class VoxelBCE(Loss):
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None
     ) -> Tensor:
         assert isinstance(self.config, VoxelBCEConfig)
-        assert isinstance(prediction.shapes, Voxels)
-        logits, target = prediction.shapes.logits.float(), batch.voxels
-        if target is None:
-            raise ContractError("voxel_bce needs voxels in the batch")
-        if target.shape != logits.shape:
-            raise ContractError(
-                f"voxel_bce: the decoder gives {tuple(logits.shape)} voxels, the data set "
-                f"{tuple(target.shape)}; set decoder.resolution to the data set's"
-            )
+        logits, target = logits_and_target("voxel_bce", prediction, batch)
         per_sample = F.binary_cross_entropy_with_logits(logits, target, reduction="none").flatten(1)
         return (per_sample.sum(1) if self.config.reduction == "sum" else per_sample.mean(1)).mean()

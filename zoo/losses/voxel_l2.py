@@ -5,7 +5,8 @@ from torch import Tensor
 
 from zoo.discriminators import Discriminator
 from zoo.losses import LOSSES, Loss, LossConfig
-from zoo.types import Batch, ContractError, Prediction, Voxels
+from zoo.losses._voxels import logits_and_target
+from zoo.types import Batch, Prediction
 
 
 class VoxelL2Config(LossConfig):
@@ -35,15 +36,7 @@ class VoxelL2(Loss):
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None
     ) -> Tensor:
         assert isinstance(self.config, VoxelL2Config)
-        assert isinstance(prediction.shapes, Voxels)
-        logits, target = prediction.shapes.logits.float(), batch.voxels
-        if target is None:
-            raise ContractError("voxel_l2 needs voxels in the batch")
-        if target.shape != logits.shape:
-            raise ContractError(
-                f"voxel_l2: the decoder gives {tuple(logits.shape)} voxels, the data set "
-                f"{tuple(target.shape)}; set decoder.resolution to the data set's"
-            )
+        logits, target = logits_and_target("voxel_l2", prediction, batch)
         difference = (torch.sigmoid(logits) - target).flatten(1)
         if self.config.squared:
             return difference.square().sum(1).mean()
