@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.protocols import Truth
-from zoo.geometry.resample import resample
 from zoo.shapes import Shape, VoxelShape
 
 FEATURE_SIZE = 16
@@ -229,7 +228,10 @@ def intersections(packed: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _at(truth: Truth, resolution: int) -> np.ndarray:
-    return resample(truth.shape.occupancy.astype(np.float32), resolution) >= 0.5
+    grid = truth.shape.voxels(resolution)
+    if grid is None:
+        raise ValueError(f"true shape '{truth.id}' has no voxels to compare training shapes with")
+    return grid >= 0.5
 
 
 def _pick(training: Training, indices: Sequence[int] | np.ndarray) -> list[Shape]:

@@ -32,7 +32,7 @@ from benchmarks.protocols import PROTOCOLS, Protocol
 from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
 from benchmarks.settings import settings
-from benchmarks.table import to_rich, write_outputs
+from benchmarks.table import find_column, print_value, to_rich, write_outputs
 from datasets.prepare import open_dataset
 from zoo.config import ModelConfig, validate
 from zoo.device import describe_device, pick_device
@@ -260,8 +260,9 @@ def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Compariso
     reference = comparison.reference or comparison.models[0].name
     found = session.results.find(first[reference].hash)
     assert found is not None
-    metric = "iou@val" if found[1][0]["iou@val"] is not None else "cd"
-    chosen = choose_cases(found[1], metric, "higher" if metric == "iou@val" else "lower")
+    columns = [find_column(comparison, name) for name in session.protocol.cases]
+    column = next(c for c in columns if found[1][0][c.name] is not None)
+    chosen = choose_cases(found[1], column.name, column.better)
     places = {shape_id: k for k, shape_id in enumerate(session.test.ids)}
     drawn: dict[str, dict[str, Drawn]] = {shape_id: {} for _, shape_id, _ in chosen}
     for row in comparison.models:
@@ -277,7 +278,8 @@ def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Compariso
             level = 0.5 if record.threshold is None else record.threshold.value
             shape, maps = predictions[places[shape_id]], predictions.sketches(places[shape_id])
             pictures = sketch_pictures(maps) if maps is not None else []
-            drawn[shape_id][row.name] = Drawn(shape, level, scores["iou@val"], scores["cd"], pictures)
+            texts = {c.label: print_value(scores[c.name], c) for c in columns}
+            drawn[shape_id][row.name] = Drawn(shape, level, texts, pictures)
     truths = session.truths("test")
     cases = []
     for group, shape_id, view in chosen:
@@ -294,7 +296,8 @@ def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Compariso
         cases,
         {row.name: row.name for row in comparison.models},
         views=VIEWS[:1] if len(comparison.models) > CROWDED else VIEWS,
-        caption=f"best, median and worst test instances of {reference} by {metric}; {comparison.protocol.id}",
+        caption=f"best, median and worst test instances of {reference} by {column.label}; "
+        f"{comparison.protocol.id}",
     )
     return path
 

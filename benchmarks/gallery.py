@@ -10,7 +10,7 @@ Drawn by the zoo's own renderer and Pillow: no display, no window system, no plo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -31,13 +31,13 @@ GAP, LINE = 10, 18
 
 @dataclass(frozen=True)
 class Drawn:
-    """One prediction and its scores; a score that is not defined is None."""
+    """One prediction and its scores."""
 
     shape: Shape
     level: float = 0.5
     """Occupancy probability at which it was scored."""
-    iou: float | None = None
-    cd: float | None = None
+    scores: Mapping[str, str] = field(default_factory=dict)
+    """What is printed under it: a metric's label to its value."""
     maps: Sequence[np.ndarray] = ()
     """Small pictures under it, as `Case.image`: the 2.5D maps that it was made from."""
 
@@ -168,9 +168,7 @@ def gallery(
 
 
 def _scores(drawn: Drawn) -> str:
-    iou = "n/a" if drawn.iou is None else f"{drawn.iou:.3f}"
-    cd = "n/a" if drawn.cd is None else f"{drawn.cd:.4f}"
-    return f"IoU {iou}   CD {cd}"
+    return "   ".join(f"{label} {value}" for label, value in drawn.scores.items())
 
 
 def _input(image: np.ndarray, tile: int) -> Image.Image:

@@ -122,11 +122,13 @@ def _measure(shape: Shape, truth: Truth, count: int, key: int) -> tuple[float | 
         count: points that a mesh is said by; a cloud has its own number.
     """
     rng = np.random.default_rng(key)
-    grid = shape.voxels(truth.shape.resolution)
+    true = truth.grid
+    assert true is not None
+    grid = shape.voxels(len(true))
     if grid is not None:
         target, own = truth.shape.points(POINTS, rng), truth.shape.points(POINTS, rng)
         points = shape.points(POINTS, rng)
-        overlap = iou(grid >= 0.5, truth.shape.occupancy >= 0.5)
+        overlap = iou(grid >= 0.5, true)
     else:
         assert truth.surface is not None
         target, other = np.array_split(rng.permutation(truth.surface), 2)

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.protocols import CURVE, Measurement, Protocol, Truth
-from zoo.shapes import Shape
+from benchmarks.protocols import Measurement, Protocol, Truth
+from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def score(
         raise RuntimeError(f"scored {len(found)} of {len(who)} instances: a bug in benchmarks.scoring")
     scores = Scores()
     for name in predictions:
-        measured = [found[k][name] for k in range(len(who))]
+        measured = protocol.finish([found[k][name] for k in range(len(who))])
         scores.rows[name] = [_row(*w, m, protocol) for w, m in zip(who, measured, strict=True)]
-        scores.iou_curve[name] = _mean_curve(measured)
+        scores.iou_curve[name] = _mean_curve(measured, protocol)
     return scores
 
 
@@ -133,11 +133,23 @@ def _tasks(
 
 
 def _same_shape(a: Truth, b: Truth) -> bool:
-    if a.shape is not b.shape and not np.array_equal(a.shape.occupancy, b.shape.occupancy):
+    if a.shape is not b.shape and not _equal(a.shape, b.shape):
         return False
     if a.surface is None or b.surface is None:
         return a.surface is b.surface
     return np.array_equal(a.surface, b.surface)
+
+
+def _equal(a: Shape, b: Shape) -> bool:
+    """Whether two shapes are of one kind and hold equal arrays."""
+    if isinstance(a, VoxelShape) and isinstance(b, VoxelShape):
+        return np.array_equal(a.occupancy, b.occupancy)
+    if isinstance(a, PointShape) and isinstance(b, PointShape):
+        return np.array_equal(a.cloud, b.cloud)
+    if isinstance(a, MeshShape) and isinstance(b, MeshShape):
+        ours, theirs = a.surface, b.surface
+        return np.array_equal(ours.vertices, theirs.vertices) and np.array_equal(ours.faces, theirs.faces)
+    return False
 
 
 def _score_task(
@@ -172,11 +184,11 @@ def _row(id: str, category: str, view: int, measured: Measurement, protocol: Pro
     return row | {column.name: measured.values[column.name] for column in protocol.columns}
 
 
-def _mean_curve(measured: Sequence[Measurement]) -> tuple[tuple[float, float], ...]:
+def _mean_curve(measured: Sequence[Measurement], protocol: Protocol) -> tuple[tuple[float, float], ...]:
     curves = [m.iou_curve for m in measured if m.iou_curve is not None]
     if not curves:
         return ()
-    return tuple(zip(CURVE, map(float, np.mean(curves, axis=0)), strict=True))
+    return tuple(zip(protocol.curve, map(float, np.mean(curves, axis=0)), strict=True))
 
 
 def _in_processes(

@@ -465,6 +465,11 @@ def _number(value: float, column: Column, sign: str = "") -> str:
     return text.replace("-", "−")  # a minus that cannot be taken for a dash
 
 
+def print_value(value: float | None, column: Column) -> str:
+    """One stored value as the table prints it."""
+    return "n/a" if value is None else _number(value, column)
+
+
 def estimate_cells(
     rows: Sequence[ComparedRow], column: Column, estimates: Sequence[Estimate | None]
 ) -> list[Cell]:

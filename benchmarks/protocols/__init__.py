@@ -15,10 +15,10 @@ import numpy as np
 from zoo.metrics import Column
 from zoo.metrics.iou import iou_curve
 from zoo.registry import EntryConfig, Registry
-from zoo.shapes import Shape, VoxelShape
+from zoo.shapes import PointShape, Shape, VoxelShape
 
 CURVE = tuple(round(0.05 * k, 2) for k in range(1, 20))
-"""Thresholds of the IoU curve and candidates for the frozen one: .05, .10, ... .95."""
+"""Thresholds of the IoU curve and candidates for the frozen one, unless a protocol says otherwise."""
 
 
 class TruthError(ValueError):
@@ -33,14 +33,14 @@ class Truth:
         id: of the shape; several views of one shape share it, and are one cluster in the statistics.
         category: name of its category.
         view: index of the picture that the prediction was made from.
-        shape: occupancy at the data set's native resolution.
+        shape: occupancy at the data set's native resolution; of other people's files also a mesh or points.
         surface: points (P, 3), area-uniform on the true mesh in the canonical frame; None without a mesh.
     """
 
     id: str
     category: str
     view: int
-    shape: VoxelShape
+    shape: Shape
     surface: np.ndarray | None = None
 
     @property
@@ -48,14 +48,41 @@ class Truth:
         """What names the instance: shape id and view."""
         return self.id, self.view
 
+    @property
+    def grid(self) -> np.ndarray | None:
+        """Occupied cells (R, R, R) bool at the native resolution; None for a mesh or points."""
+        return self.shape.occupancy >= 0.5 if isinstance(self.shape, VoxelShape) else None
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """Lower and upper corner (2, 3) of the true surface: of the grid at level .5, the mesh or the points.
+
+        Raises:
+            TruthError: there is no surface, or it has no extent.
+        """
+        if isinstance(self.shape, PointShape):
+            corners = np.stack([self.shape.cloud.min(0), self.shape.cloud.max(0)])
+        else:
+            mesh = self.shape.mesh(0.5)
+            if mesh is None:
+                raise TruthError(f"true shape '{self.id}' has no surface at level .5")
+            corners = mesh.bounds
+        if not (corners[1] > corners[0]).any():
+            raise TruthError(f"true shape '{self.id}' is one point: it has no longest edge to measure by")
+        return np.asarray(corners, dtype=np.float64)
+
     def check(self) -> None:
         """Raise where this cannot be a truth.
 
         Raises:
-            TruthError: no occupied cell, or the surface points are none, not (P, 3) or not finite.
+            TruthError: no occupied cell, face or point; or the surface points are none, not (P, 3) or not
+                finite.
         """
-        if not (self.shape.occupancy >= 0.5).any():
+        grid = self.grid
+        if grid is not None and not grid.any():
             raise TruthError(f"true shape '{self.id}' has no occupied cell; exclude it from the split")
+        if grid is None and not len(self.shape.points(1, np.random.default_rng(0))):
+            raise TruthError(f"true shape '{self.id}' has no surface; exclude it from the split")
         if self.surface is None:
             return
         shape = self.surface.shape
@@ -71,7 +98,7 @@ class Measurement:
 
     Attributes:
         values: one number per column of the protocol; None where it is not defined for this kind of shape.
-        iou_curve: IoU at `CURVE`, or None without voxels.
+        iou_curve: IoU at the protocol's `curve`, or None without voxels.
         failed: nothing to measure: an empty surface, no prediction, an exception.
         reason: why it failed.
     """
@@ -103,11 +130,15 @@ class Protocol(ABC):
     Attributes:
         stand_ins: of a headline column, the one that the main table shows beside it when some row has no such
             value.
+        curve: thresholds of the IoU curve, ascending.
+        cases: columns that a gallery prints; it chooses best and worst by the first that is defined.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     stand_ins: ClassVar[Mapping[str, str]] = {}
+    curve: ClassVar[tuple[float, ...]] = CURVE
+    cases: ClassVar[tuple[str, ...]]
 
     def __init__(self, config: EntryConfig) -> None:
         self.config = config
@@ -157,10 +188,17 @@ class Protocol(ABC):
     def failure(self, threshold: float | None, truth: Truth, reason: str) -> Measurement:
         """The declared worst values, for a prediction that is missing or raised."""
 
+    def finish(self, measured: Sequence[Measurement]) -> Sequence[Measurement]:
+        """What one row scored, once all its instances are measured; here as it is.
+
+        For published protocols that choose something by looking at the whole test list.
+        """
+        return measured
+
     def choose_threshold(
         self, predictions: Sequence[Shape | None], truths: Sequence[Truth]
     ) -> ThresholdChoice | None:
-        """The threshold of `CURVE` with the highest mean IoU over validation instances.
+        """The threshold of `curve` with the highest mean IoU over validation instances.
 
         The IoU is taken at each truth's native grid; a missing prediction counts as 0 at every threshold.
         Equal means (a binary prediction has nothing but these) are settled towards .5.
@@ -169,21 +207,25 @@ class Protocol(ABC):
             None for predictions without voxels, which have no threshold.
 
         Raises:
-            ValueError: lengths differ, nothing was predicted, or only some predictions have voxels.
+            ValueError: lengths differ, nothing was predicted, only some predictions have voxels, or a truth
+                has none.
         """
         if len(predictions) != len(truths):
             raise ValueError(f"{len(predictions)} predictions for {len(truths)} validation instances")
-        total, voxels, open_surfaces = np.zeros(len(CURVE)), 0, 0
+        total, voxels, open_surfaces = np.zeros(len(self.curve)), 0, 0
         for prediction, truth in zip(predictions, truths, strict=True):
             if prediction is None:
                 continue
-            grid = prediction.voxels(truth.shape.resolution)
+            truth.check()
+            true = truth.grid
+            if true is None:
+                raise ValueError(f"true shape '{truth.id}' has no voxels to choose a threshold on")
+            grid = prediction.voxels(len(true))
             if grid is None:
                 open_surfaces += 1
                 continue
             voxels += 1
-            truth.check()
-            total += iou_curve(grid, truth.shape.occupancy >= 0.5, CURVE)
+            total += iou_curve(grid, true, self.curve)
         if not voxels + open_surfaces:
             raise ValueError("there is no prediction to choose a threshold on")
         if voxels and open_surfaces:
@@ -191,8 +233,9 @@ class Protocol(ABC):
         if not voxels:
             return None
         mean = total / len(truths)
-        best = max(range(len(CURVE)), key=lambda k: (mean[k], -abs(CURVE[k] - 0.5)))
-        return ThresholdChoice(CURVE[best], tuple(zip(CURVE, map(float, mean), strict=True)), len(truths))
+        best = max(range(len(mean)), key=lambda k: (mean[k], -abs(self.curve[k] - 0.5)))
+        curve = tuple(zip(self.curve, map(float, mean), strict=True))
+        return ThresholdChoice(self.curve[best], curve, len(truths))
 
 
 PROTOCOLS: Registry[Protocol] = Registry("protocol", Protocol, "benchmarks.protocols")

@@ -10,12 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from benchmarks.protocols import (
-    CURVE,
     PROTOCOLS,
     Measurement,
     Protocol,
     Truth,
-    TruthError,
 )
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.inputs import Measured
@@ -73,14 +71,14 @@ class Prepared:
 
     Attributes:
         centre, scale: a canonical point p is measured at (p - centre) * scale.
-        grid: the true occupancy, bool.
-        surface: points of the marching-cubes surface of the true grid, and the grid.
+        grid: the true occupancy, bool; None where the truth is a mesh or points.
+        surface: points of the marching-cubes surface of the true grid, and the grid; or of the true mesh.
         mesh: points of the true mesh, or None.
     """
 
     centre: np.ndarray
     scale: float
-    grid: np.ndarray
+    grid: np.ndarray | None
     surface: Measured
     mesh: Measured | None
 
@@ -91,6 +89,7 @@ class R3DV1(Protocol):
 
     name = "r3d-v1"
     version = 1
+    cases = ("iou@val", "cd")
     headline = ("iou@val", "cd", "fscore@1%", "fscore@5%", "emd")
     stand_ins: ClassVar[Mapping[str, str]] = {"iou@val": "iou_filled"}
 
@@ -124,22 +123,19 @@ class R3DV1(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {**super().settings, "emd_points": EMD_POINTS, "curve": list(CURVE), "truth_level": 0.5}
+        return {**super().settings, "emd_points": EMD_POINTS, "curve": list(self.curve), "truth_level": 0.5}
 
     def prepare(self, truth: Truth) -> Prepared:
         truth.check()
-        mesh = truth.shape.mesh(0.5)
-        if mesh is None:
-            raise TruthError(f"true shape '{truth.id}' has no surface at level .5")
-        low, high = mesh.bounds
+        low, high = truth.bounds
         centre, scale = (low + high) / 2, 1 / float((high - low).max())
-        grid = truth.shape.occupancy >= 0.5
+        grid = truth.grid
         # of the id alone: every view of a shape is measured against the same true points
         sampled = truth.shape.points(self.points, rng(0, self.name, truth.id, "truth"), 0.5)
         surface = Measured(
             (sampled - centre) * scale,
             grid,
-            threshold=0.5,
+            threshold=None if grid is None else 0.5,
             seed=derive(0, self.name, truth.id, "truth"),
         )
         if truth.surface is None:
@@ -151,8 +147,8 @@ class R3DV1(Protocol):
     def measure(
         self, prediction: Shape, threshold: float | None, truth: Truth, prepared: Prepared
     ) -> Measurement:
-        grid = prediction.voxels(truth.shape.resolution)
-        if (grid is None) != (threshold is None):
+        grid = None if prepared.grid is None else prediction.voxels(len(prepared.grid))
+        if prepared.grid is not None and (grid is None) != (threshold is None):
             has = "no voxels" if grid is None else "voxels"
             raise ValueError(f"the prediction has {has}, but its threshold is {threshold}")
         keys = (0, self.name, *truth.key, "prediction")
@@ -165,10 +161,12 @@ class R3DV1(Protocol):
         values |= self._against_mesh(measured, prepared.mesh)
         for metric in self._extra_metrics:
             values |= metric(measured, prepared.surface)
-        curve = None if grid is None else iou_curve(grid, prepared.grid, CURVE)
+        curve = None
+        if grid is not None and prepared.grid is not None:
+            curve = iou_curve(grid, prepared.grid, self.curve)
         if len(points):
             return Measurement(values, curve)
-        if threshold is not None:
+        if grid is not None:
             # no cell of its own grid reaches the threshold; one that only interpolation lifts is none
             values["iou@val"] = 0.0
             return Measurement(values, curve, True, f"empty at its threshold of {threshold:g}")
@@ -177,11 +175,13 @@ class R3DV1(Protocol):
     def failure(self, threshold: float | None, truth: Truth, reason: str) -> Measurement:
         values: dict[str, float | None] = {}
         for column in self.columns:
-            undefined = (column.name.startswith("iou@") and threshold is None) or (
-                "_mesh" in column.name and truth.surface is None
+            undefined = (
+                (column.name.startswith("iou@") and threshold is None)
+                or (column.name.startswith("iou") and truth.grid is None)
+                or ("_mesh" in column.name and truth.surface is None)
             )
             values[column.name] = None if undefined else column.worst
-        curve = None if threshold is None else np.zeros(len(CURVE))
+        curve = None if threshold is None or truth.grid is None else np.zeros(len(self.curve))
         return Measurement(values, curve, True, reason)
 
     def _against_mesh(self, measured: Measured, mesh: Measured | None) -> dict[str, float | None]:

@@ -67,7 +67,9 @@ def _case(prediction: Shape | None, group: str = "best", **changes: Any) -> Case
         "group": group,
         "image": image,
         "truth": _block(4, 12),
-        "predictions": {} if prediction is None else {"net": Drawn(prediction, 0.5, 0.25, 0.125)},
+        "predictions": {}
+        if prediction is None
+        else {"net": Drawn(prediction, 0.5, {"IoU": "0.250", "CD": "0.1250"})},
     }
     return Case(**(fields | changes))
 

@@ -97,5 +97,8 @@ def test_an_empty_prediction_gets_the_worst():
     metric = IoUFilledMetric(IoUFilledConfig())
     assert metric.columns[0].worst == 0
     assert metric(Measured(np.zeros((0, 3))), Measured(surface(block()), block())) == {"iou_filled": 0.0}
-    with pytest.raises(ValueError, match="needs the true grid"):
-        metric(Measured(np.zeros((5, 3))), Measured(np.zeros((5, 3))))
+
+
+def test_a_truth_without_a_grid_has_none():
+    metric = IoUFilledMetric(IoUFilledConfig())
+    assert metric(Measured(np.zeros((5, 3))), Measured(np.zeros((5, 3)))) == {"iou_filled": None}

@@ -281,6 +281,35 @@ def test_empty_at_the_frozen_threshold_keeps_the_other_thresholds():
     assert result.iou_curve[9] == 1
 
 
+@pytest.mark.parametrize("kind", ["mesh", "points"])
+def test_a_truth_that_is_a_mesh_or_points(kind):
+    """Other people's files: no grid, so no IoU; the distances are those to the surface itself."""
+    mesh = box_mesh((1.0, 0.6, 0.3))
+    shape = (
+        MeshShape(mesh)
+        if kind == "mesh"
+        else PointShape(sample_surface(mesh, 20_000, np.random.default_rng(1)))
+    )
+    target = Truth("one", "chair", 0, shape)
+    assert target.grid is None
+    np.testing.assert_allclose(target.bounds, [[-0.5, -0.3, -0.15], [0.5, 0.3, 0.15]], atol=1e-3)
+    prepared = SMALL.prepare(target)
+    same = SMALL.measure(MeshShape(mesh), None, target, prepared)
+    moved = SMALL.measure(MeshShape(Mesh(mesh.vertices + np.array([0.2, 0, 0]), mesh.faces)), None, target, prepared)
+    assert same.values["cd"] == pytest.approx(0.032, rel=0.1)  # the floor of 2,048 points
+    assert moved.values["cd"] > 3 * same.values["cd"]
+    for name in ("iou@val", "iou@.5", "iou_filled", "cd_mesh"):
+        assert same.values[name] is None, name
+    assert same.iou_curve is None and not same.failed
+    voxels = SMALL.measure(VoxelShape(SHAPES["box"]), 0.5, target, prepared)
+    assert voxels.values["cd"] == pytest.approx(same.values["cd"], rel=0.1)
+    assert voxels.values["iou@val"] is None
+    missing = SMALL.failure(0.5, target, "no file")
+    assert missing.values["cd"] == 2 * math.sqrt(3) and missing.values["iou_filled"] is None
+    with pytest.raises(ValueError, match="no voxels to choose a threshold on"):
+        SMALL.choose_threshold([VoxelShape(SHAPES["box"])], [target])
+
+
 def test_missing_prediction():
     with_mesh, without = truth(SHAPES["box"], np.zeros((3, 3))), truth(SHAPES["box"])
     result = SMALL.failure(0.5, with_mesh, "no prediction")
@@ -342,6 +371,11 @@ def test_truths_that_cannot_be_measured_against():
         SMALL.prepare(truth(SHAPES["box"], np.zeros((0, 3))))
     with pytest.raises(TruthError, match="hold NaN"):
         SMALL.prepare(truth(SHAPES["box"], np.full((4, 3), np.nan)))
+    no_face = Mesh(np.zeros((3, 3)), np.zeros((0, 3), np.int64))
+    with pytest.raises(TruthError, match="has no surface"):
+        SMALL.prepare(Truth("one", "chair", 0, MeshShape(no_face)))
+    with pytest.raises(TruthError, match="is one point"):
+        SMALL.prepare(Truth("one", "chair", 0, PointShape(np.ones((9, 3)))))
 
 
 # ------------------------------------------------------------------------- seeds
