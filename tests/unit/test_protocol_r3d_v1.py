@@ -295,7 +295,8 @@ def test_a_truth_that_is_a_mesh_or_points(kind):
     np.testing.assert_allclose(target.bounds, [[-0.5, -0.3, -0.15], [0.5, 0.3, 0.15]], atol=1e-3)
     prepared = SMALL.prepare(target)
     same = SMALL.measure(MeshShape(mesh), None, target, prepared)
-    moved = SMALL.measure(MeshShape(Mesh(mesh.vertices + np.array([0.2, 0, 0]), mesh.faces)), None, target, prepared)
+    shifted = Mesh(mesh.vertices + np.array([0.2, 0, 0]), mesh.faces)
+    moved = SMALL.measure(MeshShape(shifted), None, target, prepared)
     assert same.values["cd"] == pytest.approx(0.032, rel=0.1)  # the floor of 2,048 points
     assert moved.values["cd"] > 3 * same.values["cd"]
     for name in ("iou@val", "iou@.5", "iou_filled", "cd_mesh"):
