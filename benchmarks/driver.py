@@ -6,11 +6,9 @@ import shutil
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import (
@@ -24,31 +22,29 @@ from rich.progress import (
 )
 
 from benchmarks.by_views import parse_views, views_rich, write_views
-from benchmarks.comparison import Comparison, compare
+from benchmarks.cases import gather_cases, write_gallery
+from benchmarks.comparison import compare
 from benchmarks.executor import Executor, Job
-from benchmarks.gallery import VIEWS, Case, Drawn, choose_cases, gallery
 from benchmarks.names import asked_by_name
+from benchmarks.outputs import parse_formats, write_outputs
 from benchmarks.protocols import PROTOCOLS, Protocol
+from benchmarks.report import write_report
+from benchmarks.report.surfaces import lighten
+from benchmarks.report.training import read_curves
 from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
 from benchmarks.settings import settings
-from benchmarks.table import find_column, print_value, to_rich, write_outputs
+from benchmarks.table import to_rich
 from datasets.prepare import open_dataset
 from zoo.config import ModelConfig, validate
 from zoo.device import describe_device, pick_device
-from zoo.geometry.camera import Camera
 from zoo.model import takes_views
 from zoo.registry import RegistryError, did_you_mean
-from zoo.sketches import sketch_pictures
-from zoo.training.checkpoint import checkpoints
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
 
 REFERENCE = "r3d"
 """What the others are compared with where it is among them and nothing else was asked for."""
-CROWDED = 6
-"""Models from which on each shape of the gallery is drawn from one side alone."""
-
 
 Plan = dict[Session, list[ModelCell]]
 """One session for each number of views, ascending, with the cells that it measures."""
@@ -82,6 +78,7 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
         RegistryError, ConfigError, ContractError, DataError, ResultError: bad input, before training.
     """
     phases, device = Phases(), pick_device(args.device)
+    formats = parse_formats(args.format)
     executor = Executor.of(device, args.jobs, args.plugin)
     torch.set_num_threads(executor.threads)
     named = [f"data.categories={args.categories}"] if args.categories else []
@@ -141,13 +138,19 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
         wanted = args.reference or REFERENCE
         reference = wanted if wanted in shown else None
         comparison = compare(results, protocol, reference)
-        console.print("", to_rich(comparison, console.width))
-        written = write_outputs(comparison, args.out)
-        written.append(_gallery(session, cells, comparison, args.out / "gallery.png"))
+        if "rich" in formats:
+            console.print("", to_rich(comparison, console.width))
+        written = write_outputs(comparison, args.out, formats)
+        cases = gather_cases(session, cells, comparison, lighten if "html" in formats else None)
+        written.append(write_gallery(args.out / "gallery.png", cases, comparison))
+        if "html" in formats:
+            curves = read_curves((cell.config.name, cell.seed, cell.run_dir) for cell in cells)
+            written.append(write_report(comparison, cases, args.out, curves))
         if len(plan) > 1:
             measured = {each.views: _collect(each, own) for each, own in plan.items()}
             by_views = {k: compare(found, protocol) for k, found in measured.items() if found}
-            console.print("", views_rich(by_views, console.width))
+            if "rich" in formats:
+                console.print("", views_rich(by_views, console.width))
             written += write_views(by_views, args.out)
     console.print(phases.line(), highlight=False)
     console.print("written: " + ", ".join(str(path) for path in written), highlight=False)
@@ -252,54 +255,6 @@ def _forget(plan: Plan) -> None:
             for folder in (session.results.folder(cell.hash), cell.run_dir):
                 if folder.is_dir():
                     shutil.rmtree(folder)
-
-
-def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Comparison, path: Path) -> Path:
-    """Best, median and worst cases of the reference model, with every model's first seed beside it."""
-    first = {cell.config.name: cell for cell in reversed(cells)}
-    reference = comparison.reference or comparison.models[0].name
-    found = session.results.find(first[reference].hash)
-    assert found is not None
-    columns = [find_column(comparison, name) for name in session.protocol.cases]
-    column = next(c for c in columns if found[1][0][c.name] is not None)
-    chosen = choose_cases(found[1], column.name, column.better)
-    places = {shape_id: k for k, shape_id in enumerate(session.test.ids)}
-    drawn: dict[str, dict[str, Drawn]] = {shape_id: {} for _, shape_id, _ in chosen}
-    for row in comparison.models:
-        record_rows = session.results.find(first[row.name].hash)
-        weights = checkpoints(first[row.name].run_dir)
-        if record_rows is None or not weights:
-            continue
-        record, rows = record_rows
-        by_id = {r["id"]: r for r in rows}
-        predictions = session.predictions(first[row.name], weights[-1], session.test)
-        for shape_id in drawn:
-            scores = by_id[shape_id]
-            level = 0.5 if record.threshold is None else record.threshold.value
-            shape, maps = predictions[places[shape_id]], predictions.sketches(places[shape_id])
-            pictures = sketch_pictures(maps) if maps is not None else []
-            texts = {c.label: print_value(scores[c.name], c) for c in columns}
-            drawn[shape_id][row.name] = Drawn(shape, level, texts, pictures)
-    truths = session.truths("test")
-    cases = []
-    for group, shape_id, view in chosen:
-        k = places[shape_id]
-        picture = session.test.images([k], [[view or 0]])[0, 0].transpose(1, 2, 0)
-        camera = Camera.from_row(np.asarray(session.test.cameras([k], [[view or 0]])[0, 0]))
-        cases.append(
-            Case(
-                shape_id, session.test.categories[k], group, picture, truths[k].shape, drawn[shape_id], camera
-            )
-        )
-    gallery(
-        path,
-        cases,
-        {row.name: row.name for row in comparison.models},
-        views=VIEWS[:1] if len(comparison.models) > CROWDED else VIEWS,
-        caption=f"best, median and worst test instances of {reference} by {column.label}; "
-        f"{comparison.protocol.id}",
-    )
-    return path
 
 
 def _progress(console: Console) -> Progress:

@@ -77,6 +77,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--out", type=Path, default=Path("runs"), help="folder of runs, results and tables (default: runs/)"
     )
+    p.add_argument(
+        "--format",
+        default="all",
+        metavar="A,B",
+        help="what is printed (rich) and written (md, csv, latex, json, html); default: %(default)s of it",
+    )
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     p.add_argument(
         "--jobs",

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from rich.cells import cell_len
@@ -23,7 +21,6 @@ from rich.text import Text
 from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimate, PairedRow
 from benchmarks.controls import CONTROLS
 from benchmarks.published import Published, PublishedTable, load_published
-from zoo.files import write_atomic
 from zoo.metrics import Column
 
 OUTPUT_SCHEMA_VERSION = 1
@@ -66,7 +63,7 @@ class Block:
 
 def main_block(comparison: Comparison) -> Block:
     """Models, best first, then controls: headline metrics, counts and costs."""
-    columns = [find_column(comparison, name) for name in _headline(comparison)]
+    columns = [find_column(comparison, name) for name in headline(comparison)]
     rows = comparison.rows
     shown = [estimate_cells(rows, c, [r.instance_mean[c.name] for r in rows]) for c in columns]
     lines = [
@@ -267,7 +264,7 @@ def _grid(block: Block, group: Sequence[int], widths: Sequence[int], continued: 
         out = Text(style=style, no_wrap=True, overflow="ignore")
         out.append(_pad(name[0], widths[0]), RICH_STYLES[cells[0].style])
         for i in group:
-            padded = _pad(cells[i].text, widths[i], right=_is_number(block, i))
+            padded = _pad(cells[i].text, widths[i], right=is_number(block, i))
             out.append(" " * GAP)
             out.append(padded, RICH_STYLES[cells[i].style])
         rest = [Text(part, style=RICH_STYLES[cells[0].style], no_wrap=True) for part in name[1:]]
@@ -303,7 +300,7 @@ def markdown_block(block: Block) -> str:
         )
         return f"**{escaped}**" if cell.style == "best" else escaped
 
-    rule = ["---:" if _is_number(block, i) else ":---" for i in range(len(block.columns))]
+    rule = ["---:" if is_number(block, i) else ":---" for i in range(len(block.columns))]
     lines = [f"## {block.title}", "", line(text(Cell(c)) for c in block.columns), line(rule)]
     for section in block.sections:
         if section.heading:
@@ -406,26 +403,6 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
     }
 
 
-def write_outputs(comparison: Comparison, out_dir: Path, published: Published | None = None) -> list[Path]:
-    """Write `results.json`, `table.md` and `table.csv`, each atomically; equal results give equal bytes."""
-    out_dir.mkdir(parents=True, exist_ok=True)
-    data = to_json(comparison, published)
-    compact = {"instances", "values"}  # a line each: thousands of numbers
-    lines = [
-        f" {json.dumps(key)}: "
-        + json.dumps(value, ensure_ascii=False, allow_nan=False, indent=None if key in compact else 1)
-        for key, value in data.items()
-    ]
-    contents = {
-        "results.json": "{\n" + ",\n".join(lines) + "\n}\n",
-        "table.md": to_markdown(comparison, published),
-        "table.csv": to_csv(comparison),
-    }
-    for name, text in contents.items():
-        write_atomic(out_dir / name, text)
-    return [out_dir / name for name in contents]
-
-
 _NA = Cell("n/a", "faint")
 _NONE = Cell("-", "faint")
 
@@ -435,7 +412,7 @@ def find_column(comparison: Comparison, name: str) -> Column:
     return next(c for c in comparison.protocol.columns if c.name == name)
 
 
-def _headline(comparison: Comparison) -> list[str]:
+def headline(comparison: Comparison) -> list[str]:
     """The protocol's headline; with the stand-in of each metric that some row does not have, beside it."""
     stand_ins = comparison.protocol.stand_ins
     names: list[str] = []
@@ -451,7 +428,8 @@ def column_label(column: Column) -> str:
     return f"{column.label} {ARROWS[column.better]}"
 
 
-def _ranked(row: ComparedRow) -> bool:
+def is_ranked(row: ComparedRow) -> bool:
+    """Whether a row takes part in what is best."""
     return row.kind == "model" and row.complete
 
 
@@ -474,7 +452,7 @@ def estimate_cells(
     rows: Sequence[ComparedRow], column: Column, estimates: Sequence[Estimate | None]
 ) -> list[Cell]:
     """Mean ± half the interval of each row; the best printed mean of two or more ranked models stands out."""
-    ranked = [e.mean for row, e in zip(rows, estimates, strict=True) if e is not None and _ranked(row)]
+    ranked = [e.mean for row, e in zip(rows, estimates, strict=True) if e is not None and is_ranked(row)]
     best = None
     if len(ranked) > 1:
         best = _number(max(ranked) if column.better == "higher" else min(ranked), column)
@@ -486,7 +464,7 @@ def estimate_cells(
         text = _number(e.mean, column)
         # without an interval as wide as with one: means stand under means
         half = " " * (2 + len(text)) if e.half is None else f" ±{_number(e.half, column)}"
-        cells.append(Cell(text + half, "best" if text == best and _ranked(row) else ""))
+        cells.append(Cell(text + half, "best" if text == best and is_ranked(row) else ""))
     return cells
 
 
@@ -587,7 +565,7 @@ def _counted(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{n:,} {reason}" for reason, n in sorted(reasons.items()))
 
 
-def _is_number(block: Block, column: int) -> bool:
+def is_number(block: Block, column: int) -> bool:
     """Columns of numbers are aligned to the right: every cell begins like one or says that there is none."""
     cells = [row[column].text for section in block.sections for row in section.rows]
     return column > 0 and all(text[:1] in "0123456789+−.<-" or text == "n/a" for text in cells)

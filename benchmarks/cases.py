@@ -1,0 +1,132 @@
+"""The instances that pictures show, chosen by rule, with what every model makes of them.
+
+`gallery.png` shows the best, median and worst instances of one reference model, the report those of each
+category as well. Every model predicts them once, with its first seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.comparison import Comparison
+from benchmarks.gallery import VIEWS, Case, Drawn, choose_cases, gallery
+from benchmarks.results import Rows
+from benchmarks.session import ModelCell, Session
+from benchmarks.table import find_column, print_value
+from zoo.geometry.camera import Camera
+from zoo.metrics import Column
+from zoo.shapes import Shape
+from zoo.sketches import sketch_pictures
+from zoo.training.checkpoint import checkpoints
+
+CROWDED = 6
+"""Models from which on each shape of the gallery is drawn from one side alone."""
+
+Choice = list[tuple[str, str, int | None]]
+"""(group, id, view), as `choose_cases` gives them."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Instances to show.
+
+    Attributes:
+        chosen: by which metric of which model, in words.
+        overall: best, median and worst of all instances.
+        by_category: of each category; their predictions may be lightened.
+    """
+
+    chosen: str
+    overall: tuple[Case, ...]
+    by_category: tuple[Case, ...] = ()
+
+
+def gather_cases(
+    session: Session,
+    cells: Sequence[ModelCell],
+    comparison: Comparison,
+    lighten: Callable[[Shape, float], Shape] | None = None,
+) -> Cases:
+    """Choose the instances and predict them.
+
+    Args:
+        lighten: makes a smaller shape of one at its level, for the instances of each category, of which there
+            are many; without it there are none.
+    """
+    first = {cell.config.name: cell for cell in reversed(cells)}
+    reference = comparison.reference or comparison.models[0].name
+    found = session.results.find(first[reference].hash)
+    assert found is not None
+    columns = [find_column(comparison, name) for name in session.protocol.cases]
+    column = next(c for c in columns if found[1][0][c.name] is not None)
+    overall = choose_cases(found[1], column.name, column.better)
+    by_category: Choice = [] if lighten is None else _by_category(found[1], column)
+    cases = {shape_id: _case(session, shape_id, view) for _, shape_id, view in [*overall, *by_category]}
+    whole = {shape_id for _, shape_id, _ in overall}
+    for row in comparison.models:
+        for shape_id, drawn in _predict(session, first[row.name], columns, cases):
+            kept = drawn if lighten is None or shape_id in whole else _light(drawn, lighten)
+            cases[shape_id] = replace(
+                cases[shape_id], predictions={**cases[shape_id].predictions, row.name: kept}
+            )
+
+    def grouped(choice: Choice) -> tuple[Case, ...]:
+        return tuple(replace(cases[shape_id], group=group) for group, shape_id, _ in choice)
+
+    return Cases(f"of {reference} by {column.label}", grouped(overall), grouped(by_category))
+
+
+def write_gallery(path: Path, cases: Cases, comparison: Comparison) -> Path:
+    """The best, median and worst of all instances as one picture."""
+    gallery(
+        path,
+        cases.overall,
+        {row.name: row.name for row in comparison.models},
+        views=VIEWS[:1] if len(comparison.models) > CROWDED else VIEWS,
+        caption=f"best, median and worst test instances {cases.chosen}; {comparison.protocol.id}",
+    )
+    return path
+
+
+def _by_category(rows: Rows, column: Column) -> Choice:
+    chosen: Choice = []
+    for category in sorted({row["category"] for row in rows}):
+        own = [row for row in rows if row["category"] == category and row[column.name] is not None]
+        chosen += choose_cases(own, column.name, column.better, per_group=1) if own else []
+    return chosen
+
+
+def _case(session: Session, shape_id: str, view: int | None) -> Case:
+    """An instance without predictions, in no group."""
+    k = session.test.ids.index(shape_id)
+    picture = session.test.images([k], [[view or 0]])[0, 0].transpose(1, 2, 0)
+    camera = Camera.from_row(np.asarray(session.test.cameras([k], [[view or 0]])[0, 0]))
+    truth = session.truths("test")[k].shape
+    return Case(shape_id, session.test.categories[k], "", picture, truth, {}, camera)
+
+
+def _predict(
+    session: Session, cell: ModelCell, columns: Sequence[Column], cases: dict[str, Case]
+) -> Iterator[tuple[str, Drawn]]:
+    """What one model makes of the cases, with its scores; nothing where it has no result or weights."""
+    found, weights = session.results.find(cell.hash), checkpoints(cell.run_dir)
+    if found is None or not weights:
+        return
+    record, rows = found
+    by_id = {row["id"]: row for row in rows}
+    level = 0.5 if record.threshold is None else record.threshold.value
+    predictions = session.predictions(cell, weights[-1], session.test)
+    for k in sorted(session.test.ids.index(shape_id) for shape_id in cases):  # each batch is made once
+        shape_id = session.test.ids[k]
+        shape, maps = predictions[k], predictions.sketches(k)
+        pictures = sketch_pictures(maps) if maps is not None else []
+        texts = {c.label: print_value(by_id[shape_id][c.name], c) for c in columns}
+        yield shape_id, Drawn(shape, level, texts, pictures)
+
+
+def _light(drawn: Drawn, lighten: Callable[[Shape, float], Shape]) -> Drawn:
+    return replace(drawn, shape=lighten(drawn.shape, drawn.level))

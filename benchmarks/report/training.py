@@ -1,0 +1,50 @@
+"""How the loss went down, from the logs that trainings leave in their run folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+POINTS = 200
+"""Points of a curve at most; longer logs are shown as means of equally many steps."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run.
+
+    Attributes:
+        steps, losses: where it was logged, and the total loss there.
+        stages: first logged step of every stage.
+    """
+
+    model: str
+    seed: int
+    steps: tuple[float, ...]
+    losses: tuple[float, ...]
+    stages: tuple[int, ...]
+
+
+def read_curves(runs: Iterable[tuple[str, int, Path]]) -> list[Curve]:
+    """Curves of the runs (model, seed, folder) that have a log; the others are left out."""
+    curves = []
+    for model, seed, folder in runs:
+        log = folder / "metrics.jsonl"
+        if log.exists():
+            lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+            if lines:
+                curves.append(_curve(model, seed, [(x["step"], x["stage"], x["loss"]) for x in lines]))
+    return curves
+
+
+def _curve(model: str, seed: int, logged: list[tuple[int, str, float]]) -> Curve:
+    stages: dict[str, int] = {}
+    for step, stage, _ in logged:
+        stages.setdefault(stage, step)
+    size = -(-len(logged) // POINTS)
+    blocks = [logged[k : k + size] for k in range(0, len(logged), size)]
+    steps = tuple(sum(step for step, *_ in block) / len(block) for block in blocks)
+    losses = tuple(sum(loss for *_, loss in block) / len(block) for block in blocks)
+    return Curve(model, seed, steps, losses, tuple(stages.values()))
