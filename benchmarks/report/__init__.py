@@ -88,7 +88,7 @@ def _page(comparison: Comparison, cases: Cases, drawn: Sequence[Plot], published
         published=markup.tables(published_block(published, published.table(PUBLISHED_TABLE)), apart=True),
         facts="\n".join(map(markup.definitions, card.facts(comparison))),
         runs=markup.tables(card.runs_block(comparison), apart=True),
-        failures="<p>None.</p>" if failures is None else markup.tables(failures),
+        failures="<h3>Failures</h3><p>None.</p>" if failures is None else markup.tables(failures),
         protocol=escape(comparison.protocol.describe()),
         islands="\n".join(islands),
         three=_read("vendor/three.min.js") if packed else "",

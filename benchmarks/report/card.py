@@ -94,14 +94,13 @@ def _origin(records: Iterable[Record]) -> Facts:
     records = list(records)
     names = dict.fromkeys(name for record in records for name in record.versions)
     versions = [
-        (f"{name} version", _distinct(r.versions[name] for r in records if name in r.versions))
-        for name in names
+        f"{name} {_distinct(r.versions[name] for r in records if name in r.versions)}" for name in names
     ]
     found = [
         ("device", _distinct(r.device for r in records)),
         ("nearest neighbours", _distinct(r.neighbours for r in records)),
         ("git commit", _distinct(_commit(r) for r in records)),
-        *versions,
+        ("versions", ", ".join(versions)),
         *(("command", text) for text in dict.fromkeys(r.command for r in records)),
     ]
     return Facts("Origin", tuple(found))

@@ -20,8 +20,9 @@ def tables(block: Block, *, apart: bool = False) -> str:
     numeric = [is_number(block, i) for i in range(len(block.columns))]
     groups = [[section] for section in block.sections] if apart else [list(block.sections)]
     shown = "\n".join(_table(block, group, numeric, headed=not apart) for group in groups)
+    title = f"<h3>{escape(block.title)}</h3>\n" if apart else ""
     notes = "".join(f"<li>{escape(note)}</li>" for note in block.notes)
-    return shown + (f'\n<ul class="notes">{notes}</ul>' if notes else "")
+    return title + shown + (f'\n<ul class="notes">{notes}</ul>' if notes else "")
 
 
 def definitions(found: Facts) -> str:
@@ -54,7 +55,7 @@ def sort_value(text: str) -> float | None:
 
 
 def _table(block: Block, sections: Sequence[Section], numeric: Sequence[bool], *, headed: bool) -> str:
-    caption = block.title if headed else f"{block.title}: {sections[0].heading}"
+    caption = block.title if headed else sections[0].heading
     heads = "".join(
         f'<th scope="col"{_class("number" * n)}>{escape(c)}</th>'
         for c, n in zip(block.columns, numeric, strict=True)
@@ -62,7 +63,7 @@ def _table(block: Block, sections: Sequence[Section], numeric: Sequence[bool], *
     bodies = "".join(_body(section, numeric, headed) for section in sections)
     return (
         f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(caption)}">'
-        f'<table class="sortable"><caption>{escape(caption)}</caption>'
+        f'<table class="sortable"><caption><span>{escape(caption)}</span></caption>'
         f"<thead><tr>{heads}</tr></thead>{bodies}</table></div>"
     )
 
@@ -76,7 +77,7 @@ def _body(section: Section, numeric: Sequence[bool], headed: bool) -> str:
 
 def _row(cells: Sequence[Cell], numeric: Sequence[bool]) -> str:
     first, *others = cells
-    out = [f'<th scope="row"{_class(first.style)}>{escape(first.text)}</th>']
+    out = [f'<th scope="row"{_class(first.style)}>{_name(first.text)}</th>']
     for cell, number in zip(others, numeric[1:], strict=True):
         mean, plus_minus, half = cell.text.rstrip().partition(" ±")
         text = escape(mean) + (f" <small>±{escape(half)}</small>" if plus_minus else "")
@@ -84,6 +85,11 @@ def _row(cells: Sequence[Cell], numeric: Sequence[bool]) -> str:
         sorting = "" if value is None else f' data-value="{value!r}"'
         out.append(f"<td{_class(cell.style, 'number' * number)}{sorting}>{text}</td>")
     return "".join(out)
+
+
+def _name(text: str) -> str:
+    """A name, which may be broken after its underscores."""
+    return escape(text).replace("_", "_<wbr>")
 
 
 def _class(*names: str) -> str:

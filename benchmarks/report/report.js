@@ -57,13 +57,14 @@
     return ready("empty");
   }
   const ramp = head.ramp.map((hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16) / 255));
-  const start = { azimuth: 35, elevation: 20 }, FOV = 25, DISTANCE = 3.2;
+  const start = { azimuth: 35, elevation: 20 }, FOV = 25, DISTANCE = 3.5;
   const eye = { ...start, distance: DISTANCE };
 
   let renderer = null;
   try {
     renderer = new THREE.WebGLRenderer({ canvas, alpha: true, antialias: true });
     renderer.outputColorSpace = "srgb-linear"; // colours are shown as they stand in the scale
+    renderer.setClearColor(0x000000, 0);
     renderer.setScissorTest(true);
   } catch (error) {
     status.textContent = `This browser shows no WebGL (${error.message}); gallery.png has some of the shapes.`;
@@ -167,7 +168,7 @@
   function panel(name, packed, scores, maps) {
     const figure = make("figure", "panel"), view = make("div", "view"), caption = make("figcaption");
     figure.append(make("div", "name", name), view, caption);
-    caption.textContent = (scores || []).map(([label, value]) => `${label} ${value}`).join("  ");
+    caption.textContent = (scores || []).map(([label, value]) => `${label} ${value}`).join(", ");
     if (maps && maps.length) {
       const strip = make("div", "maps");
       for (const source of maps) strip.append(Object.assign(make("img"), { src: source, alt: "" }));

@@ -48,8 +48,15 @@ def test_writes_everything(finished):
     assert results["dataset"]["n"] == 4
     assert "VAE-GAN" in (out / "table.md").read_text() or "vae" in (out / "table.md").read_text()
     assert "vae_gan_baseline" in (out / "table.csv").read_text()
+    assert "vae\\_gan\\_baseline" in (out / "table.tex").read_text()
     with Image.open(out / "gallery.png") as picture:
         assert picture.width > 400
+    report = (out / "report.html").read_text()
+    head = json.loads(re.search(r'id="gallery">(.*?)</script>', report)[1])
+    tags = {tuple(tag) for case in head["cases"] for tag in case["tags"]}
+    assert tags >= {(c, g) for c in ("", "chair", "table") for g in ("best", "worst")}
+    assert head["models"] == ["vae_gan_baseline"]
+    assert {path.stem for path in (out / "plots").iterdir()} >= {"iou-threshold", "training"}
 
 
 def test_controls_stand_where_they_must(finished):
@@ -74,6 +81,20 @@ def test_a_second_run_trains_and_measures_nothing(finished, monkeypatch, capsys)
     assert again(finished, "vae_gan_baseline") == 0
     assert "measured already" in capsys.readouterr().out
     assert (finished[0] / "results.json").read_bytes() == before
+
+
+def test_only_the_formats_that_are_asked_for(finished, capsys):
+    out, _ = finished
+    kept = {name: (out / name).read_bytes() for name in ("gallery.png", "report.html", "table.csv")}
+    for name in ("gallery.png", "report.html", "table.md"):
+        (out / name).unlink()
+    assert again(finished, "vae_gan_baseline", extra=["--format", "md,csv"]) == 0
+    assert "controls, not ranked" not in capsys.readouterr().out
+    assert (out / "table.md").exists() and not (out / "report.html").exists()
+    assert (out / "gallery.png").read_bytes() == kept["gallery.png"]  # whether or not there is a report
+    assert again(finished, "vae_gan_baseline", extra=["--format", "html,rich"]) == 0
+    assert "controls, not ranked" in capsys.readouterr().out
+    assert {name: (out / name).read_bytes() for name in kept} == kept
 
 
 def test_only_an_added_model_is_trained(finished, monkeypatch):
@@ -138,6 +159,7 @@ def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypa
         (["--set", "protocol.point=3"], r"protocol.point: unknown key. Did you mean 'points'\?"),
         (["--set", "steps"], r"--set steps: expected key.path=value"),
         (["--reference", "r2n2"], r"--reference 'r2n2' is not among the models"),
+        (["--format", "htlm"], r"unknown --format 'htlm'. Did you mean 'html'"),
         (["--jobs", "-1"], r"--jobs must be at least 0, got -1"),
         (["--seeds", "0"], r"--seeds must be at least 1, got 0"),
         (["--plugin", "no_such_module"], r"plugin 'no_such_module' failed to import: ModuleNotFoundError"),

@@ -365,17 +365,6 @@ def test_json_holds_everything_needed_to_compute_again() -> None:
     assert data["published"]["table"]["rows"][-1]["values"] == {"iou": ".2288", "cd": ".052"}
 
 
-def test_outputs_are_written_whole_and_equal_for_equal_results(tmp_path: Path) -> None:
-    paths = table.write_outputs(_example(), tmp_path / "new" / "out")
-    assert [p.name for p in paths] == ["results.json", "table.md", "table.csv"]
-    first = [p.read_bytes() for p in paths]
-    assert json.loads(first[0])["preset"] == "quick"
-    assert first[0].count(b"\n") < 5000  # thousands of per-instance values share lines
-    table.write_outputs(_example(), tmp_path / "new" / "out")
-    assert [p.read_bytes() for p in paths] == first
-    assert sorted(p.name for p in (tmp_path / "new" / "out").iterdir()) == sorted(p.name for p in paths)
-
-
 def test_names_are_broken_at_words_and_nothing_is_lost() -> None:
     lines = table._wrap("ground truth at model_resolution_of_everything", 18)
     assert lines == ["ground truth at", " model_resolution_", " of_everything"]
