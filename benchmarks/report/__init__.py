@@ -17,7 +17,7 @@ from benchmarks.comparison import Comparison
 from benchmarks.published import Published, load_published
 from benchmarks.report import card, gallery, markup
 from benchmarks.report.drawing import Plot, png
-from benchmarks.report.plots import plots
+from benchmarks.report.plots import every_plot
 from benchmarks.report.training import Curve
 from benchmarks.table import (
     PUBLISHED_TABLE,
@@ -51,7 +51,7 @@ def write_report(
     Returns:
         The page.
     """
-    drawn = plots(comparison, curves)
+    drawn = every_plot(comparison, curves)
     page = out_dir / "report.html"
     write_atomic(page, _page(comparison, cases, drawn, load_published() if published is None else published))
     for plot in drawn:

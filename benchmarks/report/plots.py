@@ -22,7 +22,7 @@ RADIUS = re.compile(r"(fscore|precision|recall)@([\d.]+)%")
 LABELS = {"fscore": "F-score", "precision": "precision", "recall": "recall"}
 
 
-def plots(comparison: Comparison, curves: Sequence[Curve]) -> list[Plot]:
+def every_plot(comparison: Comparison, curves: Sequence[Curve]) -> list[Plot]:
     """All charts that this comparison has something for, in the order of the page."""
     found = [
         *(by_category(comparison, metric) for metric in comparison.primary),

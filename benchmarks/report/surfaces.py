@@ -18,7 +18,7 @@ FACES = 6000
 """Triangles of a surface at most; what is measured is the whole surface."""
 POINTS = 2000
 """Points of a cloud at most."""
-TRUE_POINTS = 20_000
+TRUE_POINTS = 50_000
 """Points of the true surface that distances are measured to."""
 FAR = 0.1
 """Distance in longest edges of the truth from which on the colour no longer changes."""
