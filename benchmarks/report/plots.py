@@ -219,6 +219,7 @@ def training(comparison: Comparison, curves: Sequence[Curve]) -> Plot | None:
             if 0 < min(losses) < max(losses) / 10:
                 axes.set_yscale("log")
                 axes.yaxis.set_major_formatter("{x:g}")
+                axes.yaxis.set_minor_formatter("")
             axes.set_title(name, fontsize="medium")
             axes.set_xlabel("step")
         for axes in grid[len(panels) :]:

@@ -14,7 +14,7 @@ from zoo.geometry.simplify import simplify
 from zoo.metrics.neighbours import Index
 from zoo.shapes import MeshShape, PointShape, Shape
 
-FACES = 6000
+FACES = 8000
 """Triangles of a surface at most; what is measured is the whole surface."""
 POINTS = 2000
 """Points of a cloud at most."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from zoo.geometry.mesh import Mesh
 
-FINEST = 1024
+FINEST = 256
 """Cells along the longest edge beyond which nobody sees a difference."""
 
 RANK = 1e-2
@@ -36,27 +36,32 @@ def simplify(mesh: Mesh, faces: int) -> Mesh:
     low, high = mesh.bounds
     if not (high > low).any():
         return Mesh(mesh.vertices, mesh.faces[:faces])  # all in one point: nothing to tell apart
+    longest = float((high - low).max())
+    place = (mesh.vertices - low) / longest
     coarse, fine = 1, FINEST
     while fine - coarse > 1:
         middle = (coarse + fine) // 2
-        if len(_clustered(mesh, _cells(mesh, middle)[1])) <= faces:
+        if len(_clustered(mesh, _cells(place, middle)[1])) <= faces:
             coarse = middle
         else:
             fine = middle
-    corners, names = _cells(mesh, coarse)
+    corners, names = _cells(place, coarse)
     found = _clustered(mesh, names)
-    step = float((high - low).max()) / coarse
+    step = longest / coarse
     origin = low + corners * step
     kept, renumbered = np.unique(found, return_inverse=True)
     vertices = np.clip(_nearest_to_planes(mesh, names, len(corners)), origin, origin + step)
     return Mesh(vertices[kept], renumbered.reshape(-1, 3))
 
 
-def _cells(mesh: Mesh, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cells (C, 3) with vertices, of `count` along the longest edge, and which one each vertex is in (V,)."""
-    low, high = mesh.bounds
-    place = (mesh.vertices - low) * (count / float((high - low).max()))
-    cell = np.clip(np.floor(place), 0, count - 1).astype(np.int64)
+def _cells(place: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cells (C, 3) that hold vertices, and which one each vertex is in (V,).
+
+    Args:
+        place: of the vertices (V, 3), 0 to 1 along the longest edge.
+        count: cells along it.
+    """
+    cell = np.clip(np.floor(place * count), 0, count - 1).astype(np.int64)
     key = (cell[:, 0] * count + cell[:, 1]) * count + cell[:, 2]
     keys, names = np.unique(key, return_inverse=True)
     return np.stack([keys // count**2, keys // count % count, keys % count], axis=1), names
