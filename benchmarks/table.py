@@ -215,23 +215,24 @@ def category_block(comparison: Comparison, metric: str) -> Block:
 
 def published_block(published: Published, table: PublishedTable) -> Block:
     """Quoted numbers under their protocols; nothing in it is ranked."""
-    sections = []
+    sections, columns = [], published.columns_of(table)
     for name in dict.fromkeys(row.protocol for row in table.rows):
         protocol = published.protocols[name]
         rows = tuple(
             (
                 Cell(row.method),
-                *(Cell(row.values[c.name]) if c.name in row.values else _NA for c in published.columns),
+                *(Cell(row.values[c.name]) if c.name in row.values else _NA for c in columns),
                 Cell(row.source, "faint"),
             )
             for row in table.rows
             if row.protocol == name
         )
-        sections.append(Section(f"{protocol.title}: {protocol.data}, n = {protocol.n:,}", rows))
+        count = "n not stated" if protocol.n is None else f"n = {protocol.n:,}"
+        sections.append(Section(f"{protocol.title}: {protocol.data}, {count}", rows))
     used = [published.protocols[name] for name in dict.fromkeys(row.protocol for row in table.rows)]
     return Block(
         f"Published, quoted from {table.title}; not comparable with the measured tables",
-        ("method", *(f"{c.label} {ARROWS[c.better]}" for c in published.columns), "source"),
+        ("method", *(f"{c.label} {ARROWS[c.better]}" for c in columns), "source"),
         tuple(sections),
         (
             "Other data, other training and other definitions than above: no row here may be ranked against "
