@@ -47,7 +47,7 @@ TEST_SHAPES = (810, 364, 315, 1501, 1357, 220, 465, 325, 475, 635, 1703, 211, 38
 
 
 def test_category_columns_average_to_the_printed_means() -> None:
-    """3D-R2N2 prints the mean of categories, Pix2Vox that of instances: which is why they are two protocols."""
+    """3D-R2N2 prints the mean of categories, Pix2Vox that of instances: they are two protocols."""
     published = load_published()
     table = published.table("shapenet13_voxels")
     columns = [c.name for c in published.columns_of(table) if c.name.startswith("iou_")]
