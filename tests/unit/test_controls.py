@@ -243,8 +243,9 @@ def test_arrays_that_do_not_fit(split):
         image_features(np.zeros((1, 8, 8, 4)))
 
 
+@pytest.mark.sceptic(28)
 def test_ranking(split):
-    """Row 28: floor and ceiling first, empty last, a model that sees the shape above every mean shape."""
+    """Floor and ceiling first, empty last, a model that sees the shape above every mean shape."""
     training, truths, images = split
     protocol = R3DV1(R3DV1Config(points=2048))
     predictions, thresholds = {}, {}
