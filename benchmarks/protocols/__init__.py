@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -132,6 +132,8 @@ class Protocol(ABC):
             value.
         curve: thresholds of the IoU curve, ascending.
         cases: columns that a gallery prints; it chooses best and worst by the first that is defined.
+        average: the mean that a table of this protocol ranks by.
+        compares: what its numbers may stand beside, in a few words.
     """
 
     name: ClassVar[str]
@@ -139,6 +141,8 @@ class Protocol(ABC):
     stand_ins: ClassVar[Mapping[str, str]] = {}
     curve: ClassVar[tuple[float, ...]] = CURVE
     cases: ClassVar[tuple[str, ...]]
+    average: ClassVar[Literal["instance", "category"]] = "instance"
+    compares: ClassVar[str]
 
     def __init__(self, config: EntryConfig) -> None:
         self.config = config
