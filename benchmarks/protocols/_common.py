@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.protocols import Measurement, Protocol, ThresholdChoice, Truth
 from zoo.geometry.sample import sample_with_normals
 from zoo.metrics.neighbours import Index
+from zoo.registry import EntryConfig
 from zoo.seeding import rng
 from zoo.shapes import PointShape, Shape, VoxelShape
 
@@ -150,10 +151,22 @@ class Placed:
     scale: float
 
 
-class PublishedSurface(Published):
-    """A published protocol that samples `points` points per side and looks at the gaps between them."""
+class PointsConfig(EntryConfig):
+    """Of protocols where only the number of points may be chosen; each has its own default."""
 
     points: int
+    """Points per side."""
+
+
+class PublishedSurface(Published):
+    """A published protocol that samples points on both sides and looks at the gaps between them."""
+
+    config: PointsConfig
+
+    @property
+    def points(self) -> int:
+        """Points per side."""
+        return self.config.points
 
     @abstractmethod
     def frame(self, truth: Truth, surface: Sampled) -> tuple[np.ndarray, float]:

@@ -9,9 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from benchmarks.protocols import PROTOCOLS, Truth, TruthError
-from benchmarks.protocols._common import Gaps, PublishedSurface, Sampled
+from benchmarks.protocols._common import Gaps, PointsConfig, PublishedSurface, Sampled
 from zoo.metrics import Column, chamfer, fscore
-from zoo.registry import EntryConfig
 
 SQUARED_RADIUS = 1e-3
 DESCRIPTION = """\
@@ -37,7 +36,7 @@ Compares   with the README of AtlasNet (single view, 25 squares: CD 3.78, F 63.1
 Departs    the original's true points come with its data; here they are drawn on what the data set has."""
 
 
-class AtlasNetConfig(EntryConfig):
+class AtlasNetConfig(PointsConfig):
     """How many points are sampled."""
 
     points: int = Field(2500, ge=2)
@@ -59,10 +58,6 @@ class AtlasNetProtocol(PublishedSurface):
         Column("cd_sq", "CD² ×1000", "lower", 8.0, 2, "squared radii of the truth's ball", 1000.0),
         Column("fscore", "F", "higher", 0.0, 1, "per cent", 100.0),
     )
-
-    def __init__(self, config: AtlasNetConfig) -> None:
-        super().__init__(config)
-        self.points = config.points
 
     def frame(self, truth: Truth, surface: Sampled) -> tuple[np.ndarray, float]:
         centre = surface.points.mean(0)

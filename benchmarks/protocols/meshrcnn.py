@@ -8,9 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from benchmarks.protocols import PROTOCOLS, Truth
-from benchmarks.protocols._common import Gaps, PublishedSurface, Sampled, normal_consistency
+from benchmarks.protocols._common import Gaps, PointsConfig, PublishedSurface, Sampled, normal_consistency
 from zoo.metrics import Column, chamfer, fscore
-from zoo.registry import EntryConfig
 
 EDGE = 10.0
 RADII = (0.1, 0.3, 0.5)
@@ -43,7 +42,7 @@ Departs    the original's truth is the ShapeNet mesh; here it is what the data s
            grid where that is all."""
 
 
-class MeshRCNNConfig(EntryConfig):
+class MeshRCNNConfig(PointsConfig):
     """How many points are sampled."""
 
     points: int = Field(10_000, ge=1)
@@ -72,10 +71,6 @@ class MeshRCNN(PublishedSurface):
             for r in RADII
         ),
     )
-
-    def __init__(self, config: MeshRCNNConfig) -> None:
-        super().__init__(config)
-        self.points = config.points
 
     def frame(self, truth: Truth, surface: Sampled) -> tuple[np.ndarray, float]:
         low, high = truth.bounds

@@ -13,6 +13,7 @@ from benchmarks.protocols import PROTOCOLS, Measurement, Truth
 from benchmarks.protocols._common import (
     Gaps,
     Placed,
+    PointsConfig,
     PublishedSurface,
     Sampled,
     normal_consistency,
@@ -20,7 +21,6 @@ from benchmarks.protocols._common import (
 )
 from zoo.geometry.contains import contains, is_watertight
 from zoo.metrics import Column, chamfer
-from zoo.registry import EntryConfig
 from zoo.seeding import rng
 from zoo.shapes import Shape
 
@@ -55,7 +55,7 @@ Departs    the original's truth is a mesh made watertight, its points stored wit
            precision; here it is what the data set has, the surface of its grid where that is all."""
 
 
-class OccNetConfig(EntryConfig):
+class OccNetConfig(PointsConfig):
     """How many points are sampled."""
 
     points: int = Field(100_000, ge=1)
@@ -94,10 +94,6 @@ class OccNet(PublishedSurface):
         Column("chamfer_l2", "Chamfer-L2 ×1000", "lower", 3.0, 3, "squared longest edges", 1000.0),
         Column("normals", "Normals", "higher", -1.0, 3, "mean absolute cosine"),
     )
-
-    def __init__(self, config: OccNetConfig) -> None:
-        super().__init__(config)
-        self.points = config.points
 
     def frame(self, truth: Truth, surface: Sampled) -> tuple[np.ndarray, float]:
         low, high = truth.bounds

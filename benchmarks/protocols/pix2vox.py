@@ -13,6 +13,7 @@ from benchmarks.protocols import PROTOCOLS, Measurement, Truth
 from benchmarks.protocols._common import (
     Gaps,
     Placed,
+    PointsConfig,
     PublishedSurface,
     Sampled,
     best_of_the_list,
@@ -20,7 +21,6 @@ from benchmarks.protocols._common import (
 from benchmarks.protocols._voxels import SIZE, true_grid
 from zoo.metrics import Column, fscore
 from zoo.metrics.iou import iou_curve
-from zoo.registry import EntryConfig
 from zoo.shapes import Shape
 
 RADIUS = 0.01
@@ -29,13 +29,13 @@ Protocol {id}
 As the evaluation of Pix2Vox (Xie et al. 2019; commit 0596d5e) does it; the F-score as in the tables of its
 successors (Pix2Vox++, 3D-RETR, UMIFormer, R3Davit).
 Frame      object-centred, the grids as they are: nothing is aligned or scaled.
-IoU        |P and G| / |P or G| at 32^3 of cells >= t, for t = .2, .3, .4, .5 whatever the model's own
-           threshold. iou_oracle: at the one of the four whose mean over the evaluated list is highest (of
-           equal ones the first). Chosen on the test list, hence the name; it is what Pix2Vox prints as
-           overall.
+IoU        |P and G| / |P or G| at 32^3 of cells >= t, for t = .2, .3, .4, .5. iou_oracle: at the one of
+           the four whose mean over the evaluated list is highest (of equal ones the first). Chosen on the
+           test list, hence the name; it is what Pix2Vox prints as overall.
 F-score    fscore@1%: 2 P R / (P + R) of points strictly nearer than .01 of the cube's edge, harmonic mean
-           per instance. The surface is marching cubes at the model's own frozen threshold, one half for
-           the truth.
+           per instance, of surfaces by marching cubes.
+Threshold  for the IoU the four, whatever the model's own. The model's own, frozen on the validation split,
+           is where the surface of its F-score is; one half for the truth.
 Points     {points} per side for the F-score, uniform by area, seeded by the instance.
 Averages   instance mean, as Pix2Vox weighs its categories by their counts; the category mean stands beside
            it.
@@ -53,7 +53,7 @@ Departs    grids of another resolution are averaged to 32^3 where it divides, an
            the true one is occupied from one half on."""
 
 
-class Pix2VoxConfig(EntryConfig):
+class Pix2VoxConfig(PointsConfig):
     """How many points the F-score is taken from; everything else is Pix2Vox's."""
 
     points: int = Field(8192, ge=1)
@@ -86,10 +86,6 @@ class Pix2Vox(PublishedSurface):
         *(Column(f"iou@.{k}", f"IoU@.{k}", "higher", 0.0, 3, "fraction, at 32^3") for k in (2, 3, 4, 5)),
         Column("fscore@1%", "F@1%", "higher", 0.0, 3, "fraction, of the cube's edge"),
     )
-
-    def __init__(self, config: Pix2VoxConfig) -> None:
-        super().__init__(config)
-        self.points = config.points
 
     def frame(self, truth: Truth, surface: Sampled) -> tuple[np.ndarray, float]:
         return np.zeros(3), 1.0

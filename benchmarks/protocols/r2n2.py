@@ -20,8 +20,8 @@ As the evaluation of 3D-R2N2 (Choy et al. 2016; commit 13a30e2) does it.
 Frame      object-centred, the grids as they are: nothing is aligned or scaled.
 Threshold  .4, fixed: a cell >= .4 is occupied. The model's own frozen threshold is not used.
 IoU        |P and G| / |P or G| at 32^3. Fraction, higher is better.
-Averages   the category mean is what 3D-R2N2 prints (.560; the instance mean of the same numbers is .569):
-           rank by it. The instance mean stands beside it.
+Averages   the category mean is what 3D-R2N2 prints (.560; the instance mean of the same numbers would be
+           .569): rank by it. The instance mean stands beside it.
 Failures   a missing prediction, and one without a cell >= .4, scores 0 and is counted. Nothing is dropped;
            the original leaves out the last batch where it is not full.
 Undefined  for predictions and truths without voxels (meshes, points): no value, never 0.

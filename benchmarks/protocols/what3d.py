@@ -8,9 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from benchmarks.protocols import PROTOCOLS, Truth
-from benchmarks.protocols._common import Gaps, PublishedSurface, Sampled
+from benchmarks.protocols._common import Gaps, PointsConfig, PublishedSurface, Sampled
 from zoo.metrics import Column, fscore
-from zoo.registry import EntryConfig
 
 PERCENT = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 DESCRIPTION = """\
@@ -36,7 +35,7 @@ Departs    the original contours voxels at 0, which puts the surface half a cell
            by the padded size less one; here the surface is where the threshold is."""
 
 
-class What3DConfig(EntryConfig):
+class What3DConfig(PointsConfig):
     """How many points are sampled."""
 
     points: int = Field(10_000, ge=1)
@@ -63,10 +62,6 @@ class What3D(PublishedSurface):
         for p in PERCENT
         for name, label in (("fscore", "F"), ("precision", "P"), ("recall", "R"))
     )
-
-    def __init__(self, config: What3DConfig) -> None:
-        super().__init__(config)
-        self.points = config.points
 
     def frame(self, truth: Truth, surface: Sampled) -> tuple[np.ndarray, float]:
         return np.zeros(3), 1.0
