@@ -64,6 +64,11 @@ class ComparedRow:
         return self.records[0].kind
 
     @property
+    def ranked(self) -> bool:
+        """Whether it takes part in the comparison: a model or somebody's predictions, no control."""
+        return self.kind != "control"
+
+    @property
     def title(self) -> str:
         return self.records[0].title
 
@@ -124,11 +129,11 @@ class Comparison:
 
     @property
     def models(self) -> list[ComparedRow]:
-        return [row for row in self.rows if row.kind == "model"]
+        return [row for row in self.rows if row.ranked]
 
     @property
     def controls(self) -> list[ComparedRow]:
-        return [row for row in self.rows if row.kind == "control"]
+        return [row for row in self.rows if not row.ranked]
 
     @property
     def categories(self) -> dict[str, int]:
@@ -170,7 +175,7 @@ def compare(
 
     if reference is not None and reference not in groups:
         raise LookupError(f"unknown --reference '{reference}'.{did_you_mean(reference, list(groups))}")
-    reference = reference or next((row.name for row in rows if row.kind == "model"), None)
+    reference = reference or next((row.name for row in rows if row.ranked), None)
     against = [name for name in dict.fromkeys((reference, baseline)) if name in groups]
     better = {column.name: column.better for column in protocol.columns}
 
@@ -183,12 +188,12 @@ def compare(
             row.name,
         )
 
-    ordered = sorted((r for r in rows if r.kind == "model"), key=rank)
+    ordered = sorted((r for r in rows if r.ranked), key=rank)
     return Comparison(
         protocol=protocol,
         record=results[0][0],
         instances=instances,
-        rows=(*ordered, *(r for r in rows if r.kind == "control")),
+        rows=(*ordered, *(r for r in rows if not r.ranked)),
         paired=_paired(ordered, {r.name: r for r in rows}, against, chosen, instances, resamples),
         primary=chosen,
         reference=reference,

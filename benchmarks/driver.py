@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,13 +27,12 @@ from benchmarks.comparison import Comparison, compare
 from benchmarks.executor import Executor, Job
 from benchmarks.gallery import VIEWS, Case, Drawn, choose_cases, gallery
 from benchmarks.names import asked_by_name
-from benchmarks.protocols import PROTOCOLS, Protocol
 from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
-from benchmarks.settings import settings
+from benchmarks.settings import build_protocol, settings
 from benchmarks.table import find_column, print_value, to_rich, write_outputs
 from datasets.prepare import open_dataset
-from zoo.config import ModelConfig, validate
+from zoo.config import ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.geometry.camera import Camera
 from zoo.model import takes_views
@@ -175,16 +173,6 @@ def _fitting(
     if not fitting:
         raise ContractError(f"no model of --models can be trained on '{session.store.dataset}'")
     return fitting
-
-
-def build_protocol(name: str, config: dict[str, Any]) -> Protocol:
-    """A protocol with its settings.
-
-    Raises:
-        RegistryError: unknown name. ConfigError: a setting does not validate.
-    """
-    entry = PROTOCOLS.get(name)
-    return entry.cls(validate(entry.config, config, "protocol", f"protocol '{name}'"))
 
 
 def _train(plan: Plan, executor: Executor, console: Console) -> dict[str, TrainReport | Exception]:

@@ -452,11 +452,11 @@ def column_label(column: Column) -> str:
 
 
 def _ranked(row: ComparedRow) -> bool:
-    return row.kind == "model" and row.complete
+    return row.ranked and row.complete
 
 
 def _name(row: ComparedRow) -> Cell:
-    name = row.name if row.kind == "model" else row.title
+    name = row.name if row.ranked else row.title
     return Cell(name) if row.complete else Cell(f"{name} (incomplete)", "warn")
 
 
@@ -492,7 +492,7 @@ def estimate_cells(
 
 def _counts(row: ComparedRow) -> tuple[Cell, ...]:
     n = Cell(f"{row.n:,}") if row.complete else Cell(f"{row.n:,} of {row.n + row.missing:,}", "warn")
-    seeds = _NONE if row.kind == "control" else Cell("1 seed" if len(row.seeds) == 1 else str(len(row.seeds)))
+    seeds = Cell("1 seed" if len(row.seeds) == 1 else str(len(row.seeds))) if row.seeds else _NONE
     return n, seeds, Cell(f"{row.n_failed:,}", "warn" if row.n_failed else "")
 
 
@@ -538,7 +538,7 @@ def _captions(comparison: Comparison) -> list[str]:
     info, records = comparison.dataset, [r for row in comparison.rows for r in row.records]
     devices = sorted({r.device for r in records})
     backends = sorted({r.neighbours for r in records})
-    chosen = sorted({r.threshold.chosen for r in records if r.threshold is not None and r.kind == "model"})
+    chosen = sorted({r.threshold.chosen for r in records if r.threshold is not None and r.kind != "control"})
     values = [
         f"{row.name} {'/'.join(f'{r.threshold.value:g}' for r in row.records if r.threshold is not None)}"
         for row in comparison.models
