@@ -33,9 +33,12 @@ def surface_points(volume: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Raises:
         NoSurfaceError: no value below .1, none above, or too few triangles and none with an area.
     """
+    values = np.array(volume, dtype=np.float32)  # a copy: scikit-image takes no read-only arrays
+    if values.min() > np.float32(ISO):
+        raise NoSurfaceError(f"no value below {ISO:g}, so marching cubes has no surface to find")
     try:
-        vertices, faces, _, _ = measure.marching_cubes(np.asarray(volume, dtype=np.float32), ISO)
-    except (ValueError, RuntimeError) as error:  # the level is outside the values; nothing crosses it
+        vertices, faces, _, _ = measure.marching_cubes(values, ISO)
+    except RuntimeError as error:  # values reach the level, and none passes it
         raise NoSurfaceError(f"marching cubes at {ISO:g}: {error}") from error
     a, b, c = (vertices[faces[:, k]].astype(np.float64) for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
