@@ -117,11 +117,20 @@ class ThresholdChoice:
         value: the chosen one.
         curve: (threshold, mean IoU over the validation instances).
         n: validation instances.
+        fixed: by the protocol, whatever the curve.
     """
 
     value: float
     curve: tuple[tuple[float, float], ...]
     n: int
+    fixed: bool = False
+
+    @property
+    def rule(self) -> str:
+        """How it was chosen, in words."""
+        if self.fixed:
+            return "fixed by the protocol"
+        return f"highest mean IoU on {self.n} validation instances"
 
 
 class Protocol(ABC):
@@ -133,6 +142,7 @@ class Protocol(ABC):
         curve: thresholds of the IoU curve, ascending.
         cases: columns that a gallery prints; it chooses best and worst by the first that is defined.
         average: the mean that a table of this protocol ranks by.
+        level: occupancy threshold that the protocol fixes; None where each model's own frozen one is used.
         compares: what its numbers may stand beside, in a few words.
     """
 
@@ -142,6 +152,7 @@ class Protocol(ABC):
     curve: ClassVar[tuple[float, ...]] = CURVE
     cases: ClassVar[tuple[str, ...]]
     average: ClassVar[Literal["instance", "category"]] = "instance"
+    level: ClassVar[float | None] = None
     compares: ClassVar[str]
 
     def __init__(self, config: EntryConfig) -> None:

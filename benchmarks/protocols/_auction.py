@@ -12,7 +12,7 @@ Reproduced from what the CUDA kernel of Pix3D (eval/emd, launched with 512 threa
   right amount; all others rise by the tolerance alone.
 - The tolerance is 1e-4; after every 40 n bids it is multiplied by 100, up to 1, and the auction stops after
   40 n bids at 1. For clouds within the unit cube it always ends before: at tolerance 1 no point is bid for
-  more than twice, because the distances are below 2.
+  more than twice while another is free, whose price is 0 and whose distance is below 2.
 - Of equal offers the reduction keeps that of the higher thread in bit-reversed order, and of one thread's
   two that of the higher column.
 

@@ -100,14 +100,12 @@ class Published(Protocol):
     Attributes:
         text: what `describe` prints; `{id}` and the settings are filled in.
         constants: what a number depends on besides the config.
-        level: occupancy threshold that the protocol fixes; None where the model's own frozen one is used.
         of_voxels, of_normals: columns that are undefined without voxels, and for a truth without normals.
     """
 
     version = 1
     text: ClassVar[str]
     constants: ClassVar[Mapping[str, Any]] = {}
-    level: ClassVar[float | None] = None
     of_voxels: ClassVar[frozenset[str]] = frozenset()
     of_normals: ClassVar[frozenset[str]] = frozenset()
 
@@ -139,7 +137,9 @@ class Published(Protocol):
     ) -> ThresholdChoice | None:
         """As `Protocol`, except that a protocol which fixes the level records that one as chosen."""
         choice = super().choose_threshold(predictions, truths)
-        return choice if choice is None or self.level is None else replace(choice, value=self.level)
+        return (
+            choice if choice is None or self.level is None else replace(choice, value=self.level, fixed=True)
+        )
 
 
 @dataclass(frozen=True)

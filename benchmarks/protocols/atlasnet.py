@@ -33,7 +33,8 @@ Failures   a missing or empty prediction scores CD_sq = 8 (opposite ends of the 
 Left out   metro, the Hausdorff distance by an external program on meshes that are not normalised.
 Compares   with the README of AtlasNet (single view, 25 squares: CD 3.78, F 63.1 %) on its split and view
            00. Not with its BoundingBox option (longest edge 2), nor with rows in longest edges.
-Departs    the original's true points come with its data; here they are drawn on what the data set has."""
+Departs    the original's true points come with its data; here they are drawn on the surface of the true
+           grid, or on the true mesh or points where a file holds these."""
 
 
 class AtlasNetConfig(PointsConfig):

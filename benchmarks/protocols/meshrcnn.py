@@ -38,8 +38,8 @@ Undefined  normals where a side is nothing but points: no value.
 Compares   with the gt-10 rows of Mesh R-CNN (CD .171, normals .703, F1 34.9 / 82.4 / 93.1 per instance) on
            its split and views. Not with its P2M setting, nor with PyTorch3D's chamfer_distance of other
            units.
-Departs    the original's truth is the ShapeNet mesh; here it is what the data set has, the surface of its
-           grid where that is all."""
+Departs    the original's truth is the ShapeNet mesh; here it is the surface of the true grid, or the true
+           mesh or points where a file holds these."""
 
 
 class MeshRCNNConfig(PointsConfig):

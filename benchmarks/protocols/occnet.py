@@ -52,7 +52,8 @@ Undefined  normals where a side is nothing but points; IoU where a side is point
 Compares   with the tables of Occupancy Networks (IoU .593, Chamfer-L1 .194, normals .840 for the updated
            model) on the split of 3D-R2N2, view 00.
 Departs    the original's truth is a mesh made watertight, its points stored with noise and in half
-           precision; here it is what the data set has, the surface of its grid where that is all."""
+           precision; here it is the surface of the true grid, or the true mesh or points where a file
+           holds these."""
 
 
 class OccNetConfig(PointsConfig):

@@ -28,7 +28,8 @@ DESCRIPTION = """\
 Protocol {id}
 As the evaluation of Pix2Vox (Xie et al. 2019; commit 0596d5e) does it; the F-score as in the tables of its
 successors (Pix2Vox++, 3D-RETR, UMIFormer, R3Davit).
-Frame      object-centred, the grids as they are: nothing is aligned or scaled.
+Frame      object-centred, as it is, lengths in edges of the cube (the unit of files of meshes and points):
+           nothing is aligned or scaled.
 IoU        |P and G| / |P or G| at 32^3 of cells >= t, for t = .2, .3, .4, .5. iou_oracle: at the one of
            the four whose mean over the evaluated list is highest (of equal ones the first). Chosen on the
            test list, hence the name; it is what Pix2Vox prints as overall.

@@ -16,9 +16,9 @@ DESCRIPTION = """\
 Protocol {id}
 As the evaluation of what3d (Tatarchenko et al. 2019, "What do single-view 3D reconstruction networks
 learn?"; commit a182b68) does it.
-Frame      whatever truth and prediction share, lengths in edges of its cube: nothing is aligned or scaled.
-           The original is viewer-centred; predictions of this benchmark are object-centred, an easier
-           task.
+Frame      whatever truth and prediction share, lengths in edges of its cube (the unit of files of meshes
+           and points): nothing is aligned or scaled. The original is viewer-centred; predictions of this
+           benchmark are object-centred, an easier task.
 F-score    fscore@5%: 2 P R / (P + R) at .5, 1, 2, 5, 10 and 20 % of the cube's edge, strictly nearer, of
            each instance. Fraction, higher is better. precision is the share of predicted points near the
            truth and recall the share of true points near the prediction; the original's code has the two

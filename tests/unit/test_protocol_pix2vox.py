@@ -8,6 +8,7 @@ import pytest
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.protocols._common import sample
 from benchmarks.protocols.pix2vox import Pix2Vox, Pix2VoxConfig
+from benchmarks.scoring import score
 from tests.unit.protocol_shapes import box_mesh, boxes, chair, distances, truth
 from zoo.seeding import rng
 from zoo.shapes import MeshShape, PointShape, VoxelShape
@@ -76,6 +77,19 @@ def test_the_surface_is_at_the_models_threshold_and_the_iou_is_not():
     assert SMALL.finish([upper])[0].values["iou_oracle"] == 1
     choice = SMALL.choose_threshold([VoxelShape(grey)], [truth(chair(32))])
     assert choice is not None and choice.value == 0.3  # of the four, nearest to one half
+
+
+def test_a_list_is_scored_and_finished_with_its_failures():
+    """Through `score`, as every benchmark does: a missing prediction weighs in the choice of t."""
+    grid = chair(32)
+    truths = [truth(grid, id=str(k)) for k in range(4)]
+    levels = [0.25, 0.45, 0.45]
+    predictions = [*(VoxelShape(grid * np.float32(v)) for v in levels), None]
+    rows = score({"a": predictions}, truths, SMALL, {"a": 0.2}, workers=0)
+    assert [row["iou_oracle"] for row in rows.rows["a"]] == [1.0, 1.0, 1.0, 0.0]
+    assert rows.iou_curve["a"] == ((0.2, 0.75), (0.3, 0.5), (0.4, 0.5), (0.5, 0.0))
+    raised = score({"a": predictions}, truths, SMALL, {"a": None}, workers=0).rows["a"]
+    assert [row["failed"] for row in raised] == [True] * 4 and "threshold is None" in raised[0]["reason"]
 
 
 def test_without_voxels_and_missing():

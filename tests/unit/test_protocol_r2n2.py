@@ -85,5 +85,6 @@ def test_empty_missing_and_without_voxels():
 
 def test_the_fixed_threshold_is_recorded_as_the_models():
     choice = R2N2_PROTOCOL.choose_threshold([VoxelShape(chair(32) * np.float32(0.2))], [truth(chair(32))])
-    assert choice is not None and choice.value == 0.4 and dict(choice.curve)[0.2] == 1
+    assert choice is not None and (choice.value, choice.rule) == (0.4, "fixed by the protocol")
+    assert dict(choice.curve)[0.2] == 1
     assert R2N2_PROTOCOL.choose_threshold([PointShape(np.zeros((4, 3)))], [truth(chair(32))]) is None
