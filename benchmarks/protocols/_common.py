@@ -177,30 +177,21 @@ class PublishedSurface(Published):
         """The columns that depend on the gaps between the surfaces."""
 
     def prepare(self, truth: Truth) -> Any:
-        return self.place(truth)
-
-    def place(self, truth: Truth) -> Placed:
-        """The true surface at level .5, seeded by the shape alone: every view has the same true points."""
+        """`Placed`: the surface at level .5, seeded by the shape alone: its views share the points."""
         truth.check()
         surface = sample(truth.shape, self.points, rng(0, self.name, truth.id, "truth"), 0.5)
         centre, scale = self.frame(truth, surface)
         return Placed(surface.moved(centre, scale), centre, scale)
 
     def measure(self, prediction: Shape, threshold: float | None, truth: Truth, prepared: Any) -> Measurement:
-        return self.measure_surface(prediction, threshold, truth, prepared)
-
-    def measure_surface(
-        self, prediction: Shape, threshold: float | None, truth: Truth, placed: Placed
-    ) -> Measurement:
-        """The columns of the surface; the others at their worst, for the protocol to fill in."""
+        """The columns of the surface, against a `Placed`; every column, at its worst, when it is empty."""
         level = surface_level(prediction, threshold)
         found = sample(prediction, self.points, rng(0, self.name, *truth.key, "prediction"), level)
         if not len(found.points):
             reason = "empty" if threshold is None else f"empty at its threshold of {threshold:g}"
             return self.failure(threshold, truth, reason)
-        worst = self.failure(threshold, truth, "").values
-        values = self.surface_values(gaps(found.moved(placed.centre, placed.scale), placed.surface))
-        return Measurement({**worst, **values})
+        found = found.moved(prepared.centre, prepared.scale)
+        return Measurement(self.surface_values(gaps(found, prepared.surface)))
 
 
 def surface_level(prediction: Shape, threshold: float | None) -> float:

@@ -109,7 +109,7 @@ class OccNet(PublishedSurface):
         }
 
     def prepare(self, truth: Truth) -> Prepared:
-        surface = self.place(truth)
+        surface = super().prepare(truth)
         unit = rng(0, self.name, truth.id, "volume").random((self.points, 3)) - 0.5
         volume = BOX * unit / surface.scale + surface.centre
         inside = _inside(truth.shape, 0.5, volume)
@@ -118,7 +118,7 @@ class OccNet(PublishedSurface):
     def measure(
         self, prediction: Shape, threshold: float | None, truth: Truth, prepared: Prepared
     ) -> Measurement:
-        measured = self.measure_surface(prediction, threshold, truth, prepared.surface)
+        measured = super().measure(prediction, threshold, truth, prepared.surface)
         if measured.failed:
             return measured
         value = None

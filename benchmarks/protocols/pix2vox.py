@@ -95,12 +95,12 @@ class Pix2Vox(PublishedSurface):
         return {"fscore@1%": fscore.from_distances(found.to_truth, found.to_prediction, RADIUS).fscore}
 
     def prepare(self, truth: Truth) -> Prepared:
-        return Prepared(self.place(truth), true_grid(truth))
+        return Prepared(super().prepare(truth), true_grid(truth))
 
     def measure(
         self, prediction: Shape, threshold: float | None, truth: Truth, prepared: Prepared
     ) -> Measurement:
-        measured = self.measure_surface(prediction, threshold, truth, prepared.surface)
+        measured = super().measure(prediction, threshold, truth, prepared.surface)
         curve, grid = None, None if prepared.grid is None else prediction.voxels(SIZE)
         values = {**measured.values, **dict.fromkeys(self.of_voxels)}
         if grid is not None and prepared.grid is not None:
