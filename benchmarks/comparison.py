@@ -6,15 +6,25 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from benchmarks.protocols import Protocol
 from benchmarks.results import DatasetInfo, Record, ResultError, Rows, canonical_json
-from benchmarks.stats import Average, Paired, cluster_bootstrap, holm, paired_difference
+from benchmarks.stats import (
+    Average,
+    Interval,
+    Paired,
+    cluster_bootstrap,
+    holm,
+    paired_difference,
+    probability_of_improvement,
+)
 from zoo.registry import did_you_mean
 
+WAY = ("mean_shape", "ceiling")
+"""Controls between which a score is placed: knowing nothing of the picture, and all that the grid can say."""
 MIN_CLUSTERS = 30
 """A bootstrap over fewer shapes gives intervals that are too short: categories below have none."""
 
@@ -89,13 +99,19 @@ class ComparedRow:
 
 @dataclass(frozen=True)
 class PairedRow:
-    """Difference row - against of one metric on the same instances; p_holm is corrected over all of them."""
+    """Difference row - against of one metric on the same instances.
+
+    Attributes:
+        p_holm: corrected over all pairs of the comparison.
+        improves: probability that the row is better on an instance drawn at random.
+    """
 
     row: str
     against: str
     metric: str
     paired: Paired
     p_holm: float
+    improves: Interval
 
 
 @dataclass(frozen=True)
@@ -126,6 +142,19 @@ class Comparison:
     @property
     def dataset(self) -> DatasetInfo:
         return self.record.dataset
+
+    def share_of_the_way(self, row: ComparedRow, metric: str) -> float | None:
+        """Where a row's mean lies between training's mean shape (0) and the truth on the models' grid (1).
+
+        (score - trivial) / (ideal - trivial); below 0 for what is worse than the mean shape. None where one
+        of the three is not defined, or the two controls do not differ.
+        """
+        ends = [r.instance_mean[metric] for name in WAY for r in self.rows if r.name == name]
+        own = row.instance_mean[metric]
+        if own is None or len(ends) < 2 or ends[0] is None or ends[1] is None:
+            return None
+        span = ends[1].mean - ends[0].mean
+        return (own.mean - ends[0].mean) / span if span else None
 
     @property
     def models(self) -> list[ComparedRow]:
@@ -194,7 +223,7 @@ def compare(
         record=results[0][0],
         instances=instances,
         rows=(*ordered, *(r for r in rows if not r.ranked)),
-        paired=_paired(ordered, {r.name: r for r in rows}, against, chosen, instances, resamples),
+        paired=_paired(ordered, {r.name: r for r in rows}, against, chosen, better, instances, resamples),
         primary=chosen,
         reference=reference,
         baseline=baseline if baseline in groups else None,
@@ -379,10 +408,11 @@ def _paired(
     rows: Mapping[str, ComparedRow],
     against: Sequence[str],
     metrics: Sequence[str],
+    better: Mapping[str, Literal["higher", "lower"]],
     instances: Sequence[tuple[str, int | None, str]],
     resamples: int,
 ) -> tuple[PairedRow, ...]:
-    found: list[tuple[str, str, str, Paired]] = []
+    found: list[tuple[str, str, str, Paired, Interval]] = []
     for name in against:
         for model in models:
             if name == model.name or not (model.complete and rows[name].complete):
@@ -393,14 +423,12 @@ def _paired(
                 a, b = model.values[metric], rows[name].values[metric]
                 use = ~(np.isnan(a).any(0) | np.isnan(b).any(0))
                 used = [instances[k] for k in np.flatnonzero(use).tolist()]
-                paired = paired_difference(
-                    a[:, use],
-                    b[:, use],
-                    [i for i, _, _ in used],
-                    [c for _, _, c in used],
-                    resamples=resamples,
-                    flips=resamples,
-                )
-                found.append((model.name, name, metric, paired))
-    adjusted = holm([paired.p for *_, paired in found])
-    return tuple(PairedRow(*row, float(p)) for row, p in zip(found, adjusted, strict=True))
+                sides = a[:, use], b[:, use], [i for i, _, _ in used], [c for _, _, c in used]
+                paired = paired_difference(*sides, resamples=resamples, flips=resamples)
+                improves = probability_of_improvement(*sides, better=better[metric], resamples=resamples)
+                found.append((model.name, name, metric, paired, improves))
+    adjusted = holm([paired.p for *_, paired, _ in found])
+    return tuple(
+        PairedRow(row, name, metric, paired, float(p), improves)
+        for (row, name, metric, paired, improves), p in zip(found, adjusted, strict=True)
+    )

@@ -117,7 +117,7 @@ def paired_block(comparison: Comparison) -> Block | None:
         return None
     rows = []
     for pair in comparison.paired:
-        column, found = find_column(comparison, pair.metric), pair.paired
+        column, found, wins = find_column(comparison, pair.metric), pair.paired, pair.improves
         low, high = (_number(v, column, "+") for v in (found.low, found.high))
         verdict = judge(pair, column)
         difference = f"{_number(found.difference, column, '+')} ({low} to {high})"
@@ -130,11 +130,12 @@ def paired_block(comparison: Comparison) -> Block | None:
                 Cell(difference),
                 Cell(p),
                 Cell(verdict, style),
+                Cell(f"{_percent(wins.mean)} ({_percent(wins.low)} to {_percent(wins.high)})"),
             )
         )
     return Block(
         "Paired differences on the same instances",
-        ("row vs reference", "metric", "difference (95 % interval)", "p (Holm)", "verdict"),
+        ("row vs reference", "metric", "difference (95 % interval)", "p (Holm)", "verdict", "P(better)"),
         (Section("", tuple(rows)),),
         (
             "Interval: both rows on the same resampled shapes"
@@ -144,7 +145,35 @@ def paired_block(comparison: Comparison) -> Block | None:
                 else "."
             )
             + f" p: two-sided, signs of whole shapes flipped {comparison.resamples:,} times, Holm's "
-            f"correction over the {len(rows)} lines. 'open': the interval holds 0, or p >= {ALPHA:g}.",
+            f"correction over the {len(rows)} lines. 'open': the interval holds 0, or p >= {ALPHA:g}. "
+            "P(better): how often the row beats its reference on an instance drawn at random, ties half.",
+        ),
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %".replace("-", "−")
+
+
+def way_block(comparison: Comparison) -> Block | None:
+    """How far each model comes from the mean shape to the truth at its resolution; None without these two."""
+    rows = []
+    for row in comparison.models:
+        shares = [comparison.share_of_the_way(row, metric) for metric in comparison.primary]
+        if any(share is not None for share in shares):
+            cells = (
+                _NA if s is None else Cell(f"{s:.0%}".replace("%", " %").replace("-", "−")) for s in shares
+            )
+            rows.append((_name(row), *cells))
+    if not rows:
+        return None
+    return Block(
+        "Share of the way",
+        ("model", *(find_column(comparison, metric).label for metric in comparison.primary)),
+        (Section("", tuple(rows)),),
+        (
+            "0 %: the mean shape of training, which sees no picture. 100 %: the truth itself on the models' "
+            "grid. Points and meshes, which have no grid, may pass 100 %.",
         ),
     )
 
@@ -186,23 +215,24 @@ def category_block(comparison: Comparison, metric: str) -> Block:
 
 def published_block(published: Published, table: PublishedTable) -> Block:
     """Quoted numbers under their protocols; nothing in it is ranked."""
-    sections = []
+    sections, columns = [], published.columns_of(table)
     for name in dict.fromkeys(row.protocol for row in table.rows):
         protocol = published.protocols[name]
         rows = tuple(
             (
                 Cell(row.method),
-                *(Cell(row.values[c.name]) if c.name in row.values else _NA for c in published.columns),
+                *(Cell(row.values[c.name]) if c.name in row.values else _NA for c in columns),
                 Cell(row.source, "faint"),
             )
             for row in table.rows
             if row.protocol == name
         )
-        sections.append(Section(f"{protocol.title}: {protocol.data}, n = {protocol.n:,}", rows))
+        count = "n not stated" if protocol.n is None else f"n = {protocol.n:,}"
+        sections.append(Section(f"{protocol.title}: {protocol.data}, {count}", rows))
     used = [published.protocols[name] for name in dict.fromkeys(row.protocol for row in table.rows)]
     return Block(
         f"Published, quoted from {table.title}; not comparable with the measured tables",
-        ("method", *(f"{c.label} {ARROWS[c.better]}" for c in published.columns), "source"),
+        ("method", *(f"{c.label} {ARROWS[c.better]}" for c in columns), "source"),
         tuple(sections),
         (
             "Other data, other training and other definitions than above: no row here may be ranked against "
@@ -216,10 +246,9 @@ def published_block(published: Published, table: PublishedTable) -> Block:
 def blocks(comparison: Comparison, published: Published | None = None) -> list[Block]:
     """The tables in the order in which they are shown."""
     published = load_published() if published is None else published
-    paired = paired_block(comparison)
     return [
         main_block(comparison),
-        *([paired] if paired else []),
+        *(block for block in (paired_block(comparison), way_block(comparison)) if block is not None),
         *(category_block(comparison, metric) for metric in comparison.primary),
         published_block(published, published.table(PUBLISHED_TABLE)),
     ]
@@ -357,6 +386,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
             "instance_mean": estimates(r.instance_mean),
             "category_mean": estimates(r.category_mean),
             "categories": {c: estimates(found) for c, found in r.categories.items()},
+            "share_of_the_way": {m: comparison.share_of_the_way(r, m) for m in comparison.primary},
             "failures": [dict(zip(("seed", "id", "view", "reason"), f, strict=True)) for f in r.failures],
             "records": [record.model_dump(mode="json") for record in r.records],
         }
@@ -386,6 +416,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
                 "p": pair.paired.p,
                 "p_holm": pair.p_holm,
                 "n": pair.paired.n,
+                "improves": {k: getattr(pair.improves, k) for k in ("mean", "low", "high")},
                 "verdict": judge(pair, find_column(comparison, pair.metric)),
             }
             for pair in comparison.paired

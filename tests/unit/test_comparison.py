@@ -216,6 +216,27 @@ def test_one_seed_with_missing_instances_makes_the_row_incomplete() -> None:
     assert (row.n, row.missing, row.complete) == (7, 1, False)
 
 
+def test_share_of_the_way_from_the_mean_shape_to_the_truth_on_the_grid() -> None:
+    """IoU .2 to .7, CD .3 to .1: half-way, beyond, before, and not where an end or the value is missing."""
+    ends = _result("mean_shape", None, 0.2, 0.3), _result("ceiling", None, 0.7, 0.1)
+    models = _result("half", 0, 0.45, 0.2), _result("beyond", 0, 0.8, 0.05), _result("points", 0, None, 0.35)
+    found = _compare(*models, *ends)
+    share = {
+        row.name: [found.share_of_the_way(row, metric) for metric in ("iou@val", "cd", "cd_mesh")]
+        for row in found.rows
+    }
+    assert share["half"] == [pytest.approx(0.5), pytest.approx(0.5), None]
+    assert share["beyond"] == [pytest.approx(1.2), pytest.approx(1.25), None]
+    assert share["points"] == [None, pytest.approx(-0.25), None]
+    assert share["ceiling"] == [pytest.approx(1), pytest.approx(1), None]
+    lacking = _compare(*models, ends[0])
+    assert lacking.share_of_the_way(lacking.rows[0], "cd") is None
+    same = _compare(models[0], ends[0], _result("ceiling", None, 0.2, 0.3))
+    assert same.share_of_the_way(same.rows[0], "cd") is None
+    pair = next(p for p in found.paired if (p.row, p.against, p.metric) == ("beyond", "half", "cd"))
+    assert (pair.improves.mean, pair.improves.low) == (1, 1)  # lower is better
+
+
 def _with(part: str, **changes: Any) -> tuple[Record, Rows]:
     template = _result("other")[0]
     return _result("other", 0, **{part: getattr(template, part).model_copy(update=changes)})

@@ -22,7 +22,7 @@ from benchmarks.comparison import ComparedRow, Comparison, Estimate, PairedRow
 from benchmarks.controls import CONTROLS
 from benchmarks.published import load_published
 from benchmarks.results import Record, load
-from benchmarks.stats import Paired
+from benchmarks.stats import Interval, Paired
 from zoo.metrics import Column
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -91,7 +91,9 @@ def _row(
 
 
 def _pair(row: str, against: str, metric: str, d: float, low: float, high: float, p: float) -> PairedRow:
-    return PairedRow(row, against, metric, Paired(d, low, high, p, 36, 36), p)
+    return PairedRow(
+        row, against, metric, Paired(d, low, high, p, 36, 36), p, Interval(0.4, 0.3, 0.5, 36, 36, 1)
+    )
 
 
 def _comparison(*rows: ComparedRow, paired: tuple[PairedRow, ...] = ()) -> Comparison:
@@ -287,6 +289,19 @@ def test_pairs_show_sign_interval_and_small_p() -> None:
     assert re.search(r"r3d vs mean_shape +IoU ↑ +\+0\.162 \(\+0\.131 to \+0\.193\) +<0\.001  better", text)
     assert re.search(r"vae_gan_baseline vs r3d +CD ↓ +−0\.0036 \(−0\.0080 to \+0\.0011\) +0\.200  open", text)
     assert table.paired_block(_comparison(_row("r3d", 0.4, 0.1))) is None
+
+
+def test_share_of_the_way_is_shown_where_both_ends_are_there() -> None:
+    """IoU .4 between .2 and .6 is half of it; CD .1 between .3 and .05 is 80 %."""
+    rows = [
+        _row("r3d", 0.4, 0.1),
+        _row("mean_shape", 0.2, 0.3, kind="control"),
+        _row("ceiling", 0.6, 0.05, kind="control"),
+    ]
+    block = table.way_block(_comparison(*rows))
+    assert block is not None
+    assert [[cell.text for cell in row] for row in block.sections[0].rows] == [["r3d", "50 %", "80 %"]]
+    assert table.way_block(_comparison(*rows[:2])) is None
 
 
 def test_categories_have_intervals_only_with_enough_shapes_and_both_averages() -> None:
