@@ -259,6 +259,12 @@ def _refuse_mixtures(records: Sequence[Record], protocol: Protocol) -> None:
             f"results of {info.id} version {info.version} cannot be shown as {protocol.id} version "
             f"{protocol.version}; make a table of the protocol that they were measured by"
         )
+    if canonical_json(info.settings) != canonical_json(protocol.settings):
+        raise ResultError(
+            f"results of {info.id} measured with {canonical_json(info.settings)} cannot be shown as the same "
+            f"protocol with {canonical_json(protocol.settings)}; make a table of the settings that they were "
+            f"measured with"
+        )
 
 
 def _who(record: Record) -> str:

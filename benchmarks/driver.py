@@ -141,7 +141,8 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
         comparison = compare(results, protocol, reference)
         console.print("", to_rich(comparison, console.width))
         written = write_outputs(comparison, args.out)
-        written.append(_gallery(session, cells, comparison, args.out / "gallery.png"))
+        picture = _gallery(session, cells, comparison, args.out / "gallery.png")
+        written += [] if picture is None else [picture]
         if len(plan) > 1:
             measured = {each.views: _collect(each, own) for each, own in plan.items()}
             by_views = {k: compare(found, protocol) for k, found in measured.items() if found}
@@ -242,14 +243,19 @@ def _forget(plan: Plan) -> None:
                     shutil.rmtree(folder)
 
 
-def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Comparison, path: Path) -> Path:
-    """Best, median and worst cases of the reference model, with every model's first seed beside it."""
+def _gallery(session: Session, cells: Sequence[ModelCell], comparison: Comparison, path: Path) -> Path | None:
+    """Best, median and worst cases of the reference model, with every model's first seed beside it.
+
+    None where the protocol has no number for its kind of shape (a voxel protocol, points).
+    """
     first = {cell.config.name: cell for cell in reversed(cells)}
     reference = comparison.reference or comparison.models[0].name
     found = session.results.find(first[reference].hash)
     assert found is not None
     columns = [find_column(comparison, name) for name in session.protocol.cases]
-    column = next(c for c in columns if found[1][0][c.name] is not None)
+    column = next((c for c in columns if found[1][0][c.name] is not None), None)
+    if column is None:
+        return None
     chosen = choose_cases(found[1], column.name, column.better)
     places = {shape_id: k for k, shape_id in enumerate(session.test.ids)}
     drawn: dict[str, dict[str, Drawn]] = {shape_id: {} for _, shape_id, _ in chosen}

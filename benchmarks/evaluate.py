@@ -94,7 +94,11 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--pred", nargs="+", required=True, metavar="[NAME=]DIR", help="folders of predictions")
     p.add_argument("--gt", type=Path, required=True, metavar="DIR", help="folder of the true shapes")
-    p.add_argument("--protocol", default="r3d-v1", help="how they are measured (default: %(default)s)")
+    p.add_argument(
+        "--protocol",
+        default="r3d-v1",
+        help="how they are measured, see python -m benchmarks.protocols list (default: %(default)s)",
+    )
     p.add_argument("--names", type=Path, metavar="CSV", help="which prediction belongs to which truth")
     p.add_argument(
         "--threshold",
@@ -142,12 +146,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
                 highlight=False,
             )
     chosen = _chosen_thresholds(args, protocol, console)
+    given = args.threshold if protocol.level is None else ThresholdChoice(protocol.level, (), 0, fixed=True)
     truth = PredictionFiles(FLOOR.name, tuple(one.truth for one in wanted))
     rows = [
-        *(
-            _Row(f, "files", f.name, chosen.get(f.name, args.threshold) if f.has_voxels else None)
-            for f in folders
-        ),
+        *(_Row(f, "files", f.name, chosen.get(f.name, given) if f.has_voxels else None) for f in folders),
         _Row(truth, "control", FLOOR.title, 0.5 if truth.has_voxels else None),
     ]
     names = [row.files.name for row in rows]
@@ -210,8 +212,7 @@ def _score(
 def _record(row: _Row, rows: Rows, cell: str, dataset: DatasetInfo, protocol: ProtocolInfo) -> Record:
     threshold = None
     if isinstance(row.threshold, ThresholdChoice):
-        how = f"highest mean IoU on {row.threshold.n} validation instances"
-        threshold = Threshold(value=row.threshold.value, chosen=how)
+        threshold = Threshold(value=row.threshold.value, chosen=row.threshold.rule)
     elif row.threshold is not None:
         threshold = Threshold(value=row.threshold, chosen="given, not chosen on any data")
     return Record(

@@ -60,7 +60,11 @@ def parser() -> argparse.ArgumentParser:
         help="go on without items of the data set that cannot be read; the table counts them",
     )
     p.add_argument("--preset", default="quick", help="quick, standard or paper (default: %(default)s)")
-    p.add_argument("--protocol", default="r3d-v1", help="how predictions are measured (default: %(default)s)")
+    p.add_argument(
+        "--protocol",
+        default="r3d-v1",
+        help="how predictions are measured, see python -m benchmarks.protocols list (default: %(default)s)",
+    )
     p.add_argument(
         "--seeds", type=int, default=1, metavar="N", help="train N times, with seeds 0...N-1 (default: 1)"
     )

@@ -301,10 +301,7 @@ class Session:
             protocol=self.protocol_info,
             dataset=self.dataset_info,
             preset=self.settings.preset,
-            threshold=threshold
-            and Threshold(
-                value=threshold.value, chosen=f"highest mean IoU on {threshold.n} validation instances"
-            ),
+            threshold=threshold and Threshold(value=threshold.value, chosen=threshold.rule),
             n=len(rows),
             n_failed=sum(row["failed"] for row in rows),
             iou_curve=curve,

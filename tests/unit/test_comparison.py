@@ -31,6 +31,7 @@ def _stored() -> tuple[Record, Rows]:
 PROTOCOL: Any = SimpleNamespace(
     id="r3d-v1 (fast, 10,000 points)",
     version=1,
+    settings=_stored()[0].protocol.settings,
     columns=(
         Column("iou@val", "IoU", "higher", 0.0, 3),
         Column("cd", "CD", "lower", 2 * math.sqrt(3), 4),
@@ -289,6 +290,9 @@ def test_configs_may_differ_in_the_seed() -> None:
 def test_results_are_shown_by_their_own_protocol_only() -> None:
     other = SimpleNamespace(**{**vars(PROTOCOL), "version": 2})
     with pytest.raises(ResultError, match=r"version 1 cannot be shown as r3d-v1 .* version 2"):
+        compare([_result()], other)
+    other = SimpleNamespace(**{**vars(PROTOCOL), "settings": {**PROTOCOL.settings, "emd_points": 2048}})
+    with pytest.raises(ResultError, match=r'"emd_points":1024.* cannot be shown as the same .*:2048'):
         compare([_result()], other)
 
 

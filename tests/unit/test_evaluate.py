@@ -82,6 +82,29 @@ def test_the_numbers_are_those_of_a_model(folders):
     assert values(results, "floor")["iou@val"] == [1.0] * 4
 
 
+def test_a_threshold_that_the_protocol_fixes_is_said_to_be_fixed(folders):
+    out = folders / "out"
+    words = [
+        "--pred",
+        folders / "pred",
+        "--gt",
+        folders / "gt",
+        "--out",
+        out,
+        "--workers",
+        0,
+        "--threshold",
+        0.9,
+    ]
+    assert evaluate.main([*map(str, words), "--protocol", "r2n2"]) == 0
+    results = json.loads((out / "results.json").read_text())
+    row = next(r for r in results["rows"] if r["name"] == "pred")
+    assert row["records"][0]["threshold"] == {"value": 0.4, "chosen": "fixed by the protocol"}
+    pairs = [(soft(grid(k), k) >= np.float32(0.4), grid(k)) for k in range(4)]
+    expected = [(p & g).sum() / (p | g).sum() for p, g in pairs]
+    assert values(results, "pred")["iou@.4"] == pytest.approx(expected)
+
+
 def test_missing_and_broken_predictions_are_failures_with_a_reason(folders, capsys):
     (folders / "pred/chair/a.npz").unlink()
     (folders / "pred/lamp/c.npz").write_bytes(b"junk")
