@@ -21,11 +21,13 @@ from zoo.metrics.chamfer import chamfer
 @pytest.mark.parametrize(
     ("printed", "cd"), [(0.278, 0.056), (0.215, 0.043), (0.216, 0.043), (0.175, 0.035), (0.194, 0.039)]
 )
+@pytest.mark.sceptic(27)
 def test_the_table_of_occupancy_networks(printed, cd):
     """Chamfer-L1 x 10 of its five rows, and the same as eq. (1) of the R3D report."""
     assert round(cd_of_occnet(printed), 3) == pytest.approx(cd)
 
 
+@pytest.mark.sceptic(27)
 def test_worked_numbers():
     assert occnet_of_cd(0.119) == pytest.approx(0.595)  # Pix3D's best row, as that paper would print it
     assert cd_sq_of_gt10(0.1712) == pytest.approx(0.00171, abs=5e-6)

@@ -246,6 +246,7 @@ def test_auction_is_that_of_the_kernel(a, b):
     np.testing.assert_array_equal(auction_matching(a, b), expected)
 
 
+@pytest.mark.sceptic(16)
 def test_auction_is_a_little_above_the_optimum():
     """On 1,024 points of a chair and of another draw, a box, a sphere: 0.4 to 2.8 % were measured before."""
     clouds = [own_frame(surface_points(SHAPES[s](32), np.random.default_rng(7))) for s in SHAPES]

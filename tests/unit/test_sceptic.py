@@ -202,7 +202,7 @@ def test_a_learned_model_needs_its_picture(tiny_config, tmp_path):
     own, blank, other = (
         score(x) for x in (batch.image, torch.zeros_like(batch.image), batch.image.roll(1, 0))
     )
-    assert own > 0.95
+    assert own > 0.9
     assert blank <= prior + 0.05 and other <= prior
 
 
