@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +78,10 @@ class ComparedRow:
         """Whether it takes part in the comparison: a model or somebody's predictions, no control."""
         return self.kind != "control"
 
+    def means(self, average: Average) -> dict[str, Estimate | None]:
+        """Metric to estimate, of the one average or the other."""
+        return self.instance_mean if average == "instance" else self.category_mean
+
     @property
     def title(self) -> str:
         return self.records[0].title
@@ -140,6 +144,11 @@ class Comparison:
         return self.record.preset
 
     @property
+    def average(self) -> Average:
+        """The mean by which the protocol ranks and compares."""
+        return self.protocol.average
+
+    @property
     def dataset(self) -> DatasetInfo:
         return self.record.dataset
 
@@ -149,8 +158,8 @@ class Comparison:
         (score - trivial) / (ideal - trivial); below 0 for what is worse than the mean shape. None where one
         of the three is not defined, or the two controls do not differ.
         """
-        ends = [r.instance_mean[metric] for name in WAY for r in self.rows if r.name == name]
-        own = row.instance_mean[metric]
+        ends = [r.means(self.average)[metric] for name in WAY for r in self.rows if r.name == name]
+        own = row.means(self.average)[metric]
         if own is None or len(ends) < 2 or ends[0] is None or ends[1] is None:
             return None
         span = ends[1].mean - ends[0].mean
@@ -210,7 +219,7 @@ def compare(
 
     def rank(row: ComparedRow) -> tuple[Any, ...]:
         sign = {"higher": -1.0, "lower": 1.0}
-        means = [(row.instance_mean[m], sign[better[m]]) for m in chosen]
+        means = [(row.means(protocol.average)[m], sign[better[m]]) for m in chosen]
         return (
             not row.complete,
             *((e is None, 0.0 if e is None else s * e.mean) for e, s in means),
@@ -223,7 +232,7 @@ def compare(
         record=results[0][0],
         instances=instances,
         rows=(*ordered, *(r for r in rows if not r.ranked)),
-        paired=_paired(ordered, {r.name: r for r in rows}, against, chosen, better, instances, resamples),
+        paired=_paired(ordered, {r.name: r for r in rows}, against, chosen, protocol, instances, resamples),
         primary=chosen,
         reference=reference,
         baseline=baseline if baseline in groups else None,
@@ -408,11 +417,12 @@ def _paired(
     rows: Mapping[str, ComparedRow],
     against: Sequence[str],
     metrics: Sequence[str],
-    better: Mapping[str, Literal["higher", "lower"]],
+    protocol: Protocol,
     instances: Sequence[tuple[str, int | None, str]],
     resamples: int,
 ) -> tuple[PairedRow, ...]:
     found: list[tuple[str, str, str, Paired, Interval]] = []
+    better = {column.name: column.better for column in protocol.columns}
     for name in against:
         for model in models:
             if name == model.name or not (model.complete and rows[name].complete):
@@ -424,7 +434,9 @@ def _paired(
                 use = ~(np.isnan(a).any(0) | np.isnan(b).any(0))
                 used = [instances[k] for k in np.flatnonzero(use).tolist()]
                 sides = a[:, use], b[:, use], [i for i, _, _ in used], [c for _, _, c in used]
-                paired = paired_difference(*sides, resamples=resamples, flips=resamples)
+                paired = paired_difference(
+                    *sides, average=protocol.average, resamples=resamples, flips=resamples
+                )
                 improves = probability_of_improvement(*sides, better=better[metric], resamples=resamples)
                 found.append((model.name, name, metric, paired, improves))
     adjusted = holm([paired.p for *_, paired, _ in found])

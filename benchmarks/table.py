@@ -26,10 +26,9 @@ from benchmarks.published import Published, PublishedTable, load_published
 from zoo.files import write_atomic
 from zoo.metrics import Column
 
-OUTPUT_SCHEMA_VERSION = 1
+OUTPUT_SCHEMA_VERSION = 2
 """Of `results.json`."""
 
-PUBLISHED_TABLE = "r3d_table1"
 ARROWS = {"higher": "↑", "lower": "↓"}
 ALPHA = 0.05
 GAP = 2
@@ -67,8 +66,8 @@ class Block:
 def main_block(comparison: Comparison) -> Block:
     """Models, best first, then controls: headline metrics, counts and costs."""
     columns = [find_column(comparison, name) for name in _headline(comparison)]
-    rows = comparison.rows
-    shown = [estimate_cells(rows, c, [r.instance_mean[c.name] for r in rows]) for c in columns]
+    rows, average = comparison.rows, comparison.average
+    shown = [estimate_cells(rows, c, [r.means(average)[c.name] for r in rows]) for c in columns]
     lines = [
         (_name(row), *metrics, *_counts(row), *_costs(row))
         for row, *metrics in zip(rows, *shown, strict=True)
@@ -99,16 +98,17 @@ def main_block(comparison: Comparison) -> Block:
 
 
 def metrics_block(comparison: Comparison) -> Block:
-    """Every metric of the protocol, instance mean and its interval, one line each; for files."""
+    """Every metric of the protocol, mean and its interval, one line each; for files."""
+    average = comparison.average
     lines = tuple(
         (
             Cell(f"{c.name} ({column_label(c)})"),
-            *estimate_cells(comparison.rows, c, [r.instance_mean[c.name] for r in comparison.rows]),
+            *estimate_cells(comparison.rows, c, [r.means(average)[c.name] for r in comparison.rows]),
         )
         for c in comparison.protocol.columns
     )
     names = [_name(row).text for row in comparison.rows]
-    return Block("Every metric, instance mean", ("metric", *names), (Section("", lines),))
+    return Block(f"Every metric, {average} mean", ("metric", *names), (Section("", lines),))
 
 
 def paired_block(comparison: Comparison) -> Block | None:
@@ -250,7 +250,7 @@ def blocks(comparison: Comparison, published: Published | None = None) -> list[B
         main_block(comparison),
         *(block for block in (paired_block(comparison), way_block(comparison)) if block is not None),
         *(category_block(comparison, metric) for metric in comparison.primary),
-        published_block(published, published.table(PUBLISHED_TABLE)),
+        *(published_block(published, published.table(name)) for name in comparison.protocol.published),
     ]
 
 
@@ -363,7 +363,6 @@ def to_csv(comparison: Comparison) -> str:
 def to_json(comparison: Comparison, published: Published | None = None) -> dict[str, Any]:
     """Everything: what was run, every estimate, every per-instance value, the quoted rows."""
     published = load_published() if published is None else published
-    quoted = published.table(PUBLISHED_TABLE)
     protocol = comparison.protocol
 
     def estimates(found: dict[str, Estimate | None]) -> dict[str, Any]:
@@ -424,7 +423,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
         "published": {
             "comparable": False,
             "protocols": {k: p.model_dump(mode="json") for k, p in published.protocols.items()},
-            "table": quoted.model_dump(mode="json"),
+            "tables": [published.table(name).model_dump(mode="json") for name in protocol.published],
         },
         "instances": [{"id": i, "view": v, "category": c} for i, v, c in comparison.instances],
         "values": {
@@ -578,6 +577,10 @@ def _captions(comparison: Comparison) -> list[str]:
     seeds = sorted({seed for row in comparison.models for seed in row.seeds})
     single = sum(_shapes(comparison, category) == 1 for category in comparison.categories)
     lines = [
+        *(
+            ["Means are those of the categories' means, as this protocol has it."]
+            * (comparison.average != "instance")
+        ),
         f"± is half of a 95 % interval: bootstrap over shapes within categories, {comparison.resamples:,} "
         "resamples" + (", and over training seeds where there are several." if len(seeds) > 1 else "."),
         f"Data {info.fingerprint[:16]}; view: {info.views}; seeds: {', '.join(map(str, seeds)) or 'none'}; "

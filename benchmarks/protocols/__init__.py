@@ -142,6 +142,7 @@ class Protocol(ABC):
         curve: thresholds of the IoU curve, ascending.
         cases: columns that a gallery prints; it chooses best and worst by the first that is defined.
         average: the mean that a table of this protocol ranks by.
+        published: names of the quoted tables (`published.yaml`) that stand under a table of this protocol.
         level: occupancy threshold that the protocol fixes; None where each model's own frozen one is used.
         compares: what its numbers may stand beside, in a few words.
     """
@@ -152,6 +153,7 @@ class Protocol(ABC):
     curve: ClassVar[tuple[float, ...]] = CURVE
     cases: ClassVar[tuple[str, ...]]
     average: ClassVar[Literal["instance", "category"]] = "instance"
+    published: ClassVar[tuple[str, ...]] = ()
     level: ClassVar[float | None] = None
     compares: ClassVar[str]
 

@@ -56,6 +56,7 @@ class MeshRCNN(PublishedSurface):
     """Mesh R-CNN (gt-10): squared Chamfer distance, normals and F1, the truth's longest edge being 10."""
 
     name = "meshrcnn"
+    published = ("meshrcnn_shapenet",)
     text = DESCRIPTION
     compares = "Mesh R-CNN's gt-10 rows, on its split"
     of_normals = frozenset({"normals", "normals_abs"})

@@ -82,6 +82,7 @@ class OccNet(PublishedSurface):
     """Occupancy Networks: Chamfer-L1, Chamfer-L2, normal consistency and volumetric IoU, category mean."""
 
     name = "occnet"
+    published = ("occnet_table",)
     text = DESCRIPTION
     compares = "the tables of Occupancy Networks, on 3D-R2N2's split, view 00"
     average = "category"

@@ -76,6 +76,7 @@ class Pix2Vox(PublishedSurface):
     """Pix2Vox family: voxel IoU at 32^3 at .2 .3 .4 .5 and the best of the four, F-score at 1 %."""
 
     name = "pix2vox"
+    published = ("shapenet13_voxels",)
     text = DESCRIPTION
     compares = "Pix2Vox and successors at 32^3, on the same split and view"
     curve = (0.2, 0.3, 0.4, 0.5)

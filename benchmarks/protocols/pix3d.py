@@ -82,6 +82,7 @@ class Pix3D(Published):
     """Pix3D: IoU at the test list's best threshold, CD and EMD of clouds each scaled by itself."""
 
     name = "pix3d"
+    published = ("r3d_table1", "pix3d_later", "genre_pix3d")
     text = DESCRIPTION
     compares = "the Pix3D table, on its 2,894 chair images"
     level = ISO

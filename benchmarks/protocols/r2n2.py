@@ -41,6 +41,7 @@ class R2N2(Published):
     """3D-R2N2: voxel IoU at 32^3 and the fixed threshold .4, category mean."""
 
     name = "r2n2"
+    published = ("shapenet13_voxels", "r2n2_views")
     text = DESCRIPTION
     compares = "3D-R2N2 and successors at 32^3, t = .4, on the same split"
     average = "category"

@@ -89,6 +89,7 @@ class R3DV1(Protocol):
 
     name = "r3d-v1"
     version = 1
+    published = ("r3d_table1",)
     cases = ("iou@val", "cd")
     compares = "rows of this protocol on the same split, nothing published"
     headline = ("iou@val", "cd", "fscore@1%", "fscore@5%", "emd")

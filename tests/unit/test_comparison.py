@@ -38,6 +38,8 @@ PROTOCOL: Any = SimpleNamespace(
         Column("cd_mesh", "CD (mesh)", "lower", 2 * math.sqrt(3), 4),
     ),
     headline=("iou@val", "cd"),
+    average="instance",
+    published=("r3d_table1",),
 )
 RESAMPLES = 400
 
@@ -214,6 +216,27 @@ def test_one_seed_with_missing_instances_makes_the_row_incomplete() -> None:
     record, rows = _result("a", 1, 0.5)
     row = _compare(_result("a", 0, 0.5), (record, rows[1:])).rows[0]
     assert (row.n, row.missing, row.complete) == (7, 1, False)
+
+
+def test_a_protocol_that_averages_over_categories_ranks_and_compares_by_that_mean() -> None:
+    """Six instances of one category, two of the other: each model is better in one of the two averages."""
+    own = [
+        (r, [row | {"category": "chair" if k < 6 else "table"} for k, row in enumerate(rows)])
+        for r, rows in (
+            _result("chairs", 0, [0.8] * 6 + [0.2] * 2, 0.1),
+            _result("tables", 0, [0.6] * 6 + [0.6] * 2, 0.1),
+        )
+    ]
+    by_instance = compare(own, PROTOCOL, resamples=RESAMPLES)
+    assert [row.name for row in by_instance.rows] == ["chairs", "tables"]
+    by_category = compare(
+        own, SimpleNamespace(**{**vars(PROTOCOL), "average": "category"}), resamples=RESAMPLES
+    )
+    assert [row.name for row in by_category.rows] == ["tables", "chairs"]
+    assert by_category.rows[0].means("category")["iou@val"].mean == pytest.approx(0.6)
+    assert by_category.rows[1].means(by_category.average)["iou@val"].mean == pytest.approx(0.5)
+    pair = next(p for p in by_category.paired if p.metric == "iou@val" and p.row == "tables")
+    assert pair.paired.difference == pytest.approx(0.6 - 0.5)
 
 
 def test_share_of_the_way_from_the_mean_shape_to_the_truth_on_the_grid() -> None:

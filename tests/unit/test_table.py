@@ -38,6 +38,8 @@ PROTOCOL: Any = SimpleNamespace(
     columns=COLUMNS,
     headline=("iou@val", "cd", "emd"),
     stand_ins={},
+    average="instance",
+    published=("r3d_table1",),
     describe=lambda: "as written",
 )
 INSTANCES = tuple((f"{c}-{k}", 0, c) for c, n in (("chair", 32), ("lamp", 4)) for k in range(n))
@@ -377,7 +379,7 @@ def test_json_holds_everything_needed_to_compute_again() -> None:
     assert data["values"]["psgn"]["iou@val"] == [[None] * 36]
     assert [p["verdict"] for p in data["paired"]] == ["worse", "open", "better", "better"]
     assert data["published"]["comparable"] is False
-    assert data["published"]["table"]["rows"][-1]["values"] == {"iou": ".2288", "cd": ".052"}
+    assert data["published"]["tables"][0]["rows"][-1]["values"] == {"iou": ".2288", "cd": ".052"}
 
 
 def test_outputs_are_written_whole_and_equal_for_equal_results(tmp_path: Path) -> None:
