@@ -311,14 +311,14 @@ def _named(words: Sequence[str]) -> dict[str, Path]:
     """Folders by row name: ``NAME=DIR``, or the folder's own name.
 
     Raises:
-        ConfigError: a name twice, or that of a control.
+        ConfigError: a name twice, or that of the noise floor.
     """
     found: dict[str, Path] = {}
     for word in words:
         name, equals, folder = word.rpartition("=")
         path = Path(folder)
         name = name if equals else path.resolve().name
-        if name in found or name in {control.name for control in CONTROLS}:
+        if name in found or name == FLOOR.name:
             raise ConfigError(f"two rows '{name}'; give one of them another name: NAME={folder}")
         found[name] = path
     return found
