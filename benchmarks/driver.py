@@ -31,7 +31,9 @@ from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
 from benchmarks.settings import build_protocol, settings
 from benchmarks.table import find_column, print_value, to_rich, write_outputs
+from datasets import DataError
 from datasets.prepare import open_dataset
+from datasets.store import MANIFEST
 from zoo.config import ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.geometry.camera import Camera
@@ -73,8 +75,11 @@ class Phases:
         return f"{', '.join(parts)}; {sum(self.seconds.values()):.0f} s in all"
 
 
-def run(args: Namespace, names: Sequence[str], console: Console) -> int:
+def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console: Console) -> int:
     """Train, measure, print and write; returns the exit status.
+
+    Args:
+        names: of the models; overrides: settings as ``key=value``.
 
     Raises:
         RegistryError, ConfigError, ContractError, DataError, ResultError: bad input, before training.
@@ -82,8 +87,7 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
     phases, device = Phases(), pick_device(args.device)
     executor = Executor.of(device, args.jobs, args.plugin)
     torch.set_num_threads(executor.threads)
-    named = [f"data.categories={args.categories}"] if args.categories else []
-    chosen = settings(args.preset, args.dataset, [*named, *args.overrides])
+    chosen = settings(args.preset, args.dataset, overrides)
     protocol = build_protocol(args.protocol, chosen.protocol)
     configs = [chosen.model(name) for name in names]
     labels = [config.name for config in configs]
@@ -110,6 +114,13 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
         Session(chosen, store, protocol, device, args.out, views) for views in parse_views(args.views)
     ]
     session = sessions[0]
+    info = session.dataset_info
+    if info.leaks and not args.allow_leaks:
+        raise DataError(
+            f"{info.leaks:,} of the {info.n:,} test instances show a shape that training or validation holds "
+            f"too ({store.path / MANIFEST} names them). Leave them out with --set prepare.leaks=drop, or "
+            f"measure on them with --allow-leaks"
+        )
     configs = _fitting(session, configs, asked_by_name(args.models), console)
     plan: Plan = {
         each: [

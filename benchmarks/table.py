@@ -598,7 +598,7 @@ def _captions(comparison: Comparison) -> list[str]:
     if info.leaks:
         lines.append(
             f"{info.leaks:,} of {info.n:,} instances show a shape that training or validation holds too, by "
-            "name or by an equal grid; --set prepare.leaks=drop leaves them out."
+            "name or by an equal grid (--allow-leaks); --set prepare.leaks=drop leaves them out."
         )
     if single:
         lines.append(
