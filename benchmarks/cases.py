@@ -56,13 +56,18 @@ def gather_cases(
     Args:
         lighten: makes a smaller shape of one at its level, for the instances of each category, of which there
             are many; without it there are none.
+
+    Returns:
+        No case where the protocol has no number for the reference's kind of shape (a voxel protocol, points).
     """
     first = {cell.config.name: cell for cell in reversed(cells)}
     reference = comparison.reference or comparison.models[0].name
     found = session.results.find(first[reference].hash)
     assert found is not None
     columns = [find_column(comparison, name) for name in session.protocol.cases]
-    column = next(c for c in columns if found[1][0][c.name] is not None)
+    column = next((c for c in columns if found[1][0][c.name] is not None), None)
+    if column is None:
+        return Cases(f"of {reference}", ())
     overall = choose_cases(found[1], column.name, column.better)
     by_category: Choice = [] if lighten is None else _by_category(found[1], column)
     cases = {shape_id: _case(session, shape_id, view) for _, shape_id, view in [*overall, *by_category]}

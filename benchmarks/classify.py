@@ -28,11 +28,10 @@ from scipy.stats import binomtest
 
 from benchmarks import environment
 from benchmarks.descriptors import discriminator_features, pooled_voxels
-from benchmarks.driver import build_protocol
 from benchmarks.executor import Executor
 from benchmarks.linear import fit_chosen, predict
 from benchmarks.session import Session
-from benchmarks.settings import Settings, add_set, settings
+from benchmarks.settings import Settings, add_set, build_protocol, settings
 from datasets import DataError
 from datasets.prepare import open_dataset
 from datasets.store import Store

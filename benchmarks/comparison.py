@@ -12,9 +12,19 @@ import numpy as np
 
 from benchmarks.protocols import Protocol
 from benchmarks.results import DatasetInfo, Record, ResultError, Rows, canonical_json
-from benchmarks.stats import Average, Paired, cluster_bootstrap, holm, paired_difference
+from benchmarks.stats import (
+    Average,
+    Interval,
+    Paired,
+    cluster_bootstrap,
+    holm,
+    paired_difference,
+    probability_of_improvement,
+)
 from zoo.registry import did_you_mean
 
+WAY = ("mean_shape", "ceiling")
+"""Controls between which a score is placed: knowing nothing of the picture, and all that the grid can say."""
 MIN_CLUSTERS = 30
 """A bootstrap over fewer shapes gives intervals that are too short: categories below have none."""
 
@@ -64,6 +74,15 @@ class ComparedRow:
         return self.records[0].kind
 
     @property
+    def ranked(self) -> bool:
+        """Whether it takes part in the comparison: a model or somebody's predictions, no control."""
+        return self.kind != "control"
+
+    def means(self, average: Average) -> dict[str, Estimate | None]:
+        """Metric to estimate, of the one average or the other."""
+        return self.instance_mean if average == "instance" else self.category_mean
+
+    @property
     def title(self) -> str:
         return self.records[0].title
 
@@ -84,13 +103,19 @@ class ComparedRow:
 
 @dataclass(frozen=True)
 class PairedRow:
-    """Difference row - against of one metric on the same instances; p_holm is corrected over all of them."""
+    """Difference row - against of one metric on the same instances.
+
+    Attributes:
+        p_holm: corrected over all pairs of the comparison.
+        improves: probability that the row is better on an instance drawn at random.
+    """
 
     row: str
     against: str
     metric: str
     paired: Paired
     p_holm: float
+    improves: Interval
 
 
 @dataclass(frozen=True)
@@ -119,16 +144,34 @@ class Comparison:
         return self.record.preset
 
     @property
+    def average(self) -> Average:
+        """The mean by which the protocol ranks and compares."""
+        return self.protocol.average
+
+    @property
     def dataset(self) -> DatasetInfo:
         return self.record.dataset
 
+    def share_of_the_way(self, row: ComparedRow, metric: str) -> float | None:
+        """Where a row's mean lies between training's mean shape (0) and the truth on the models' grid (1).
+
+        (score - trivial) / (ideal - trivial); below 0 for what is worse than the mean shape. None where one
+        of the three is not defined, or the two controls do not differ.
+        """
+        ends = [r.means(self.average)[metric] for name in WAY for r in self.rows if r.name == name]
+        own = row.means(self.average)[metric]
+        if own is None or len(ends) < 2 or ends[0] is None or ends[1] is None:
+            return None
+        span = ends[1].mean - ends[0].mean
+        return (own.mean - ends[0].mean) / span if span else None
+
     @property
     def models(self) -> list[ComparedRow]:
-        return [row for row in self.rows if row.kind == "model"]
+        return [row for row in self.rows if row.ranked]
 
     @property
     def controls(self) -> list[ComparedRow]:
-        return [row for row in self.rows if row.kind == "control"]
+        return [row for row in self.rows if not row.ranked]
 
     @property
     def categories(self) -> dict[str, int]:
@@ -170,26 +213,26 @@ def compare(
 
     if reference is not None and reference not in groups:
         raise LookupError(f"unknown --reference '{reference}'.{did_you_mean(reference, list(groups))}")
-    reference = reference or next((row.name for row in rows if row.kind == "model"), None)
+    reference = reference or next((row.name for row in rows if row.ranked), None)
     against = [name for name in dict.fromkeys((reference, baseline)) if name in groups]
     better = {column.name: column.better for column in protocol.columns}
 
     def rank(row: ComparedRow) -> tuple[Any, ...]:
         sign = {"higher": -1.0, "lower": 1.0}
-        means = [(row.instance_mean[m], sign[better[m]]) for m in chosen]
+        means = [(row.means(protocol.average)[m], sign[better[m]]) for m in chosen]
         return (
             not row.complete,
             *((e is None, 0.0 if e is None else s * e.mean) for e, s in means),
             row.name,
         )
 
-    ordered = sorted((r for r in rows if r.kind == "model"), key=rank)
+    ordered = sorted((r for r in rows if r.ranked), key=rank)
     return Comparison(
         protocol=protocol,
         record=results[0][0],
         instances=instances,
-        rows=(*ordered, *(r for r in rows if r.kind == "control")),
-        paired=_paired(ordered, {r.name: r for r in rows}, against, chosen, instances, resamples),
+        rows=(*ordered, *(r for r in rows if not r.ranked)),
+        paired=_paired(ordered, {r.name: r for r in rows}, against, chosen, protocol, instances, resamples),
         primary=chosen,
         reference=reference,
         baseline=baseline if baseline in groups else None,
@@ -224,6 +267,12 @@ def _refuse_mixtures(records: Sequence[Record], protocol: Protocol) -> None:
         raise ResultError(
             f"results of {info.id} version {info.version} cannot be shown as {protocol.id} version "
             f"{protocol.version}; make a table of the protocol that they were measured by"
+        )
+    if canonical_json(info.settings) != canonical_json(protocol.settings):
+        raise ResultError(
+            f"results of {info.id} measured with {canonical_json(info.settings)} cannot be shown as the same "
+            f"protocol with {canonical_json(protocol.settings)}; make a table of the settings that they were "
+            f"measured with"
         )
 
 
@@ -368,10 +417,12 @@ def _paired(
     rows: Mapping[str, ComparedRow],
     against: Sequence[str],
     metrics: Sequence[str],
+    protocol: Protocol,
     instances: Sequence[tuple[str, int | None, str]],
     resamples: int,
 ) -> tuple[PairedRow, ...]:
-    found: list[tuple[str, str, str, Paired]] = []
+    found: list[tuple[str, str, str, Paired, Interval]] = []
+    better = {column.name: column.better for column in protocol.columns}
     for name in against:
         for model in models:
             if name == model.name or not (model.complete and rows[name].complete):
@@ -382,14 +433,14 @@ def _paired(
                 a, b = model.values[metric], rows[name].values[metric]
                 use = ~(np.isnan(a).any(0) | np.isnan(b).any(0))
                 used = [instances[k] for k in np.flatnonzero(use).tolist()]
+                sides = a[:, use], b[:, use], [i for i, _, _ in used], [c for _, _, c in used]
                 paired = paired_difference(
-                    a[:, use],
-                    b[:, use],
-                    [i for i, _, _ in used],
-                    [c for _, _, c in used],
-                    resamples=resamples,
-                    flips=resamples,
+                    *sides, average=protocol.average, resamples=resamples, flips=resamples
                 )
-                found.append((model.name, name, metric, paired))
-    adjusted = holm([paired.p for *_, paired in found])
-    return tuple(PairedRow(*row, float(p)) for row, p in zip(found, adjusted, strict=True))
+                improves = probability_of_improvement(*sides, better=better[metric], resamples=resamples)
+                found.append((model.name, name, metric, paired, improves))
+    adjusted = holm([paired.p for *_, paired, _ in found])
+    return tuple(
+        PairedRow(row, name, metric, paired, float(p), improves)
+        for (row, name, metric, paired, improves), p in zip(found, adjusted, strict=True)
+    )

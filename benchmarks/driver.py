@@ -7,7 +7,6 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -27,16 +26,17 @@ from benchmarks.comparison import compare
 from benchmarks.executor import Executor, Job
 from benchmarks.names import asked_by_name
 from benchmarks.outputs import parse_formats, write_outputs
-from benchmarks.protocols import PROTOCOLS, Protocol
 from benchmarks.report import write_report
 from benchmarks.report.surfaces import lighten
 from benchmarks.report.training import read_curves
 from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
-from benchmarks.settings import settings
+from benchmarks.settings import build_protocol, settings
 from benchmarks.table import to_rich
+from datasets import DataError
 from datasets.prepare import open_dataset
-from zoo.config import ModelConfig, validate
+from datasets.store import MANIFEST
+from zoo.config import ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.model import takes_views
 from zoo.registry import RegistryError, did_you_mean
@@ -71,8 +71,11 @@ class Phases:
         return f"{', '.join(parts)}; {sum(self.seconds.values()):.0f} s in all"
 
 
-def run(args: Namespace, names: Sequence[str], console: Console) -> int:
+def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console: Console) -> int:
     """Train, measure, print and write; returns the exit status.
+
+    Args:
+        names: of the models; overrides: settings as ``key=value``.
 
     Raises:
         RegistryError, ConfigError, ContractError, DataError, ResultError: bad input, before training.
@@ -81,8 +84,7 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
     formats = parse_formats(args.format)
     executor = Executor.of(device, args.jobs, args.plugin)
     torch.set_num_threads(executor.threads)
-    named = [f"data.categories={args.categories}"] if args.categories else []
-    chosen = settings(args.preset, args.dataset, [*named, *args.overrides])
+    chosen = settings(args.preset, args.dataset, overrides)
     protocol = build_protocol(args.protocol, chosen.protocol)
     configs = [chosen.model(name) for name in names]
     labels = [config.name for config in configs]
@@ -109,6 +111,13 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
         Session(chosen, store, protocol, device, args.out, views) for views in parse_views(args.views)
     ]
     session = sessions[0]
+    info = session.dataset_info
+    if info.leaks and not args.allow_leaks:
+        raise DataError(
+            f"{info.leaks:,} of the {info.n:,} test instances show a shape that training or validation holds "
+            f"too ({store.path / MANIFEST} names them). Leave them out with --set prepare.leaks=drop, or "
+            f"measure on them with --allow-leaks"
+        )
     configs = _fitting(session, configs, asked_by_name(args.models), console)
     plan: Plan = {
         each: [
@@ -142,7 +151,8 @@ def run(args: Namespace, names: Sequence[str], console: Console) -> int:
             console.print("", to_rich(comparison, console.width))
         written = write_outputs(comparison, args.out, formats)
         cases = gather_cases(session, cells, comparison, lighten if "html" in formats else None)
-        written.append(write_gallery(args.out / "gallery.png", cases, comparison))
+        if cases.overall:
+            written.append(write_gallery(args.out / "gallery.png", cases, comparison))
         if "html" in formats:
             curves = read_curves((cell.config.name, cell.seed, cell.run_dir) for cell in cells)
             written.append(write_report(comparison, cases, args.out, curves))
@@ -178,16 +188,6 @@ def _fitting(
     if not fitting:
         raise ContractError(f"no model of --models can be trained on '{session.store.dataset}'")
     return fitting
-
-
-def build_protocol(name: str, config: dict[str, Any]) -> Protocol:
-    """A protocol with its settings.
-
-    Raises:
-        RegistryError: unknown name. ConfigError: a setting does not validate.
-    """
-    entry = PROTOCOLS.get(name)
-    return entry.cls(validate(entry.config, config, "protocol", f"protocol '{name}'"))
 
 
 def _train(plan: Plan, executor: Executor, console: Console) -> dict[str, TrainReport | Exception]:

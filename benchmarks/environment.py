@@ -38,4 +38,6 @@ def git() -> Git:
 
 def command() -> str:
     """The command line, as it can be typed again."""
-    return "python -m benchmarks.run " + shlex.join(sys.argv[1:])
+    asked = sys.orig_argv
+    module = asked[asked.index("-m") + 1] if "-m" in asked[:-1] else "benchmarks.run"
+    return f"python -m {module} {shlex.join(sys.argv[1:])}"

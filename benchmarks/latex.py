@@ -13,7 +13,6 @@ from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimat
 from benchmarks.published import Published, PublishedRow, PublishedTable, load_published
 from benchmarks.table import (
     ARROWS,
-    PUBLISHED_TABLE,
     column_label,
     find_column,
     headline,
@@ -67,7 +66,7 @@ def to_latex(comparison: Comparison, published: Published | None = None) -> str:
         _rows(comparison, comparison.models, f"Models: {head}. {_notes(comparison)}", "models"),
         _rows(comparison, comparison.controls, f"Controls, not ranked: {head}.", "controls"),
         *(_categories(comparison, metric) for metric in comparison.primary),
-        _quoted(published, published.table(PUBLISHED_TABLE)),
+        *(_quoted(published, published.table(name)) for name in comparison.protocol.published),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -75,8 +74,8 @@ def to_latex(comparison: Comparison, published: Published | None = None) -> str:
 def _notes(comparison: Comparison) -> str:
     seeds = ", and over training seeds" if any(len(row.seeds) > 1 for row in comparison.models) else ""
     return (
-        f"± half of a 95 % interval: bootstrap over shapes within categories{seeds}, "
-        f"{comparison.resamples:,} resamples. Best in bold, second best underlined."
+        f"{comparison.average.capitalize()} means; ± half of a 95 % interval: bootstrap over shapes within "
+        f"categories{seeds}, {comparison.resamples:,} resamples. Best in bold, second best underlined."
     )
 
 
@@ -84,7 +83,7 @@ def _rows(comparison: Comparison, rows: Sequence[ComparedRow], caption: str, lab
     if not rows:
         return ""
     columns = [find_column(comparison, name) for name in headline(comparison)]
-    cells = [_estimates(rows, c, [row.instance_mean[c.name] for row in rows]) for c in columns]
+    cells = [_estimates(rows, c, [row.means(comparison.average)[c.name] for row in rows]) for c in columns]
     counts = [[f"{r.n:,}", str(len(r.seeds)) if r.seeds else NOTHING, f"{r.n_failed:,}"] for r in rows]
     lines = [[_name(row), *own, *n] for row, n, *own in zip(rows, counts, *cells, strict=True)]
     heads = ["", *(escape(column_label(c)) for c in columns), "$n$", "seeds", "failed"]
@@ -115,21 +114,23 @@ def _categories(comparison: Comparison, metric: str) -> str:
 
 def _quoted(published: Published, table: PublishedTable) -> str:
     """Numbers of others, grouped by their protocols; nothing in it is ranked."""
+    columns = published.columns_of(table)
 
     def line(row: PublishedRow) -> list[str]:
-        values = [row.values.get(column.name, NOTHING) for column in published.columns]
+        values = [row.values.get(column.name, NOTHING) for column in columns]
         return [escape(text) for text in (row.method, *values, row.source)]
 
     names = list(dict.fromkeys(row.protocol for row in table.rows))
     groups = [[line(row) for row in table.rows if row.protocol == name] for name in names]
     protocols = [published.protocols[name] for name in names]
-    described = "; ".join(f"{p.title} ({p.data}, n = {p.n:,})" for p in protocols)
-    heads = ["", *(escape(f"{c.label} {ARROWS[c.better]}") for c in published.columns), "source"]
+    counts = ["n not stated" if p.n is None else f"n = {p.n:,}" for p in protocols]
+    described = "; ".join(f"{p.title} ({p.data}, {n})" for p, n in zip(protocols, counts, strict=True))
+    heads = ["", *(escape(f"{c.label} {ARROWS[c.better]}") for c in columns), "source"]
     caption = (
         f"Published, quoted from {table.title}; not comparable with what was measured here, nor one group "
         f"with another. Groups: {described}."
     )
-    return _table(caption, "published", heads, groups, texts=1)
+    return _table(caption, f"published-{_slug(table.name)}", heads, groups, texts=1)
 
 
 def _table(
@@ -183,7 +184,7 @@ def _estimates(
 
 
 def _name(row: ComparedRow) -> str:
-    name = row.name if row.kind == "model" else row.title
+    name = row.name if row.ranked else row.title
     return escape(name if row.complete else f"{name} (incomplete)")
 
 

@@ -6,6 +6,7 @@ number, so that nothing here rounds it or adds digits to it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,8 +32,8 @@ class PublishedProtocol(_Part):
     title: str = Field(min_length=1)
     rules: str = Field(min_length=1)
     data: str = Field(min_length=1)
-    n: int = Field(ge=1)
-    """Instances that the printed mean is over."""
+    n: int | None = Field(ge=1)
+    """Instances that the printed mean is over; None where the source does not say."""
     training: str = Field(min_length=1)
 
 
@@ -80,6 +81,10 @@ class Published(_Part):
             raise LookupError(f"unknown published table '{name}'.{did_you_mean(name, names)}")
         return self.tables[names.index(name)]
 
+    def columns_of(self, table: PublishedTable) -> tuple[PublishedColumn, ...]:
+        """The metrics that some row of a table has."""
+        return tuple(c for c in self.columns if any(c.name in row.values for row in table.rows))
+
     @model_validator(mode="before")
     @classmethod
     def _gather_values(cls, data: Any) -> Any:
@@ -124,7 +129,7 @@ class Published(_Part):
 
 
 def _is_metric(text: str) -> bool:
-    return text.replace(".", "", 1).isdecimal()
+    return re.fullmatch(r"(\d+\.?\d*|\.\d+)(e-?\d+)?", text) is not None
 
 
 def load_published(path: Path = DEFAULT_PATH) -> Published:

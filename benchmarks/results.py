@@ -106,7 +106,8 @@ class Record(_Part):
     """What was run for one cell, on what, with which outcome."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    kind: Literal["model", "control"]
+    kind: Literal["model", "control", "files"]
+    """A model that was trained here, a control, or predictions that somebody else made."""
     name: str
     title: str
     cell: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -115,7 +116,7 @@ class Record(_Part):
     dataset: DatasetInfo
     preset: str
     seed: int | None
-    """Training seed; None for controls, which do not train."""
+    """Training seed; None for what was not trained here."""
     config: dict[str, Any]
     """The resolved model config; can be fed back."""
     threshold: Threshold | None
@@ -139,8 +140,8 @@ class Record(_Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Record:
-        if (self.seed is None) != (self.kind == "control"):
-            raise ValueError(f"a {self.kind} has seed {self.seed}; models have one, controls have none")
+        if (self.seed is None) != (self.kind != "model"):
+            raise ValueError(f"kind '{self.kind}' has seed {self.seed}; models have one, others have none")
         if self.n_failed > self.n:
             raise ValueError(f"n_failed {self.n_failed} exceeds n {self.n}")
         return self
@@ -153,7 +154,7 @@ def canonical_json(value: Any) -> str:
 
 def cell_hash(
     *,
-    kind: Literal["model", "control"],
+    kind: Literal["model", "control", "files"],
     name: str,
     config: Mapping[str, Any],
     dataset: DatasetInfo,

@@ -59,8 +59,17 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on without items of the data set that cannot be read; the table counts them",
     )
+    p.add_argument(
+        "--allow-leaks",
+        action="store_true",
+        help="measure on test shapes that training or validation holds too; the table counts them",
+    )
     p.add_argument("--preset", default="quick", help="quick, standard or paper (default: %(default)s)")
-    p.add_argument("--protocol", default="r3d-v1", help="how predictions are measured (default: %(default)s)")
+    p.add_argument(
+        "--protocol",
+        default="r3d-v1",
+        help="how predictions are measured, see python -m benchmarks.protocols list (default: %(default)s)",
+    )
     p.add_argument(
         "--seeds", type=int, default=1, metavar="N", help="train N times, with seeds 0...N-1 (default: 1)"
     )
@@ -100,6 +109,12 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+def overrides(args: argparse.Namespace) -> list[str]:
+    """The settings that a command line asks for, ``--categories`` among them."""
+    named = [f"data.categories={args.categories}"] if args.categories else []
+    return [*named, *args.overrides]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; exit status 0, 1 when a cell failed, 2 for bad input, 130 when interrupted."""
     args = parser().parse_args(argv)
@@ -115,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ConfigError(f"--jobs must be at least 0, got {args.jobs}")
         from benchmarks.driver import run
 
-        return run(args, resolve_models(args.models), console)
+        return run(args, resolve_models(args.models), overrides(args), console)
     except (RegistryError, ConfigError, ContractError, DataError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -22,6 +22,11 @@ import numpy as np
 from benchmarks.protocols import Measurement, Protocol, Truth
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
 
+Unread = Callable[[], Shape]
+"""A prediction that is read, from a file say, by the process that measures it; picklable."""
+
+Prediction = Shape | Unread | None
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -43,11 +48,11 @@ class _Task:
 
     places: list[int]
     truths: list[Truth]
-    predictions: list[dict[str, Shape | None]]
+    predictions: list[dict[str, Prediction]]
 
 
 def score(
-    predictions: Mapping[str, Sequence[Shape | None]],
+    predictions: Mapping[str, Sequence[Prediction]],
     truths: Sequence[Truth],
     protocol: Protocol,
     thresholds: Mapping[str, float | None],
@@ -56,8 +61,8 @@ def score(
 ) -> Scores:
     """Measure every row's prediction of every truth.
 
-    A prediction that is None, or whose measurement raises, becomes a failed row at the protocol's worst
-    values with the reason; it never costs another row. The numbers do not depend on `workers`.
+    A prediction that is None, or whose reading or measurement raises, becomes a failed row at the protocol's
+    worst values with the reason; it never costs another row. The numbers do not depend on `workers`.
 
     Args:
         predictions: row name to one shape per truth, in their order; read once, item by item.
@@ -95,7 +100,7 @@ def score(
 
 
 def _check(
-    predictions: Mapping[str, Sequence[Shape | None]],
+    predictions: Mapping[str, Sequence[Prediction]],
     truths: Sequence[Truth],
     thresholds: Mapping[str, float | None],
 ) -> list[tuple[str, str, int]]:
@@ -117,7 +122,7 @@ def _check(
 
 
 def _tasks(
-    predictions: Mapping[str, Sequence[Shape | None]],
+    predictions: Mapping[str, Sequence[Prediction]],
     truths: Sequence[Truth],
     who: Sequence[tuple[str, str, int]],
 ) -> Iterator[_Task]:
@@ -166,7 +171,8 @@ def _score_task(
                 found[place][name] = protocol.failure(threshold, truth, "no prediction")
                 continue
             try:
-                found[place][name] = protocol.measure(shape, threshold, truth, prepared)
+                there = shape if isinstance(shape, Shape) else shape()
+                found[place][name] = protocol.measure(there, threshold, truth, prepared)
             except Exception as error:  # one bad prediction is that row's failure, with its reason
                 reason = f"{type(error).__name__}: {error}"
                 found[place][name] = protocol.failure(threshold, truth, reason)

@@ -18,10 +18,11 @@ from typing import Any
 import torch
 
 from benchmarks import environment
-from benchmarks.controls import CONTROLS, Control, Training
+from benchmarks.controls import CONTROLS, Control
 from benchmarks.executor import Job
 from benchmarks.predict import VIEW, Predictions, Truths
 from benchmarks.protocols import Protocol, ThresholdChoice
+from benchmarks.recognition import Training
 from benchmarks.results import (
     DatasetInfo,
     InferenceCost,
@@ -267,11 +268,11 @@ class Session:
         return [self._control_row(control, hashes[control.name], training) for control in missing]
 
     def _control_row(self, control: Control, cell: str, training: Training) -> _Row:
-        choice = None
+        held_out = self.truths("val"), self._images(self.val)
+        predict, choice = control.fit(training, *held_out), None
         if control.probabilistic:
-            validation = control.predict(training, self.truths("val"), self._images(self.val))
-            choice = self.protocol.choose_threshold(validation, self.truths("val"))
-        predictions = control.predict(training, self.truths("test"), self._images(self.test))
+            choice = self.protocol.choose_threshold(predict(*held_out), held_out[0])
+        predictions = predict(self.truths("test"), self._images(self.test))
 
         def complete(rows: Rows, curve: tuple[tuple[float, float], ...]) -> Record:
             return self._record(
@@ -300,10 +301,7 @@ class Session:
             protocol=self.protocol_info,
             dataset=self.dataset_info,
             preset=self.settings.preset,
-            threshold=threshold
-            and Threshold(
-                value=threshold.value, chosen=f"highest mean IoU on {threshold.n} validation instances"
-            ),
+            threshold=threshold and Threshold(value=threshold.value, chosen=threshold.rule),
             n=len(rows),
             n_failed=sum(row["failed"] for row in rows),
             iou_curve=curve,

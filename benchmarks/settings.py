@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.protocols import PROTOCOLS, Protocol
 from datasets import DATASETS, PrepareOptions
 from zoo.config import ModelConfig, load_config, load_preset, merge, parse_overrides, validate
 
@@ -68,3 +69,13 @@ def add_set(parser: ArgumentParser, described: str = "as in benchmarks.run") -> 
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help=described
     )
+
+
+def build_protocol(name: str, config: dict[str, Any]) -> Protocol:
+    """A protocol with its settings.
+
+    Raises:
+        RegistryError: unknown name. ConfigError: a setting does not validate.
+    """
+    entry = PROTOCOLS.get(name)
+    return entry.cls(validate(entry.config, config, "protocol", f"protocol '{name}'"))

@@ -23,10 +23,9 @@ from benchmarks.controls import CONTROLS
 from benchmarks.published import Published, PublishedTable, load_published
 from zoo.metrics import Column
 
-OUTPUT_SCHEMA_VERSION = 1
+OUTPUT_SCHEMA_VERSION = 2
 """Of `results.json`."""
 
-PUBLISHED_TABLE = "r3d_table1"
 ARROWS = {"higher": "↑", "lower": "↓"}
 ALPHA = 0.05
 GAP = 2
@@ -64,8 +63,8 @@ class Block:
 def main_block(comparison: Comparison) -> Block:
     """Models, best first, then controls: headline metrics, counts and costs."""
     columns = [find_column(comparison, name) for name in headline(comparison)]
-    rows = comparison.rows
-    shown = [estimate_cells(rows, c, [r.instance_mean[c.name] for r in rows]) for c in columns]
+    rows, average = comparison.rows, comparison.average
+    shown = [estimate_cells(rows, c, [r.means(average)[c.name] for r in rows]) for c in columns]
     lines = [
         (_name(row), *metrics, *_counts(row), *_costs(row))
         for row, *metrics in zip(rows, *shown, strict=True)
@@ -96,16 +95,17 @@ def main_block(comparison: Comparison) -> Block:
 
 
 def metrics_block(comparison: Comparison) -> Block:
-    """Every metric of the protocol, instance mean and its interval, one line each; for files."""
+    """Every metric of the protocol, mean and its interval, one line each; for files."""
+    average = comparison.average
     lines = tuple(
         (
             Cell(f"{c.name} ({column_label(c)})"),
-            *estimate_cells(comparison.rows, c, [r.instance_mean[c.name] for r in comparison.rows]),
+            *estimate_cells(comparison.rows, c, [r.means(average)[c.name] for r in comparison.rows]),
         )
         for c in comparison.protocol.columns
     )
     names = [_name(row).text for row in comparison.rows]
-    return Block("Every metric, instance mean", ("metric", *names), (Section("", lines),))
+    return Block(f"Every metric, {average} mean", ("metric", *names), (Section("", lines),))
 
 
 def paired_block(comparison: Comparison) -> Block | None:
@@ -114,7 +114,7 @@ def paired_block(comparison: Comparison) -> Block | None:
         return None
     rows = []
     for pair in comparison.paired:
-        column, found = find_column(comparison, pair.metric), pair.paired
+        column, found, wins = find_column(comparison, pair.metric), pair.paired, pair.improves
         low, high = (_number(v, column, "+") for v in (found.low, found.high))
         verdict = judge(pair, column)
         difference = f"{_number(found.difference, column, '+')} ({low} to {high})"
@@ -127,11 +127,12 @@ def paired_block(comparison: Comparison) -> Block | None:
                 Cell(difference),
                 Cell(p),
                 Cell(verdict, style),
+                Cell(f"{_percent(wins.mean)} ({_percent(wins.low)} to {_percent(wins.high)})"),
             )
         )
     return Block(
         "Paired differences on the same instances",
-        ("row vs reference", "metric", "difference (95 % interval)", "p (Holm)", "verdict"),
+        ("row vs reference", "metric", "difference (95 % interval)", "p (Holm)", "verdict", "P(better)"),
         (Section("", tuple(rows)),),
         (
             "Interval: both rows on the same resampled shapes"
@@ -141,7 +142,35 @@ def paired_block(comparison: Comparison) -> Block | None:
                 else "."
             )
             + f" p: two-sided, signs of whole shapes flipped {comparison.resamples:,} times, Holm's "
-            f"correction over the {len(rows)} lines. 'open': the interval holds 0, or p >= {ALPHA:g}.",
+            f"correction over the {len(rows)} lines. 'open': the interval holds 0, or p >= {ALPHA:g}. "
+            "P(better): how often the row beats its reference on an instance drawn at random, ties half.",
+        ),
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %".replace("-", "−")
+
+
+def way_block(comparison: Comparison) -> Block | None:
+    """How far each model comes from the mean shape to the truth at its resolution; None without these two."""
+    rows = []
+    for row in comparison.models:
+        shares = [comparison.share_of_the_way(row, metric) for metric in comparison.primary]
+        if any(share is not None for share in shares):
+            cells = (
+                _NA if s is None else Cell(f"{s:.0%}".replace("%", " %").replace("-", "−")) for s in shares
+            )
+            rows.append((_name(row), *cells))
+    if not rows:
+        return None
+    return Block(
+        "Share of the way",
+        ("model", *(find_column(comparison, metric).label for metric in comparison.primary)),
+        (Section("", tuple(rows)),),
+        (
+            "0 %: the mean shape of training, which sees no picture. 100 %: the truth itself on the models' "
+            "grid. Points and meshes, which have no grid, may pass 100 %.",
         ),
     )
 
@@ -183,23 +212,24 @@ def category_block(comparison: Comparison, metric: str) -> Block:
 
 def published_block(published: Published, table: PublishedTable) -> Block:
     """Quoted numbers under their protocols; nothing in it is ranked."""
-    sections = []
+    sections, columns = [], published.columns_of(table)
     for name in dict.fromkeys(row.protocol for row in table.rows):
         protocol = published.protocols[name]
         rows = tuple(
             (
                 Cell(row.method),
-                *(Cell(row.values[c.name]) if c.name in row.values else _NA for c in published.columns),
+                *(Cell(row.values[c.name]) if c.name in row.values else _NA for c in columns),
                 Cell(row.source, "faint"),
             )
             for row in table.rows
             if row.protocol == name
         )
-        sections.append(Section(f"{protocol.title}: {protocol.data}, n = {protocol.n:,}", rows))
+        count = "n not stated" if protocol.n is None else f"n = {protocol.n:,}"
+        sections.append(Section(f"{protocol.title}: {protocol.data}, {count}", rows))
     used = [published.protocols[name] for name in dict.fromkeys(row.protocol for row in table.rows)]
     return Block(
         f"Published, quoted from {table.title}; not comparable with the measured tables",
-        ("method", *(f"{c.label} {ARROWS[c.better]}" for c in published.columns), "source"),
+        ("method", *(f"{c.label} {ARROWS[c.better]}" for c in columns), "source"),
         tuple(sections),
         (
             "Other data, other training and other definitions than above: no row here may be ranked against "
@@ -213,12 +243,11 @@ def published_block(published: Published, table: PublishedTable) -> Block:
 def blocks(comparison: Comparison, published: Published | None = None) -> list[Block]:
     """The tables in the order in which they are shown."""
     published = load_published() if published is None else published
-    paired = paired_block(comparison)
     return [
         main_block(comparison),
-        *([paired] if paired else []),
+        *(block for block in (paired_block(comparison), way_block(comparison)) if block is not None),
         *(category_block(comparison, metric) for metric in comparison.primary),
-        published_block(published, published.table(PUBLISHED_TABLE)),
+        *(published_block(published, published.table(name)) for name in comparison.protocol.published),
     ]
 
 
@@ -331,7 +360,6 @@ def to_csv(comparison: Comparison) -> str:
 def to_json(comparison: Comparison, published: Published | None = None) -> dict[str, Any]:
     """Everything: what was run, every estimate, every per-instance value, the quoted rows."""
     published = load_published() if published is None else published
-    quoted = published.table(PUBLISHED_TABLE)
     protocol = comparison.protocol
 
     def estimates(found: dict[str, Estimate | None]) -> dict[str, Any]:
@@ -354,6 +382,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
             "instance_mean": estimates(r.instance_mean),
             "category_mean": estimates(r.category_mean),
             "categories": {c: estimates(found) for c, found in r.categories.items()},
+            "share_of_the_way": {m: comparison.share_of_the_way(r, m) for m in comparison.primary},
             "failures": [dict(zip(("seed", "id", "view", "reason"), f, strict=True)) for f in r.failures],
             "records": [record.model_dump(mode="json") for record in r.records],
         }
@@ -383,6 +412,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
                 "p": pair.paired.p,
                 "p_holm": pair.p_holm,
                 "n": pair.paired.n,
+                "improves": {k: getattr(pair.improves, k) for k in ("mean", "low", "high")},
                 "verdict": judge(pair, find_column(comparison, pair.metric)),
             }
             for pair in comparison.paired
@@ -390,7 +420,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
         "published": {
             "comparable": False,
             "protocols": {k: p.model_dump(mode="json") for k, p in published.protocols.items()},
-            "table": quoted.model_dump(mode="json"),
+            "tables": [published.table(name).model_dump(mode="json") for name in protocol.published],
         },
         "instances": [{"id": i, "view": v, "category": c} for i, v, c in comparison.instances],
         "values": {
@@ -430,11 +460,11 @@ def column_label(column: Column) -> str:
 
 def is_ranked(row: ComparedRow) -> bool:
     """Whether a row takes part in what is best."""
-    return row.kind == "model" and row.complete
+    return row.ranked and row.complete
 
 
 def _name(row: ComparedRow) -> Cell:
-    name = row.name if row.kind == "model" else row.title
+    name = row.name if row.ranked else row.title
     return Cell(name) if row.complete else Cell(f"{name} (incomplete)", "warn")
 
 
@@ -470,7 +500,7 @@ def estimate_cells(
 
 def _counts(row: ComparedRow) -> tuple[Cell, ...]:
     n = Cell(f"{row.n:,}") if row.complete else Cell(f"{row.n:,} of {row.n + row.missing:,}", "warn")
-    seeds = _NONE if row.kind == "control" else Cell("1 seed" if len(row.seeds) == 1 else str(len(row.seeds)))
+    seeds = Cell("1 seed" if len(row.seeds) == 1 else str(len(row.seeds))) if row.seeds else _NONE
     return n, seeds, Cell(f"{row.n_failed:,}", "warn" if row.n_failed else "")
 
 
@@ -516,7 +546,7 @@ def _captions(comparison: Comparison) -> list[str]:
     info, records = comparison.dataset, [r for row in comparison.rows for r in row.records]
     devices = sorted({r.device for r in records})
     backends = sorted({r.neighbours for r in records})
-    chosen = sorted({r.threshold.chosen for r in records if r.threshold is not None and r.kind == "model"})
+    chosen = sorted({r.threshold.chosen for r in records if r.threshold is not None and r.kind != "control"})
     values = [
         f"{row.name} {'/'.join(f'{r.threshold.value:g}' for r in row.records if r.threshold is not None)}"
         for row in comparison.models
@@ -525,6 +555,10 @@ def _captions(comparison: Comparison) -> list[str]:
     seeds = sorted({seed for row in comparison.models for seed in row.seeds})
     single = sum(_shapes(comparison, category) == 1 for category in comparison.categories)
     lines = [
+        *(
+            ["Means are those of the categories' means, as this protocol has it."]
+            * (comparison.average != "instance")
+        ),
         f"± is half of a 95 % interval: bootstrap over shapes within categories, {comparison.resamples:,} "
         "resamples" + (", and over training seeds where there are several." if len(seeds) > 1 else "."),
         f"Data {info.fingerprint[:16]}; view: {info.views}; seeds: {', '.join(map(str, seeds)) or 'none'}; "
@@ -542,7 +576,7 @@ def _captions(comparison: Comparison) -> list[str]:
     if info.leaks:
         lines.append(
             f"{info.leaks:,} of {info.n:,} instances show a shape that training or validation holds too, by "
-            "name or by an equal grid; --set prepare.leaks=drop leaves them out."
+            "name or by an equal grid (--allow-leaks); --set prepare.leaks=drop leaves them out."
         )
     if single:
         lines.append(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -117,11 +117,20 @@ class ThresholdChoice:
         value: the chosen one.
         curve: (threshold, mean IoU over the validation instances).
         n: validation instances.
+        fixed: by the protocol, whatever the curve.
     """
 
     value: float
     curve: tuple[tuple[float, float], ...]
     n: int
+    fixed: bool = False
+
+    @property
+    def rule(self) -> str:
+        """How it was chosen, in words."""
+        if self.fixed:
+            return "fixed by the protocol"
+        return f"highest mean IoU on {self.n} validation instances"
 
 
 class Protocol(ABC):
@@ -132,6 +141,10 @@ class Protocol(ABC):
             value.
         curve: thresholds of the IoU curve, ascending.
         cases: columns that a gallery prints; it chooses best and worst by the first that is defined.
+        average: the mean that a table of this protocol ranks by.
+        published: names of the quoted tables (`published.yaml`) that stand under a table of this protocol.
+        level: occupancy threshold that the protocol fixes; None where each model's own frozen one is used.
+        compares: what its numbers may stand beside, in a few words.
     """
 
     name: ClassVar[str]
@@ -139,6 +152,10 @@ class Protocol(ABC):
     stand_ins: ClassVar[Mapping[str, str]] = {}
     curve: ClassVar[tuple[float, ...]] = CURVE
     cases: ClassVar[tuple[str, ...]]
+    average: ClassVar[Literal["instance", "category"]] = "instance"
+    published: ClassVar[tuple[str, ...]] = ()
+    level: ClassVar[float | None] = None
+    compares: ClassVar[str]
 
     def __init__(self, config: EntryConfig) -> None:
         self.config = config

@@ -89,7 +89,9 @@ class R3DV1(Protocol):
 
     name = "r3d-v1"
     version = 1
+    published = ("r3d_table1",)
     cases = ("iou@val", "cd")
+    compares = "rows of this protocol on the same split, nothing published"
     headline = ("iou@val", "cd", "fscore@1%", "fscore@5%", "emd")
     stand_ins: ClassVar[Mapping[str, str]] = {"iou@val": "iou_filled"}
 

@@ -20,13 +20,13 @@ from benchmarks.report.drawing import Plot, png
 from benchmarks.report.plots import every_plot
 from benchmarks.report.training import Curve
 from benchmarks.table import (
-    PUBLISHED_TABLE,
     category_block,
     main_block,
     metrics_block,
     paired_block,
     published_block,
     to_json,
+    way_block,
 )
 from zoo.files import write_atomic
 
@@ -61,7 +61,9 @@ def write_report(
 
 def _page(comparison: Comparison, cases: Cases, drawn: Sequence[Plot], published: Published) -> str:
     head, packed = gallery.pack_cases(cases, [row.name for row in comparison.models])
-    main, paired, failures = main_block(comparison), paired_block(comparison), card.failures_block(comparison)
+    compared = paired_block(comparison), way_block(comparison)
+    quoted = [published_block(published, published.table(name)) for name in comparison.protocol.published]
+    main, failures = main_block(comparison), card.failures_block(comparison)
     whole = to_json(comparison, published)
     islands = [
         markup.island("comparison", {k: v for k, v in whole.items() if k not in LEFT_OUT}),
@@ -78,14 +80,14 @@ def _page(comparison: Comparison, cases: Cases, drawn: Sequence[Plot], published
         ),
         style=_read("style.css"),
         main=markup.tables(main, apart=True),
-        paired="" if paired is None else markup.tables(paired),
+        compared="\n".join(markup.tables(block) for block in compared if block is not None) or "<p>None.</p>",
         metrics=markup.tables(metrics_block(comparison)),
         charts=markup.charts(drawn),
         categories="\n".join(markup.tables(category_block(comparison, m)) for m in comparison.primary),
         chosen=escape(cases.chosen),
         faces=f"{head['faces']:,}",
         points=f"{head['points']:,}",
-        published=markup.tables(published_block(published, published.table(PUBLISHED_TABLE)), apart=True),
+        published="\n".join(markup.tables(block, apart=True) for block in quoted) or "<p>None.</p>",
         facts="\n".join(map(markup.definitions, card.facts(comparison))),
         runs=markup.tables(card.runs_block(comparison), apart=True),
         failures="<h3>Failures</h3><p>None.</p>" if failures is None else markup.tables(failures),

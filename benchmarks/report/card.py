@@ -85,6 +85,7 @@ def _statistics(comparison: Comparison) -> Facts:
         ("categories with an interval", f"those of at least {MIN_CLUSTERS} shapes"),
         ("training seeds", ", ".join(map(str, seeds)) or "none"),
         ("primary metrics", ", ".join(comparison.primary)),
+        ("ranked by", f"the {comparison.average} mean"),
         ("compared with", ", ".join(dict.fromkeys(pair.against for pair in comparison.paired)) or "nothing"),
     ]
     return Facts("Statistics", tuple(found))

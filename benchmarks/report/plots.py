@@ -83,7 +83,8 @@ def two_metrics(comparison: Comparison) -> Plot | None:
     if len(comparison.primary) < 2:
         return None
     y, x = comparison.primary[:2]
-    have = [(k, r) for k, r in enumerate(comparison.models) if r.instance_mean[x] and r.instance_mean[y]]
+    both = {row.name: [row.means(comparison.average)[m] for m in (x, y)] for row in comparison.rows}
+    have = [(k, row) for k, row in enumerate(comparison.models) if all(both[row.name])]
     if not have:
         return None
     lack = [row.name for row in comparison.models if not any(row is r for _, r in have)]
@@ -92,7 +93,7 @@ def two_metrics(comparison: Comparison) -> Plot | None:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for k, row in have:
-            first, second = row.instance_mean[x], row.instance_mean[y]
+            first, second = both[row.name]
             assert first is not None and second is not None
             axes.errorbar(
                 [first.mean * columns[0].display],
@@ -103,9 +104,8 @@ def two_metrics(comparison: Comparison) -> Plot | None:
                 **_mark(k),
             )
         base = next((r for r in comparison.controls if r.name == comparison.baseline), None)
-        means = [None if base is None else base.instance_mean[metric] for metric in (x, y)]
-        if base is not None and all(means):
-            place = [e.mean * c.display for e, c in zip(means, columns, strict=True) if e is not None]
+        if base is not None and all(both[base.name]):
+            place = [e.mean * c.display for e, c in zip(both[base.name], columns, strict=True) if e]
             axes.plot(*place, "x", color=INK, label=f"{base.title} (control)", linestyle="none")
         axes.set_xlabel(_axis(columns[0]))
         axes.set_ylabel(_axis(columns[1]))
@@ -115,7 +115,7 @@ def two_metrics(comparison: Comparison) -> Plot | None:
     return Plot(
         f"{_slug(x)}-against-{_slug(y)}",
         f"{columns[0].label} against {columns[1].label}",
-        f"Instance means with 95 % intervals.{without}",
+        f"{comparison.average.capitalize()} means with 95 % intervals.{without}",
         draw,
         3.2 + 0.16 * _lines(len(have) + 1),
     )
@@ -170,7 +170,8 @@ def fscore_over_distance(comparison: Comparison) -> Plot | None:
         grid = figure.subplots(2, 2, sharey=True).flat
         for axes, part in zip(grid, parts, strict=False):
             for k, row in enumerate(comparison.models):
-                known = [(r, e) for r, name in sorted(found[part].items()) if (e := row.instance_mean[name])]
+                means = row.means(comparison.average)
+                known = [(r, e) for r, name in sorted(found[part].items()) if (e := means[name])]
                 if known:
                     look = style(k)
                     axes.plot(
@@ -192,7 +193,7 @@ def fscore_over_distance(comparison: Comparison) -> Plot | None:
         "fscore-distance",
         "F-score over distance",
         "Share of predicted points near the truth (precision), of true points near the prediction (recall), "
-        "and their harmonic mean, per instance; means over the instances.",
+        f"and their harmonic mean, each of an instance; {comparison.average} means.",
         draw,
         max(4.2, 2.1 + 0.17 * len(comparison.models)),
     )

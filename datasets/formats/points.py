@@ -9,14 +9,14 @@ from __future__ import annotations
 import io
 import os
 import re
-import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from .. import BadItem
+from ._arrays import open_npz, read_array
 from ._files import read_limited
 from ._mesh_checks import ply_header
 from ._quiet import silenced
@@ -30,7 +30,6 @@ _MAX_REST = 1 << 20
 """Bytes allowed for headers and for what else is in a file."""
 _MAX_TEXT = 4
 """How many times longer than in binary a cloud may be as text."""
-_MAX_MEMBERS = 1000
 _PLY_TYPES = {
     **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2"},
     **{"ushort": "u2", "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4"},
@@ -112,54 +111,28 @@ def _finite(values: np.ndarray, what: str) -> np.ndarray:
 
 
 def _read_npz(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | None]:
-    if data.count(b"PK\x01\x02") > _MAX_MEMBERS:
-        raise BadItem(f"an archive of more than {_MAX_MEMBERS:,} files")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        key = "points" if "points" in members else next(iter(members), "")
-        if key != "points" and len(members) != 1:
-            there = ", ".join(members) or "nothing"
+    check, limit = partial(_check, max_points), max_points * _BYTES_PER_POINT + _MAX_REST
+    with open_npz(data) as archive:
+        key = "points" if "points" in archive.names else next(iter(archive.names), "")
+        if key != "points" and len(archive.names) != 1:
+            there = ", ".join(archive.names) or "nothing"
             raise BadItem(f"no array 'points' and not one array alone; it holds {there}")
-
-        def array(name: str) -> np.ndarray:
-            info = members[name]
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise BadItem(f"'{name}' is packed by method {info.compress_type}; numpy uses 0 and 8")
-            if info.file_size > max_points * _BYTES_PER_POINT + _MAX_REST:
-                size = f"{info.file_size:,} bytes"
-                raise BadItem(f"'{name}' unpacks to {size}, more than {max_points:,} points need")
-            with archive.open(info) as stream:
-                return _array(stream, name, max_points)
-
-        points = array(key)
-        normals = array("normals") if key == "points" and "normals" in members else None
+        points = archive.read(key, check, limit)
+        has_normals = key == "points" and "normals" in archive.names
+        normals = archive.read("normals", check, limit) if has_normals else None
     if normals is not None and normals.shape != points.shape:
         raise BadItem(f"{len(points)} points, but {len(normals)} normals")
     return points, normals
 
 
 def _read_npy(data: bytes, max_points: int) -> tuple[np.ndarray, None]:
-    return _array(io.BytesIO(data), "array", max_points), None
+    return read_array(io.BytesIO(data), "array", partial(_check, max_points)), None
 
 
-def _array(stream: IO[bytes], name: str, max_points: int) -> np.ndarray:
-    """One array (N, 3) of numbers, whose header is believed only within the limit."""
-    version = np.lib.format.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
-        raise BadItem(f"'{name}' has the npy version {version}; known are 1.0 and 2.0")
-    read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
-    shape, fortran, dtype = read_header(stream)
-    if dtype.kind not in "fiu":
-        raise BadItem(f"'{name}' holds {dtype}, not real numbers")
+def _check(max_points: int, name: str, shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or shape[1] != 3:
         raise BadItem(f"'{name}' must be (N, 3), got {shape}")
     _limit_points(shape[0], max_points)
-    size = shape[0] * 3 * dtype.itemsize
-    body = stream.read(size)
-    if len(body) < size or stream.read(1):
-        found = "less" if len(body) < size else "more"
-        raise BadItem(f"'{name}' has {shape}, but {found} than {size:,} bytes")
-    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _read_ply(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | None]:

@@ -12,6 +12,7 @@ from benchmarks.run import main
 from benchmarks.session import _kind_of
 from datasets import BadItem
 from datasets.procedural import ProceduralSource
+from datasets.store import Store
 from zoo.training.interrupt import Interrupted
 from zoo.training.trainer import NonFiniteLoss
 
@@ -95,6 +96,20 @@ def test_only_the_formats_that_are_asked_for(finished, capsys):
     assert again(finished, "vae_gan_baseline", extra=["--format", "html,rich"]) == 0
     assert "controls, not ranked" in capsys.readouterr().out
     assert {name: (out / name).read_bytes() for name in kept} == kept
+
+
+def test_shapes_that_training_holds_are_not_measured_on(finished, monkeypatch, capsys):
+    leak = {"id": "chair/5", "category": "chair", "split": "test", "reason": "the grid of chair/0 of train"}
+    early = leak | {"split": "val"}
+    monkeypatch.setattr(Store, "leaks", property(lambda store: [leak, early]))
+    assert again(finished, "vae_gan_baseline") == 2
+    said = capsys.readouterr().err
+    assert "1 of the 4 test instances show a shape that training or validation holds too" in said
+    assert "manifest.json names them" in said and "--set prepare.leaks=drop" in said
+    assert again(finished, "vae_gan_baseline", extra=["--allow-leaks"]) == 0
+    assert again(finished, "vae_gan_baseline") == 2
+    monkeypatch.setattr(Store, "leaks", property(lambda store: [early]))
+    assert again(finished, "vae_gan_baseline") == 0
 
 
 def test_only_an_added_model_is_trained(finished, monkeypatch):

@@ -31,12 +31,15 @@ def _stored() -> tuple[Record, Rows]:
 PROTOCOL: Any = SimpleNamespace(
     id="r3d-v1 (fast, 10,000 points)",
     version=1,
+    settings=_stored()[0].protocol.settings,
     columns=(
         Column("iou@val", "IoU", "higher", 0.0, 3),
         Column("cd", "CD", "lower", 2 * math.sqrt(3), 4),
         Column("cd_mesh", "CD (mesh)", "lower", 2 * math.sqrt(3), 4),
     ),
     headline=("iou@val", "cd"),
+    average="instance",
+    published=("r3d_table1",),
 )
 RESAMPLES = 400
 
@@ -215,6 +218,48 @@ def test_one_seed_with_missing_instances_makes_the_row_incomplete() -> None:
     assert (row.n, row.missing, row.complete) == (7, 1, False)
 
 
+def test_a_protocol_that_averages_over_categories_ranks_and_compares_by_that_mean() -> None:
+    """Six instances of one category, two of the other: each model is better in one of the two averages."""
+    own = [
+        (r, [row | {"category": "chair" if k < 6 else "table"} for k, row in enumerate(rows)])
+        for r, rows in (
+            _result("chairs", 0, [0.8] * 6 + [0.2] * 2, 0.1),
+            _result("tables", 0, [0.6] * 6 + [0.6] * 2, 0.1),
+        )
+    ]
+    by_instance = compare(own, PROTOCOL, resamples=RESAMPLES)
+    assert [row.name for row in by_instance.rows] == ["chairs", "tables"]
+    by_category = compare(
+        own, SimpleNamespace(**{**vars(PROTOCOL), "average": "category"}), resamples=RESAMPLES
+    )
+    assert [row.name for row in by_category.rows] == ["tables", "chairs"]
+    assert by_category.rows[0].means("category")["iou@val"].mean == pytest.approx(0.6)
+    assert by_category.rows[1].means(by_category.average)["iou@val"].mean == pytest.approx(0.5)
+    pair = next(p for p in by_category.paired if p.metric == "iou@val" and p.row == "tables")
+    assert pair.paired.difference == pytest.approx(0.6 - 0.5)
+
+
+def test_share_of_the_way_from_the_mean_shape_to_the_truth_on_the_grid() -> None:
+    """IoU .2 to .7, CD .3 to .1: half-way, beyond, before, and not where an end or the value is missing."""
+    ends = _result("mean_shape", None, 0.2, 0.3), _result("ceiling", None, 0.7, 0.1)
+    models = _result("half", 0, 0.45, 0.2), _result("beyond", 0, 0.8, 0.05), _result("points", 0, None, 0.35)
+    found = _compare(*models, *ends)
+    share = {
+        row.name: [found.share_of_the_way(row, metric) for metric in ("iou@val", "cd", "cd_mesh")]
+        for row in found.rows
+    }
+    assert share["half"] == [pytest.approx(0.5), pytest.approx(0.5), None]
+    assert share["beyond"] == [pytest.approx(1.2), pytest.approx(1.25), None]
+    assert share["points"] == [None, pytest.approx(-0.25), None]
+    assert share["ceiling"] == [pytest.approx(1), pytest.approx(1), None]
+    lacking = _compare(*models, ends[0])
+    assert lacking.share_of_the_way(lacking.rows[0], "cd") is None
+    same = _compare(models[0], ends[0], _result("ceiling", None, 0.2, 0.3))
+    assert same.share_of_the_way(same.rows[0], "cd") is None
+    pair = next(p for p in found.paired if (p.row, p.against, p.metric) == ("beyond", "half", "cd"))
+    assert (pair.improves.mean, pair.improves.low) == (1, 1)  # lower is better
+
+
 def _with(part: str, **changes: Any) -> tuple[Record, Rows]:
     template = _result("other")[0]
     return _result("other", 0, **{part: getattr(template, part).model_copy(update=changes)})
@@ -268,6 +313,9 @@ def test_configs_may_differ_in_the_seed() -> None:
 def test_results_are_shown_by_their_own_protocol_only() -> None:
     other = SimpleNamespace(**{**vars(PROTOCOL), "version": 2})
     with pytest.raises(ResultError, match=r"version 1 cannot be shown as r3d-v1 .* version 2"):
+        compare([_result()], other)
+    other = SimpleNamespace(**{**vars(PROTOCOL), "settings": {**PROTOCOL.settings, "emd_points": 2048}})
+    with pytest.raises(ResultError, match=r'"emd_points":1024.* cannot be shown as the same .*:2048'):
         compare([_result()], other)
 
 

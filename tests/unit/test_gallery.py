@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from PIL import Image
 
 from benchmarks import gallery as module
+from benchmarks.cases import gather_cases
 from benchmarks.gallery import Case, Drawn, choose_cases, gallery
+from benchmarks.protocols.r2n2 import R2N2, R2N2Config
 from zoo import pictures
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
@@ -255,3 +258,16 @@ def test_maps_stand_under_the_prediction(tmp_path: Path) -> None:
         assert found.min(0).tolist() == [places[0].min(0)[0], places[0].min(0)[1] + 32 * k]
     column_of_y = module.GAP * 6 + 64 + 2 * 3 * 64  # input, truth and X stand before it
     assert places[0].min(0)[1] == column_of_y
+
+
+def test_no_cases_where_the_protocol_has_no_number_for_the_model():
+    """A voxel protocol and a network of points: there is no best case to draw, and no crash."""
+    protocol = R2N2(R2N2Config())
+    cell = SimpleNamespace(config=SimpleNamespace(name="psgn"), hash="0")
+    rows = [{"id": "a", "iou@.4": None}]
+    results = SimpleNamespace(find=lambda hash: (None, rows))
+    session: Any = SimpleNamespace(results=results, protocol=protocol)
+    comparison: Any = SimpleNamespace(reference="psgn", protocol=protocol)
+    cells: Any = [cell]
+    found = gather_cases(session, cells, comparison, lighten=lambda shape, level: shape)
+    assert (found.overall, found.by_category) == ((), ())

@@ -25,11 +25,17 @@ def _cells(tabular: str) -> list[list[str]]:
 
 def test_each_group_has_its_own_tabular() -> None:
     found = _tabulars(to_latex(_example()))
-    assert list(found) == ["models", "controls", "by-category-iou-val", "by-category-cd", "published"]
+    assert list(found) == [
+        "models",
+        "controls",
+        "by-category-iou-val",
+        "by-category-cd",
+        "published-r3d-table1",
+    ]
     assert "mean shape" in found["controls"] and "mean shape" not in found["models"]
-    assert ".2288" in found["published"]
+    assert ".2288" in found["published-r3d-table1"]
     assert not any(".2288" in found[name] for name in ("models", "controls"))
-    assert "r3d " in found["models"] and "textbf" not in found["controls"] + found["published"]
+    assert "r3d " in found["models"] and "textbf" not in found["controls"] + found["published-r3d-table1"]
 
 
 def test_environments_close_and_rows_have_as_many_cells_as_columns() -> None:
@@ -95,11 +101,11 @@ def test_names_and_data_are_escaped_where_they_stand() -> None:
 
 def test_quoted_rows_are_grouped_by_protocol_and_named_as_not_comparable() -> None:
     text = to_latex(_example())
-    lines = _cells(_tabulars(text)["published"])
+    lines = _cells(_tabulars(text)["published-r3d-table1"])
     table = load_published().table("r3d_table1")
     assert [line[0] for line in lines[1:]] == [escape(row.method) for row in table.rows]
     assert "not comparable with what was measured here" in text
-    assert _tabulars(text)["published"].count("\\midrule") == 2
+    assert _tabulars(text)["published-r3d-table1"].count("\\midrule") == 2
 
 
 def test_equal_comparisons_give_equal_text() -> None:

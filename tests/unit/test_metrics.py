@@ -1,7 +1,4 @@
-"""Metrics against closed forms, brute force in double precision, enumeration and the declared worst cases.
-
-Numbers in comments are rows of the sceptic's list in the evaluation notes.
-"""
+"""Metrics against closed forms, brute force in double precision, enumeration and the declared worst cases."""
 
 from __future__ import annotations
 
@@ -53,7 +50,8 @@ def cube(edge: int, shift: int = 0, resolution: int = 32) -> np.ndarray:
 # ------------------------------------------------------------------ distances
 
 
-def test_identity():  # 1
+@pytest.mark.sceptic(1)
+def test_identity():
     p = sphere(500, np.random.default_rng(0))
     assert chamfer(p, p) == Chamfer(0, 0, 0, 0)
     assert fscore(p, p, 0.01) == (1, 1, 1)
@@ -61,7 +59,8 @@ def test_identity():  # 1
     assert iou(cube(5), cube(5)) == 1
 
 
-def test_two_single_points():  # 3
+@pytest.mark.sceptic(3)
+def test_two_single_points():
     a, b = np.array([[0.0, 0, 0]]), np.array([[0.0, 0.3, 0.4]])
     result = chamfer(a, b)
     assert result == pytest.approx((0.5, 0.5, 1.0, 0.5))  # c = 2d and CD_sq = 2d^2, with d = 1/2
@@ -79,7 +78,8 @@ def test_chamfer_is_the_sum_of_two_unsquared_means():
     assert result.cd_sq == pytest.approx(1 / 2 + 20 / 3)
 
 
-def test_parallel_planes():  # 4
+@pytest.mark.sceptic(4)
+def test_parallel_planes():
     gap = 0.25
     a, b = grid_plane(0.0), grid_plane(gap)
     assert chamfer(a, b).cd == 2 * gap
@@ -88,7 +88,8 @@ def test_parallel_planes():  # 4
     assert emd(a, b) == pytest.approx(gap)
 
 
-def test_concentric_spheres():  # 4
+@pytest.mark.sceptic(4)
+def test_concentric_spheres():
     rng = np.random.default_rng(0)
     a, b = sphere(40_000, rng), sphere(40_000, rng, 0.4)
     assert chamfer(a, b).cd == pytest.approx(0.2, rel=2e-3)
@@ -96,7 +97,8 @@ def test_concentric_spheres():  # 4
     assert fscore(a, b, 0.102).fscore > 0.99
 
 
-def test_chamfer_equals_brute_force_far_from_the_origin():  # 9
+@pytest.mark.sceptic(9)
+def test_chamfer_equals_brute_force_far_from_the_origin():
     rng = np.random.default_rng(1)
     for offset in (0, 1e3):
         a, b = sphere(400, rng) + offset, box(300, rng) + offset
@@ -107,7 +109,8 @@ def test_chamfer_equals_brute_force_far_from_the_origin():  # 9
         assert result.cd_sq == pytest.approx((to_truth**2).mean() + (to_prediction**2).mean(), rel=1e-9)
 
 
-def test_unequal_counts_are_averaged_per_cloud():  # 12
+@pytest.mark.sceptic(12)
+def test_unequal_counts_are_averaged_per_cloud():
     truth = np.array([[0.0, 0, 0]])
     many = np.concatenate([np.zeros((99, 3)), [[1.0, 0, 0]]])
     assert chamfer(many, truth).cd == pytest.approx(0.01)  # a global mean over 101 distances would not be
@@ -117,7 +120,8 @@ def test_unequal_counts_are_averaged_per_cloud():  # 12
 
 
 @pytest.mark.parametrize("count", [1024, 10_000])
-def test_noise_floor_on_a_sphere(count):  # 11
+@pytest.mark.sceptic(11)
+def test_noise_floor_on_a_sphere(count):
     area = math.pi
     draws = []
     for seed in range(10):
@@ -146,7 +150,8 @@ def test_precision_and_recall_sides():
 
 
 @pytest.mark.parametrize("count", range(1, 8))
-def test_emd_equals_enumeration(count):  # 15
+@pytest.mark.sceptic(15)
+def test_emd_equals_enumeration(count):
     rng = np.random.default_rng(count)
     a, b = rng.normal(size=(count, 3)), rng.normal(size=(count, 3))
     d = cdist(a, b)
@@ -196,7 +201,8 @@ def test_emd_refuses_unequal_counts():
 
 
 @pytest.mark.parametrize("shift", range(6))
-def test_shifted_cube(shift):  # 5
+@pytest.mark.sceptic(5)
+def test_shifted_cube(shift):
     assert iou(cube(5, shift), cube(5)) == pytest.approx((5 - shift) / (5 + shift))
 
 
@@ -244,7 +250,8 @@ def test_iou_refuses():
 # --------------------------------------------------------------- empty and bad
 
 
-def test_empty_prediction_is_the_declared_worst():  # 13
+@pytest.mark.sceptic(13)
+def test_empty_prediction_is_the_declared_worst():
     truth, none = sphere(20, np.random.default_rng(0)), np.zeros((0, 3))
     assert chamfer(none, truth) == WORST
     assert pytest.approx((math.sqrt(3), math.sqrt(3), 2 * math.sqrt(3), 6)) == WORST
@@ -254,7 +261,8 @@ def test_empty_prediction_is_the_declared_worst():  # 13
 
 
 @pytest.mark.parametrize("measure", [chamfer, emd, lambda p, t: fscore(p, t, 0.01)])
-def test_empty_truth_and_bad_numbers_raise(measure):  # 13
+@pytest.mark.sceptic(13)
+def test_empty_truth_and_bad_numbers_raise(measure):
     good, none = np.zeros((2, 3)), np.zeros((0, 3))
     for prediction in (good, none):
         with pytest.raises(ValueError, match="truth is empty"):

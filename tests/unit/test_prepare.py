@@ -218,6 +218,7 @@ def test_known_bad_items_need_no_permission(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("leaks", ["flag", "drop"])
+@pytest.mark.sceptic(25)
 def test_shapes_in_two_splits(tmp_path, monkeypatch, leaks):
     real = FakeSource.build
 

@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from zoo.geometry.mesh import Mesh
-from zoo.geometry.sample import sample_surface
+from zoo.geometry.sample import sample_surface, sample_with_normals
 
 
 def test_triangles_are_drawn_by_area():
@@ -89,3 +89,17 @@ def test_nothing_to_sample_is_an_error():
         sample_surface(Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])), 10, rng)
     with pytest.raises(ValueError, match="cannot sample -1 points"):
         sample_surface(Mesh(np.eye(3), np.array([[0, 1, 2]])), -1, rng)
+
+
+def test_normals_are_those_of_the_face_that_a_point_lies_on():
+    box = trimesh.creation.box((0.5, 0.3, 0.2))
+    mesh = Mesh(box.vertices, box.faces)
+    points, normals = sample_with_normals(mesh, 2000, np.random.default_rng(4))
+    np.testing.assert_array_equal(points, sample_surface(mesh, 2000, np.random.default_rng(4)))
+    axis = np.isclose(np.abs(points), [0.25, 0.15, 0.1]).argmax(1)
+    expected = np.zeros((2000, 3))
+    expected[np.arange(2000), axis] = np.sign(points[np.arange(2000), axis])
+    np.testing.assert_allclose(normals, expected, atol=1e-12)
+    flipped = sample_with_normals(Mesh(mesh.vertices, mesh.faces[:, ::-1]), 2000, np.random.default_rng(4))
+    np.testing.assert_allclose(np.linalg.norm(flipped[1], axis=1), 1)
+    assert (np.abs(flipped[1]).max(1) > 0.999).all() and (flipped[1] * flipped[0]).sum(1).max() < 0

@@ -92,7 +92,7 @@ def test_depth_comes_back():
 @given(
     depth=st.floats(1.5, 2.5),
     left=st.integers(0, 5),
-    width=st.integers(2, 8),
+    width=st.integers(3, 8),  # 2 may fall half into either of two pixels, and fills more of none
     shrink=st.sampled_from([8, 10, 16]),
 )
 @settings(max_examples=40, deadline=None)

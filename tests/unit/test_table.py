@@ -22,7 +22,7 @@ from benchmarks.comparison import ComparedRow, Comparison, Estimate, PairedRow
 from benchmarks.controls import CONTROLS
 from benchmarks.published import load_published
 from benchmarks.results import Record, load
-from benchmarks.stats import Paired
+from benchmarks.stats import Interval, Paired
 from zoo.metrics import Column
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -38,6 +38,8 @@ PROTOCOL: Any = SimpleNamespace(
     columns=COLUMNS,
     headline=("iou@val", "cd", "emd"),
     stand_ins={},
+    average="instance",
+    published=("r3d_table1",),
     describe=lambda: "as written",
 )
 INSTANCES = tuple((f"{c}-{k}", 0, c) for c, n in (("chair", 32), ("lamp", 4)) for k in range(n))
@@ -91,7 +93,9 @@ def _row(
 
 
 def _pair(row: str, against: str, metric: str, d: float, low: float, high: float, p: float) -> PairedRow:
-    return PairedRow(row, against, metric, Paired(d, low, high, p, 36, 36), p)
+    return PairedRow(
+        row, against, metric, Paired(d, low, high, p, 36, 36), p, Interval(0.4, 0.3, 0.5, 36, 36, 1)
+    )
 
 
 def _comparison(*rows: ComparedRow, paired: tuple[PairedRow, ...] = ()) -> Comparison:
@@ -289,6 +293,19 @@ def test_pairs_show_sign_interval_and_small_p() -> None:
     assert table.paired_block(_comparison(_row("r3d", 0.4, 0.1))) is None
 
 
+def test_share_of_the_way_is_shown_where_both_ends_are_there() -> None:
+    """IoU .4 between .2 and .6 is half of it; CD .1 between .3 and .05 is 80 %."""
+    rows = [
+        _row("r3d", 0.4, 0.1),
+        _row("mean_shape", 0.2, 0.3, kind="control"),
+        _row("ceiling", 0.6, 0.05, kind="control"),
+    ]
+    block = table.way_block(_comparison(*rows))
+    assert block is not None
+    assert [[cell.text for cell in row] for row in block.sections[0].rows] == [["r3d", "50 %", "80 %"]]
+    assert table.way_block(_comparison(*rows[:2])) is None
+
+
 def test_categories_have_intervals_only_with_enough_shapes_and_both_averages() -> None:
     text = table.markdown_block(table.category_block(_example(), "iou@val"))
     assert "| chair | 32 | **0.432 ±0.030** | 0.409 ±0.030 | n/a |" in text
@@ -362,7 +379,7 @@ def test_json_holds_everything_needed_to_compute_again() -> None:
     assert data["values"]["psgn"]["iou@val"] == [[None] * 36]
     assert [p["verdict"] for p in data["paired"]] == ["worse", "open", "better", "better"]
     assert data["published"]["comparable"] is False
-    assert data["published"]["table"]["rows"][-1]["values"] == {"iou": ".2288", "cd": ".052"}
+    assert data["published"]["tables"][0]["rows"][-1]["values"] == {"iou": ".2288", "cd": ".052"}
 
 
 def test_names_are_broken_at_words_and_nothing_is_lost() -> None:

@@ -46,7 +46,7 @@ def votes(triangles: np.ndarray, resolution: int, lines: Lines) -> np.ndarray:
 
 @njit(cache=True)
 @no_type_check
-def _edge(ax, ay, bx, by, px, py):
+def edge_side(ax, ay, bx, by, px, py):
     """Twice the signed area of (a, b, p); exactly antisymmetric in a and b, so that edges do not leak."""
     if ax < bx or (ax == bx and ay < by):
         return (bx - ax) * (py - ay) - (by - ay) * (px - ax)
@@ -101,9 +101,9 @@ def _vote(triangles, axis, slope, offset, found):
         for b in range(first_b, last_b + 1):
             first, end = _span(b, slope, n)
             for c in range(first_c, last_c + 1):
-                w0 = _edge(b1, c1, b2, c2, b, c)
-                w1 = _edge(b2, c2, b0, c0, b, c)
-                w2 = _edge(b0, c0, b1, c1, b, c)
+                w0 = edge_side(b1, c1, b2, c2, b, c)
+                w1 = edge_side(b2, c2, b0, c0, b, c)
+                w2 = edge_side(b0, c0, b1, c1, b, c)
                 if w0 > 0 and w1 > 0 and w2 > 0:
                     sign = -1  # the outward normal points along the axis: the line leaves
                 elif w0 < 0 and w1 < 0 and w2 < 0:

@@ -1,4 +1,4 @@
-"""Points on a surface, uniform by area."""
+"""Points on a surface, uniform by area, and the normals there."""
 
 from __future__ import annotations
 
@@ -25,11 +25,30 @@ def sample_surface(mesh: Mesh, n: int, rng: np.random.Generator) -> np.ndarray:
     Raises:
         ValueError: the mesh has no area to put points on, or `n` is negative.
     """
+    return _draw(mesh, n, rng)[0]
+
+
+def sample_with_normals(mesh: Mesh, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The points of `sample_surface`, and the unit normal of the face that each lies on.
+
+    Returns:
+        Two (n, 3) float64. Normals point where the corners of their face run counter-clockwise.
+
+    Raises:
+        ValueError: as `sample_surface`.
+    """
+    points, crosses = _draw(mesh, n, rng)
+    return points, crosses / np.linalg.norm(crosses, axis=1, keepdims=True)
+
+
+def _draw(mesh: Mesh, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Points (n, 3), and the cross product of two edges of each one's face."""
     if n < 0:
         raise ValueError(f"cannot sample {n} points")
     a, b, c = np.moveaxis(mesh.triangles, 1, 0)
     to_b, to_c = b - a, c - a
-    cumulative = np.cumsum(np.linalg.norm(np.cross(to_b, to_c), axis=1))
+    crosses = np.cross(to_b, to_c)
+    cumulative = np.cumsum(np.linalg.norm(crosses, axis=1))
     total = cumulative[-1] if len(cumulative) else 0.0
     if not total > 0:
         raise ValueError(f"mesh has no surface area to sample ({len(mesh.faces)} faces)")
@@ -37,4 +56,5 @@ def sample_surface(mesh: Mesh, n: int, rng: np.random.Generator) -> np.ndarray:
     # side="right" skips triangles of zero area; u < 1 keeps the product below the total except by rounding
     face = np.searchsorted(cumulative, np.minimum(pick * total, np.nextafter(total, 0)), side="right")
     root = np.sqrt(u)
-    return a[face] + (root * (1 - v))[:, None] * to_b[face] + (root * v)[:, None] * to_c[face]
+    points = a[face] + (root * (1 - v))[:, None] * to_b[face] + (root * v)[:, None] * to_c[face]
+    return points, crosses[face]

@@ -1,0 +1,342 @@
+"""Score anybody's predictions: folders of shapes against a folder of true shapes, by any protocol.
+
+Shapes are obj, off, ply, stl, glb, gltf (meshes), ply, npz, npy (points) and npz, npy, binvox, mat (voxels).
+They are paired by name: the path below the folder without its extension. Everything is measured in the frame
+and units of the files, which prediction and truth must share. A grid fills the unit cube around the origin,
+whatever a binvox header says, so that meshes and points that are compared with it must lie there too.
+
+What is missing, cannot be read or is empty counts as a failure with the protocol's worst values; nothing is
+dropped. The numbers are those that the same shapes would get as a model's in benchmarks.run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks import environment
+from benchmarks.comparison import compare
+from benchmarks.controls import CONTROLS
+from benchmarks.foreign import PredictionFiles, TruthFiles, digest
+from benchmarks.outputs import write_outputs
+from benchmarks.pairs import Instance, instances
+from benchmarks.protocols import Protocol, ThresholdChoice, TruthError
+from benchmarks.results import (
+    DatasetInfo,
+    ProtocolInfo,
+    Record,
+    ResultError,
+    ResultStore,
+    Rows,
+    Threshold,
+    cell_hash,
+    save,
+)
+from benchmarks.scoring import score
+from benchmarks.settings import add_set, build_protocol
+from benchmarks.table import to_rich
+from datasets import BadItem, DataError
+from zoo.config import ConfigError, parse_overrides
+from zoo.metrics.neighbours import active_backend
+from zoo.registry import RegistryError, did_you_mean
+
+EXAMPLES = """examples:
+  python -m benchmarks.evaluate --pred out/my_model --gt data/true_meshes
+  python -m benchmarks.evaluate --pred ours=out/a theirs=out/b --gt voxels/test --protocol r2n2
+  python -m benchmarks.evaluate --pred out/a --gt voxels/test --val-pred out/a_val --val-gt voxels/val
+  python -m benchmarks.evaluate --pred photos/out --gt models --names pairs.csv --protocol pix3d
+
+pairs.csv has the column `name` (of the prediction) and any of `truth` (name of the true shape, where it
+differs), `shape` and `view` (several pictures of one shape are one shape to the statistics) and `category`.
+"""
+PRESET = "files"
+"""What stands for the preset in the records of predictions that were not made here."""
+FLOOR = next(control for control in CONTROLS if control.name == "floor")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row to be scored.
+
+    Attributes:
+        threshold: as it was chosen or given; None for shapes without voxels.
+    """
+
+    files: PredictionFiles
+    kind: Literal["files", "control"]
+    title: str
+    threshold: ThresholdChoice | float | None
+
+    @property
+    def level(self) -> float | None:
+        return self.threshold.value if isinstance(self.threshold, ThresholdChoice) else self.threshold
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What, beside its name, tells its cell from others."""
+        return {"sha256": self.files.digest, "threshold": self.level}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.evaluate",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--pred", nargs="+", required=True, metavar="[NAME=]DIR", help="folders of predictions")
+    p.add_argument("--gt", type=Path, required=True, metavar="DIR", help="folder of the true shapes")
+    p.add_argument(
+        "--protocol",
+        default="r3d-v1",
+        help="how they are measured, see python -m benchmarks.protocols list (default: %(default)s)",
+    )
+    p.add_argument("--names", type=Path, metavar="CSV", help="which prediction belongs to which truth")
+    p.add_argument(
+        "--threshold",
+        type=float,
+        default=0.5,
+        help="occupancy from which on a predicted cell is inside, for protocols without a rule of their own "
+        "(default: %(default)s); never to be chosen by looking at these scores",
+    )
+    p.add_argument(
+        "--val-pred",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]DIR",
+        help="predictions of validation shapes, on which the protocol chooses the threshold",
+    )
+    p.add_argument("--val-gt", type=Path, metavar="DIR", help="folder of the true validation shapes")
+    p.add_argument("--reference", help="row that the others are paired with (default: the best)")
+    p.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="leave out true shapes that cannot be read; the table counts them",
+    )
+    p.add_argument("--out", type=Path, default=Path("runs/evaluate"), help="default: %(default)s")
+    p.add_argument("--workers", type=int, help="processes that measure (default: one per core)")
+    add_set(p, "a setting of the protocol, like points=10000")
+    return p
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Read, pair, score, print and write; returns the exit status.
+
+    Raises:
+        RegistryError, ConfigError, DataError, ResultError: bad input; names the file, the value and the mend.
+    """
+    protocol = build_protocol(args.protocol, parse_overrides(args.overrides))
+    if not 0 < args.threshold <= 1:
+        raise ConfigError(f"--threshold must lie in (0, 1], got {args.threshold:g}")
+    wanted, skipped = _usable(instances(args.gt, args.names), args.allow_missing, console)
+    folders = [PredictionFiles.below(path, name, wanted) for name, path in _named(args.pred).items()]
+    for files in folders:
+        if files.missing or files.extra:
+            console.print(
+                f"{files.name}: {files.missing} of {len(wanted)} true shapes have no prediction and count as "
+                f"failures; {files.extra} files belong to none and are left aside",
+                highlight=False,
+            )
+    chosen = _chosen_thresholds(args, protocol, console)
+    given = args.threshold if protocol.level is None else ThresholdChoice(protocol.level, (), 0, fixed=True)
+    truth = PredictionFiles(FLOOR.name, tuple(one.truth for one in wanted))
+    rows = [
+        *(_Row(f, "files", f.name, chosen.get(f.name, given) if f.has_voxels else None) for f in folders),
+        _Row(truth, "control", FLOOR.title, 0.5 if truth.has_voxels else None),
+    ]
+    names = [row.files.name for row in rows]
+    if args.reference and args.reference not in names:
+        raise ConfigError(
+            f"unknown --reference '{args.reference}'.{did_you_mean(args.reference, names)} "
+            f"Rows: {', '.join(names)}"
+        )
+    results = _score(rows, wanted, _dataset(args.gt, wanted, skipped), protocol, args, console)
+    comparison = compare(results, protocol, args.reference)
+    console.print("", to_rich(comparison, console.width))
+    written = write_outputs(comparison, args.out)
+    console.print("written: " + ", ".join(map(str, written)), highlight=False)
+    return 0
+
+
+def _score(
+    rows: Sequence[_Row],
+    wanted: Sequence[Instance],
+    dataset: DatasetInfo,
+    protocol: Protocol,
+    args: argparse.Namespace,
+    console: Console,
+) -> list[tuple[Record, Rows]]:
+    """Every row's record and rows; what was scored before, with exactly these files, is not scored again."""
+    info = ProtocolInfo(id=protocol.id, version=protocol.version, settings=protocol.settings)
+    store = ResultStore(args.out / "cells")
+    cells = {
+        row.files.name: cell_hash(
+            kind=row.kind,
+            name=row.files.name,
+            config=row.config,
+            dataset=dataset,
+            protocol=info,
+            preset=PRESET,
+            seed=None,
+        )
+        for row in rows
+    }
+    todo = [row for row in rows if store.find(cells[row.files.name]) is None]
+    if todo:
+        with console.status("measuring") as status:
+            scores = score(
+                {row.files.name: row.files.shapes for row in todo},
+                TruthFiles(wanted),
+                protocol,
+                {row.files.name: row.level for row in todo},
+                workers=args.workers,
+                progress=lambda done, total: status.update(f"measuring {done} of {total}"),
+            )
+        for row in todo:
+            name = row.files.name
+            record = _record(row, scores.rows[name], cells[name], dataset, info)
+            record = record.model_copy(update={"iou_curve": scores.iou_curve[name]})
+            save(record, scores.rows[name], store.folder(record.cell))
+    found = [store.find(cells[row.files.name]) for row in rows]
+    return [result for result in found if result is not None]
+
+
+def _record(row: _Row, rows: Rows, cell: str, dataset: DatasetInfo, protocol: ProtocolInfo) -> Record:
+    threshold = None
+    if isinstance(row.threshold, ThresholdChoice):
+        threshold = Threshold(value=row.threshold.value, chosen=row.threshold.rule)
+    elif row.threshold is not None:
+        threshold = Threshold(value=row.threshold, chosen="given, not chosen on any data")
+    return Record(
+        kind=row.kind,
+        name=row.files.name,
+        title=row.title,
+        cell=cell,
+        protocol=protocol,
+        dataset=dataset,
+        preset=PRESET,
+        seed=None,
+        config=row.config,
+        threshold=threshold,
+        n=len(rows),
+        n_failed=sum(one["failed"] for one in rows),
+        versions=environment.versions(),
+        device="CPU",
+        git=environment.git(),
+        neighbours=active_backend().name,
+        command=environment.command(),
+        date=datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+def _usable(
+    wanted: Sequence[Instance], allow_missing: bool, console: Console
+) -> tuple[list[Instance], dict[str, int]]:
+    """The instances whose truth can be measured against, and how many were left out, by reason.
+
+    Raises:
+        DataError: some cannot, and that was not allowed for; or none can.
+    """
+    usable, problems = [], []
+    truths = TruthFiles(wanted)
+    for k, one in enumerate(track(wanted, "reading true shapes", console=console, transient=True)):
+        try:
+            truths[k].check()
+        except (BadItem, TruthError) as error:
+            problems.append(str(error))
+        else:
+            usable.append(one)
+    if problems and not (allow_missing and usable):
+        listed = "".join(f"\n  {problem}" for problem in problems[:5])
+        raise DataError(
+            f"{len(problems)} of {len(wanted)} true shapes cannot be measured against; mend them, or leave "
+            f"them out with --allow-missing:{listed}"
+        )
+    return usable, {"true shape cannot be read": len(problems)} if problems else {}
+
+
+def _dataset(folder: Path, wanted: Sequence[Instance], skipped: dict[str, int]) -> DatasetInfo:
+    who = [[one.name, one.shape, one.category, one.view] for one in wanted]
+    pictures = "one prediction of each shape"
+    if len({one.shape for one in wanted}) < len(wanted):
+        pictures = "several pictures of a shape, as named"
+    return DatasetInfo(
+        name=folder.name,
+        version="files",
+        fingerprint=digest([one.truth for one in wanted], who),
+        split="all",
+        views=pictures,
+        n=len(wanted),
+        skipped=skipped,
+    )
+
+
+def _chosen_thresholds(
+    args: argparse.Namespace, protocol: Protocol, console: Console
+) -> dict[str, ThresholdChoice]:
+    """Of each row that has validation predictions with voxels: what the protocol chooses on them.
+
+    Raises:
+        ConfigError: predictions without truths or the reverse, or for a name that is no row.
+    """
+    if bool(args.val_pred) != bool(args.val_gt):
+        raise ConfigError("--val-pred and --val-gt go together: predictions and truths of validation shapes")
+    if not args.val_gt:
+        return {}
+    rows, folders = _named(args.pred), _named(args.val_pred)
+    if len(rows) == len(folders) == 1:
+        folders = dict(zip(rows, folders.values(), strict=True))
+    if strange := set(folders) - set(rows):
+        raise ConfigError(
+            f"--val-pred has {sorted(strange)}, --pred has {sorted(rows)}; say NAME= to give both one name"
+        )
+    wanted, _ = _usable(instances(args.val_gt), False, console)
+    truths, chosen = TruthFiles(wanted), {}
+    for name, folder in folders.items():
+        choice = protocol.choose_threshold(PredictionFiles.below(folder, name, wanted).read(), truths)
+        if choice is not None:
+            chosen[name] = choice
+    return chosen
+
+
+def _named(words: Sequence[str]) -> dict[str, Path]:
+    """Folders by row name: ``NAME=DIR``, or the folder's own name.
+
+    Raises:
+        ConfigError: a name twice, or that of the noise floor.
+    """
+    found: dict[str, Path] = {}
+    for word in words:
+        name, equals, folder = word.rpartition("=")
+        path = Path(folder)
+        name = name if equals else path.resolve().name
+        if name in found or name == FLOOR.name:
+            raise ConfigError(f"two rows '{name}'; give one of them another name: NAME={folder}")
+        found[name] = path
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; exit status 2 for bad input, 130 when interrupted."""
+    args = parser().parse_args(argv)
+    try:
+        return run(args, Console())
+    except (RegistryError, ConfigError, DataError, ResultError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+"""Anybody's predictions against anybody's truths: pairing, honesty about what is missing, equal numbers."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import trimesh
+
+from benchmarks import evaluate
+from benchmarks.pairs import instances, shape_files
+from benchmarks.protocols import Truth
+from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
+from benchmarks.scoring import score
+from datasets import DataError
+from datasets.formats.binvox import write_binvox
+from zoo.shapes import VoxelShape
+
+R = 16
+POINTS = "points=1024"
+
+
+def grid(seed: int) -> np.ndarray:
+    """A box of its own for each seed, off the centre."""
+    rng = np.random.default_rng(seed)
+    low, high = rng.integers(1, 6, 3), rng.integers(9, 15, 3)
+    cells = np.zeros((R, R, R), bool)
+    cells[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = True
+    return cells
+
+
+def soft(cells: np.ndarray, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, 0.25, cells.shape)
+    return np.clip(cells * 0.7 + 0.15 + noise, 0, 1).astype(np.float32)
+
+
+IDS = ("chair/a", "chair/b", "lamp/c", "lamp/d")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """True grids as binvox, predictions as npz."""
+    for k, name in enumerate(IDS):
+        for top in ("gt", "pred"):
+            (tmp_path / top / name).parent.mkdir(parents=True, exist_ok=True)
+        write_binvox(tmp_path / "gt" / f"{name}.binvox", grid(k))
+        np.savez(tmp_path / "pred" / f"{name}.npz", voxels=soft(grid(k), k))
+    return tmp_path
+
+
+def run(folder, *words) -> tuple[int, dict]:
+    """Exit status and results.json."""
+    out = folder / "out"
+    status = evaluate.main(
+        [*map(str, words), "--gt", str(folder / "gt"), "--out", str(out), "--workers", "0", "--set", POINTS]
+    )
+    path = out / "results.json"
+    return status, json.loads(path.read_text()) if path.is_file() else {}
+
+
+def values(results: dict, name: str) -> dict[str, list[float]]:
+    return {metric: seeds[0] for metric, seeds in results["values"][name].items()}
+
+
+def test_the_numbers_are_those_of_a_model(folders):
+    """Equal to scoring the same arrays in memory, digit for digit, order of the table included."""
+    status, results = run(folders, "--pred", folders / "pred")
+    assert status == 0
+    truths = [Truth(name, name.split("/")[0], 0, VoxelShape(grid(k))) for k, name in enumerate(IDS)]
+    shapes = [VoxelShape(soft(grid(k), k)) for k in range(4)]
+    protocol = R3DV1(R3DV1Config(points=1024))
+    expected = score({"net": shapes}, truths, protocol, {"net": 0.5}, workers=0).rows["net"]
+    found = values(results, "pred")
+    assert [i["id"] for i in results["instances"]] == list(IDS)
+    for column in protocol.columns:
+        assert found[column.name] == [row[column.name] for row in expected], column.name
+    row = next(r for r in results["rows"] if r["name"] == "pred")
+    assert row["kind"] == "files" and row["n_failed"] == 0 and row["seeds"] == []
+    assert row["records"][0]["threshold"] == {"value": 0.5, "chosen": "given, not chosen on any data"}
+    assert [i["category"] for i in results["instances"]] == ["chair", "chair", "lamp", "lamp"]
+    assert values(results, "floor")["iou@val"] == [1.0] * 4
+
+
+def test_a_threshold_that_the_protocol_fixes_is_said_to_be_fixed(folders):
+    out = folders / "out"
+    words = [
+        "--pred",
+        folders / "pred",
+        "--gt",
+        folders / "gt",
+        "--out",
+        out,
+        "--workers",
+        0,
+        "--threshold",
+        0.9,
+    ]
+    assert evaluate.main([*map(str, words), "--protocol", "r2n2"]) == 0
+    results = json.loads((out / "results.json").read_text())
+    row = next(r for r in results["rows"] if r["name"] == "pred")
+    assert row["records"][0]["threshold"] == {"value": 0.4, "chosen": "fixed by the protocol"}
+    pairs = [(soft(grid(k), k) >= np.float32(0.4), grid(k)) for k in range(4)]
+    expected = [(p & g).sum() / (p | g).sum() for p, g in pairs]
+    assert values(results, "pred")["iou@.4"] == pytest.approx(expected)
+
+
+def test_missing_and_broken_predictions_are_failures_with_a_reason(folders, capsys):
+    (folders / "pred/chair/a.npz").unlink()
+    (folders / "pred/lamp/c.npz").write_bytes(b"junk")
+    np.savez(folders / "pred/lamp/extra.npz", voxels=grid(0))
+    status, results = run(folders, "--pred", folders / "pred")
+    assert status == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "pred: 1 of 4 true shapes have no prediction and count as failures; 1 files belong to none" in said
+    row = next(r for r in results["rows"] if r["name"] == "pred")
+    reasons = {f["id"]: f["reason"] for f in row["failures"]}
+    assert reasons["chair/a"] == "no prediction"
+    assert "c.npz: broken npz" in reasons["lamp/c"]
+    found = values(results, "pred")
+    assert found["cd"][0] == found["cd"][2] == pytest.approx(2 * 3**0.5)
+    assert found["iou@val"][0] == found["iou@val"][2] == 0
+    assert row["instance_mean"]["iou@val"]["mean"] == pytest.approx(np.mean(found["iou@val"]))
+
+
+def test_meshes_against_meshes(tmp_path):
+    """A box against itself gives the floor; the same box elsewhere does not: nothing is aligned."""
+    for name, shift in (("gt", 0.0), ("same", 0.0), ("moved", 0.4)):
+        (tmp_path / name).mkdir()
+        for k in range(2):
+            box = trimesh.creation.box((2, 1.2, 0.6))
+            box.apply_translation((shift, k, 0))
+            box.export(tmp_path / name / f"{k}.{'ply' if name == 'gt' else 'obj'}")
+    status, results = run(tmp_path, "--pred", tmp_path / "same", f"elsewhere={tmp_path / 'moved'}")
+    assert status == 0
+    same, moved = values(results, "same"), values(results, "elsewhere")
+    # the noise floor of a box of edges 1, .6, .3 at 1,024 points is .045 (reference tables)
+    assert same["cd"] == pytest.approx([0.045] * 2, rel=0.15)
+    assert min(moved["cd"]) > 2 * max(same["cd"])
+    assert same["iou@val"] == [None, None]
+    assert [r["name"] for r in results["rows"]] == ["same", "elsewhere", "floor"]
+    assert results["reference"] == "same"
+
+
+def test_the_threshold_is_chosen_on_validation_shapes(folders):
+    """Predictions that are right from .8 on: one half is wrong for them, and validation shows it."""
+    for top in ("val_gt", "val_pred"):
+        (folders / top).mkdir()
+    for k in range(3):
+        write_binvox(folders / "val_gt" / f"{k}.binvox", grid(10 + k))
+        np.save(folders / "val_pred" / f"{k}.npy", np.where(grid(10 + k), 0.9, 0.7))
+    for k, name in enumerate(IDS):
+        np.savez(folders / "pred" / f"{name}.npz", voxels=np.where(grid(k), 0.9, 0.7))
+    _, plain = run(folders, "--pred", folders / "pred")
+    assert max(values(plain, "pred")["iou@val"]) < 0.3
+    status, chosen = run(
+        folders,
+        *("--pred", folders / "pred", "--val-pred", folders / "val_pred", "--val-gt", folders / "val_gt"),
+    )
+    assert status == 0
+    assert values(chosen, "pred")["iou@val"] == [1.0] * 4
+    record = next(r for r in chosen["rows"] if r["name"] == "pred")["records"][0]
+    assert record["threshold"] == {"value": 0.75, "chosen": "highest mean IoU on 3 validation instances"}
+
+
+def test_views_of_one_shape_are_one_cluster(folders):
+    names = folders / "names.csv"
+    lines = ["name,truth,shape,category,view"]
+    for view in range(2):
+        for k, name in enumerate(IDS):
+            np.savez(folders / "pred" / f"{k}_{view}.npz", voxels=soft(grid(k), 10 * view + k))
+            lines.append(f"{k}_{view},{name},{k},,{view}")
+    names.write_text("\n".join(lines))
+    status, results = run(folders, "--pred", folders / "pred", "--names", names)
+    assert status == 0
+    assert [(i["id"], i["view"]) for i in results["instances"]] == [
+        (str(k), view) for k in range(4) for view in (0, 1)
+    ]
+    assert results["dataset"]["n"] == 8 and results["dataset"]["views"].startswith("several pictures")
+    assert results["paired"] == []
+
+
+def test_a_second_run_measures_only_what_changed(folders, monkeypatch):
+    _, first = run(folders, "--pred", folders / "pred")
+    measured = []
+    original = evaluate.score
+
+    def counting(predictions, *args, **kwargs):
+        measured.append(sorted(predictions))
+        return original(predictions, *args, **kwargs)
+
+    monkeypatch.setattr(evaluate, "score", counting)
+    _, again = run(folders, "--pred", folders / "pred")
+    assert measured == [] and again["values"] == first["values"]
+    np.savez(folders / "pred/lamp/d.npz", voxels=grid(0))
+    _, changed = run(folders, "--pred", folders / "pred")
+    assert measured == [["pred"]]
+    assert values(changed, "pred")["cd"][:3] == values(first, "pred")["cd"][:3]
+    assert values(changed, "pred")["cd"][3] != values(first, "pred")["cd"][3]
+
+
+def test_truths_that_cannot_be_read(folders, capsys):
+    (folders / "gt/lamp/d.binvox").write_bytes(b"junk")
+    write_binvox(folders / "gt/lamp/c.binvox", np.zeros((R, R, R), bool))
+    assert run(folders, "--pred", folders / "pred")[0] == 2
+    said = capsys.readouterr().err
+    assert "2 of 4 true shapes cannot be measured against; mend them, or leave them out" in said
+    assert "d.binvox" in said and "'lamp/c' has no occupied cell" in said
+    status, results = run(folders, "--pred", folders / "pred", "--allow-missing")
+    assert status == 0
+    assert results["dataset"]["n"] == 2
+    assert results["dataset"]["skipped"] == {"true shape cannot be read": 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--threshold", "0"], "--threshold must lie in (0, 1], got 0"),
+        (["--protocol", "r3d_v2"], "unknown protocol 'r3d_v2'. Did you mean 'r3d-v1'?"),
+        (["--val-gt", "x"], "--val-pred and --val-gt go together"),
+        (["--reference", "nobody"], "unknown --reference 'nobody'"),
+        (["--set", "pints=4000"], "pints"),
+        (["--names", "nowhere.csv"], "nowhere.csv: No such file"),
+    ],
+)
+def test_bad_words(folders, capsys, words, message):
+    assert run(folders, "--pred", folders / "pred", *words)[0] == 2
+    assert message in capsys.readouterr().err
+
+
+def test_folders_that_do_not_fit(folders, capsys):
+    (folders / "other").mkdir()
+    np.save(folders / "other/z.npy", grid(0))
+    for words, message in (
+        ([folders / "nowhere"], "nowhere: no such folder"),
+        ([folders / "other"], "none of its 1 shapes has the name of a true one: 'z' here, 'chair/a' there"),
+        ([folders / "pred", f"pred={folders / 'gt'}"], "two rows 'pred'"),
+        ([f"floor={folders / 'pred'}"], "two rows 'floor'"),
+    ):
+        assert run(folders, "--pred", *words)[0] == 2
+        assert message in capsys.readouterr().err
+    (folders / "other/z.npy").write_bytes(b"")
+    (folders / "other/z.npy").rename(folders / "other/a.npy")
+    (folders / "gt/a.binvox").write_bytes((folders / "gt/chair/a.binvox").read_bytes())
+    assert run(folders, "--pred", folders / "other")[0] == 2
+    assert "'other': none of its shapes can be read; the first:" in capsys.readouterr().err
+
+
+# --------------------------------------------------------------------------------------- names
+
+
+def test_names_are_paths_without_what_all_share(tmp_path):
+    for name in ("03001627/abc/models/model_normalized.obj", "03001627/abd/models/model_normalized.obj"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("v 0 0 0")
+    (tmp_path / "03001627/abc/models/model_normalized.mtl").write_text("")
+    (tmp_path / ".hidden.obj").write_text("")
+    assert list(shape_files(tmp_path)) == ["03001627/abc", "03001627/abd"]
+    assert [i.category for i in instances(tmp_path)] == ["03001627"] * 2
+    (tmp_path / "03001627/abe.obj").write_text("v 0 0 0")
+    assert "03001627/abc/models/model_normalized" in shape_files(tmp_path)
+
+
+def test_one_file_keeps_its_name(tmp_path):
+    (tmp_path / "a.obj").write_text("")
+    assert list(shape_files(tmp_path)) == ["a"]
+    assert instances(tmp_path)[0].category == "object"
+
+
+def test_two_files_of_one_name(tmp_path):
+    for kind in ("obj", "ply"):
+        (tmp_path / f"a.{kind}").write_text("")
+    with pytest.raises(DataError, match=r"a\.obj and a\.ply are both of 'a'"):
+        shape_files(tmp_path)
+
+
+def test_no_shape_in_a_folder(tmp_path):
+    (tmp_path / "readme.txt").write_text("")
+    with pytest.raises(DataError, match="no shape in it; known are"):
+        shape_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "name,colour\na,red",
+            "name and any of category, shape, truth, view; got name, colour",
+        ),
+        ("truth\na", "columns must be name"),
+        ("", "columns must be name"),
+        ("name", "no lines below the header"),
+        ("name,view\na,0,0", "line 2: not 2 columns"),
+        ("name,view\na", "line 2: not 2 columns"),
+        ("name,view\na,x", "line 2: view must be a whole number, got 'x'"),
+        ("name,truth\na,b", "line 2: no true shape 'b'"),
+        ("name\na\na", "occurs twice"),
+        ("name,truth\nx,a\ny,a", "occurs twice"),
+    ],
+)
+def test_bad_lists(tmp_path, text, reason):
+    (tmp_path / "gt").mkdir()
+    (tmp_path / "gt/a.obj").write_text("")
+    (tmp_path / "names.csv").write_text(text)
+    with pytest.raises(DataError, match=reason):
+        instances(tmp_path / "gt", tmp_path / "names.csv")
