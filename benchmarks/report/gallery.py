@@ -14,9 +14,9 @@ from benchmarks.cases import Cases
 from benchmarks.gallery import Case, Drawn
 from benchmarks.report.surfaces import FACES, FAR, POINTS, SPAN, Surface, TruePoints
 
-RAMP, LAST, STOPS = "YlOrRd", 0.85, 9
-"""Colours of distances: pale where the surface is right, so that its shape is seen, red where not; the last
-part of the map is too dark for a dark page."""
+RAMP, FIRST, LAST, STOPS = "YlOrRd", 0.2, 0.85, 9
+"""Colours of distances: pale where the surface is right, so that its shape is seen, red where not. The ends
+of the map are left out: one is too pale for points on a light page, the other too dark for a dark one."""
 
 
 def pack_cases(cases: Cases, models: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -53,7 +53,7 @@ def ramp() -> list[str]:
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    return [to_hex(colormaps[RAMP](x)) for x in np.linspace(0, LAST, STOPS)]
+    return [to_hex(colormaps[RAMP](x)) for x in np.linspace(FIRST, LAST, STOPS)]
 
 
 def _packed(case: Case, models: list[str]) -> dict[str, Any]:
