@@ -35,6 +35,12 @@ def cells(tmp_path_factory):
     return found
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """A terminal in which no cell of a table is broken."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def test_the_second_seed_gives_the_same_digits(cells, capsys):
     assert repro.main([str(cells["vae_gan_baseline", 1]), "--workers", "0"]) == 0
     said = capsys.readouterr().out
