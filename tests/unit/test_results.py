@@ -328,8 +328,8 @@ def test_a_folder_that_holds_another_cell_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "control"}, "a control has seed 0"),
-        ({"seed": None}, "a model has seed None"),
+        ({"kind": "control"}, "kind 'control' has seed 0"),
+        ({"seed": None}, "kind 'model' has seed None"),
         ({"n_failed": 7}, "n_failed 7 exceeds n 6"),
         ({"date": "2026-03-01T12:00:00"}, "timezone"),
         ({"iou_curve": [[0.5, math.nan]]}, "finite"),
