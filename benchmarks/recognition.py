@@ -185,7 +185,7 @@ def _labels(pooled: np.ndarray, clusters: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "One of the clusters is empty")  # nothing is recognised as it
         seed = derive(0, "clusters", clusters)
-        return np.asarray(kmeans2(pooled, clusters, minit="++", rng=np.random.default_rng(seed))[1])
+        return np.asarray(kmeans2(pooled, clusters, minit="points", rng=np.random.default_rng(seed))[1])
 
 
 def _means(training: Training, labels: np.ndarray, found: np.ndarray) -> dict[int, np.ndarray]:
