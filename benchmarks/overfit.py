@@ -3,7 +3,7 @@
 Each model is trained under the preset 'overfit' on a handful of shapes and measured on those same shapes,
 from the first of the views that it was trained on. The bar: a voxel IoU of at least 0.9, or a Chamfer
 distance of at most 1.5 times the floor, which is the truth itself brought to the form of the prediction: to
-the model's grid, or to as many points of the true surface.
+the model's grid in the model's frame and back, or to as many points of the true surface.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from benchmarks.protocols import Truth
 from benchmarks.settings import add_set, settings
 from datasets.prepare import open_dataset
 from zoo.device import describe_device, pick_device
+from zoo.frames import Frame, to_canonical, to_frame
 from zoo.metrics.chamfer import chamfer
 from zoo.metrics.iou import iou
 from zoo.model import supervision
 from zoo.shapes import PointShape, Shape
 from zoo.training.checkpoint import load_pretrained
 from zoo.training.trainer import train
+from zoo.types import Batch, Shapes, Voxels
 
 PRESET = "overfit"
 IOU, RATIO = 0.9, 1.5
@@ -87,17 +89,19 @@ def overfit(name: str, overrides: Sequence[str], device: torch.device, folder: P
     )
     seconds = perf_counter() - started
     model = load_pretrained(report.checkpoint).to(device)
-    split = store.split("train", resolution, sorted(model.reads - {"image"}))
+    split = store.split("train", resolution, sorted({"voxels", *model.reads} - {"image"}))
     views = config.train.views[1]
-    batch = split.fetch(range(len(split)), [list(range(views))] * len(split))
+    batch = split.fetch(range(len(split)), [list(range(views))] * len(split)).decode()
     shapes = model.predict(batch).shapes
     assert shapes is not None
-    measured = [
-        _measure(shape, truth, getattr(config.decoder.config, "points", POINTS), k)
-        for k, (shape, truth) in enumerate(
-            zip(shapes.split(), Truths(store.split("train"), resolution, True), strict=True)
-        )
-    ]
+    count = getattr(config.decoder.config, "points", POINTS)
+    known = zip(
+        shapes.split(),
+        there_and_back(batch, config.frame),
+        Truths(store.split("train"), resolution, True),
+        strict=True,
+    )
+    measured = [_measure(shape, own, truth, count, k) for k, (shape, own, truth) in enumerate(known)]
     ious, cds, floors = zip(*measured, strict=True)
     return Fit(
         model=config.name,
@@ -111,7 +115,23 @@ def overfit(name: str, overrides: Sequence[str], device: torch.device, folder: P
     )
 
 
-def _measure(shape: Shape, truth: Truth, count: int, key: int) -> tuple[float | None, float, float]:
+def there_and_back(batch: Batch, frame: Frame) -> list[Shape]:
+    """The best that a model of voxels in a frame can predict: the truth on its grid there, and turned back.
+
+    Args:
+        batch: decoded; its voxels are taken, with its cameras where there are any.
+    """
+    inside = to_frame(batch, frame)
+    assert inside.voxels is not None
+    shapes: Shapes = Voxels(torch.logit(inside.voxels, eps=1e-6))
+    if batch.camera is not None:
+        shapes = to_canonical(shapes, batch.camera[:, 0], frame)
+    return shapes.split()
+
+
+def _measure(
+    shape: Shape, form: Shape, truth: Truth, count: int, key: int
+) -> tuple[float | None, float, float]:
     """IoU, Chamfer distance and floor of one prediction.
 
     Voxels are held against the surface of the true grid, which is what they can show; points and meshes
@@ -119,6 +139,7 @@ def _measure(shape: Shape, truth: Truth, count: int, key: int) -> tuple[float | 
     stored are the target, of the other half the floor is drawn.
 
     Args:
+        form: the truth as the model's grid and frame have it.
         count: points that a mesh is said by; a cloud has its own number.
     """
     rng = np.random.default_rng(key)
@@ -126,7 +147,7 @@ def _measure(shape: Shape, truth: Truth, count: int, key: int) -> tuple[float | 
     assert true is not None
     grid = shape.voxels(len(true))
     if grid is not None:
-        target, own = truth.shape.points(POINTS, rng), truth.shape.points(POINTS, rng)
+        target, own = truth.shape.points(POINTS, rng), form.points(POINTS, rng)
         points = shape.points(POINTS, rng)
         overlap = iou(grid >= 0.5, true)
     else:
