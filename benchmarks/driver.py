@@ -82,7 +82,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     """
     phases, device = Phases(), pick_device(args.device)
     formats = parse_formats(args.format)
-    executor = Executor.of(device, args.jobs, args.plugin)
+    executor = Executor.of(args.executor, device, args.jobs, args.plugin)
     torch.set_num_threads(executor.threads)
     chosen = settings(args.preset, args.dataset, overrides)
     protocol = build_protocol(args.protocol, chosen.protocol)

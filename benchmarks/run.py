@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
 from benchmarks.results import ResultError
 from benchmarks.settings import add_set
@@ -92,12 +93,24 @@ def parser() -> argparse.ArgumentParser:
         metavar="A,B",
         help="what is printed (rich) and written (md, csv, latex, json, html); default: %(default)s of it",
     )
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    p.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda (every GPU of the machine), cuda:1 (that one) or mps (default: %(default)s)",
+    )
+    p.add_argument(
+        "--executor",
+        default="local",
+        choices=EXECUTORS,
+        help="where trainings run. local: each in a process of its own, so that one that crashes costs its "
+        "row alone; inline: in this process, one after the other, for debugging (default: %(default)s)",
+    )
     p.add_argument(
         "--jobs",
         type=int,
-        help="trainings at a time, each a process with its share of the cores; 0 for this process alone "
-        "(default: 2 on a CPU, 1 on a GPU)",
+        metavar="N",
+        help="trainings at a time, each with its share of the cores; spread over the GPUs in turn "
+        "(default: one per GPU, 2 on a CPU)",
     )
     p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
     add_set(p, "override a setting; see below")
@@ -126,8 +139,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _list(console)
         if args.seeds < 1:
             raise ConfigError(f"--seeds must be at least 1, got {args.seeds}")
-        if args.jobs is not None and args.jobs < 0:
-            raise ConfigError(f"--jobs must be at least 0, got {args.jobs}")
         from benchmarks.driver import run
 
         return run(args, resolve_models(args.models), overrides(args), console)

@@ -17,7 +17,7 @@ from zoo.training.interrupt import Interrupted
 from zoo.training.trainer import NonFiniteLoss
 
 TINY = [
-    *("--workers", "0", "--jobs", "0", "--device", "cpu"),
+    *("--workers", "0", "--executor", "inline", "--device", "cpu"),
     *("--categories", "chair,table", "--set", "data.train=3", "--set", "data.val=1"),
     *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
     *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
@@ -175,7 +175,11 @@ def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypa
         (["--set", "steps"], r"--set steps: expected key.path=value"),
         (["--reference", "r2n2"], r"--reference 'r2n2' is not among the models"),
         (["--format", "htlm"], r"unknown --format 'htlm'. Did you mean 'html'"),
-        (["--jobs", "-1"], r"--jobs must be at least 0, got -1"),
+        (
+            ["--executor", "local", "--jobs", "0"],
+            r"--jobs must be at least 1, got 0; .* use --executor inline",
+        ),
+        (["--jobs", "2"], r"--jobs 2 is for --executor local; --executor inline trains one after the other"),
         (["--seeds", "0"], r"--seeds must be at least 1, got 0"),
         (["--plugin", "no_such_module"], r"plugin 'no_such_module' failed to import: ModuleNotFoundError"),
         (["--device", "abacus"], r"unknown device 'abacus'"),

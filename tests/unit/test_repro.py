@@ -13,7 +13,18 @@ from benchmarks.results import ResultError, load, save
 from benchmarks.run import main
 
 TINY = [
-    *("--models", "vae_gan_baseline", "--seeds", "2", "--workers", "0", "--jobs", "0", "--device", "cpu"),
+    *(
+        "--models",
+        "vae_gan_baseline",
+        "--seeds",
+        "2",
+        "--workers",
+        "0",
+        "--executor",
+        "inline",
+        "--device",
+        "cpu",
+    ),
     *("--categories", "chair,table", "--set", "data.train=3", "--set", "data.val=1"),
     *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
     *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
@@ -48,6 +59,15 @@ def test_the_second_seed_gives_the_same_digits(cells, capsys):
     for metric in ("iou@val", "cd", "emd"):
         line = next(line for line in said.splitlines() if f" {metric} " in line)
         assert "equal" in line
+
+
+def test_the_older_word_for_this_process_is_understood(cells, tmp_path, capsys):
+    record, rows = load(cells["vae_gan_baseline", 0])
+    older = record.command.replace("--executor inline", "--jobs 0")
+    assert older != record.command
+    save(record.model_copy(update={"command": older}), rows, tmp_path)
+    assert repro.main([str(tmp_path), "--workers", "0"]) == 0
+    assert "equal" in capsys.readouterr().out
 
 
 def test_other_numbers_are_seen(cells, tmp_path, capsys):

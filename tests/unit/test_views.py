@@ -28,7 +28,7 @@ from tests.unit.test_comparison import PROTOCOL, RESAMPLES, _result
 from zoo.config import ConfigError
 
 TINY = [
-    *("--workers", "0", "--jobs", "0", "--device", "cpu", "--categories", "chair,table"),
+    *("--workers", "0", "--executor", "inline", "--device", "cpu", "--categories", "chair,table"),
     *("--set", "data.train=2", "--set", "data.val=1", "--set", "data.test=2"),
     *("--set", "prepare.views=3", "--set", "prepare.points=1024", "--set", "protocol.points=1024"),
     *("--set", "train.steps=2", "--set", "train.batch_size=2"),
