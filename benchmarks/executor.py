@@ -36,7 +36,7 @@ SECONDS_BETWEEN_STEPS = 0.2
 
 
 class CellDied(RuntimeError):
-    """The process of a training ended without a word; the message has its exit status."""
+    """The process that trained or measured a cell ended without a word; the message says how."""
 
 
 @dataclass(frozen=True)

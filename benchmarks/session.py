@@ -19,7 +19,7 @@ import torch
 
 from benchmarks import environment
 from benchmarks.controls import CONTROLS, Control
-from benchmarks.executor import Job
+from benchmarks.executor import CellDied, Job
 from benchmarks.predict import VIEW, Predictions, Truths
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.recognition import Training
@@ -69,6 +69,7 @@ class _Row:
     """A row to be scored: its predictions, its frozen threshold, and how its record is completed."""
 
     key: str
+    label: str
     predictions: Sequence[Shape | None]
     threshold: ThresholdChoice | None
     level: float | None
@@ -211,6 +212,9 @@ class Session:
             progress=progress,
         )
         for row in rows:
+            if row.key in scores.died:
+                failed[row.label] = CellDied(scores.died[row.key])
+                continue
             record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
             save(record, scores.rows[row.key], self.results.folder(record.cell))
         return failed
@@ -257,7 +261,9 @@ class Session:
                 inference=InferenceCost(images_per_second=predictions.images_per_second),
             )
 
-        return _Row(cell.hash, predictions, choice, None if choice is None else choice.value, complete)
+        return _Row(
+            cell.hash, cell.label, predictions, choice, None if choice is None else choice.value, complete
+        )
 
     def _control_rows(self) -> list[_Row]:
         hashes = self.control_cells()
@@ -287,7 +293,9 @@ class Session:
                 threshold=choice,
             )
 
-        return _Row(cell, predictions, choice, 0.5 if choice is None else choice.value, complete)
+        return _Row(
+            cell, control.name, predictions, choice, 0.5 if choice is None else choice.value, complete
+        )
 
     def _record(
         self,
