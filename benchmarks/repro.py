@@ -116,7 +116,7 @@ def again(record: Record, workers: int | None, console: Console) -> tuple[Rows, 
     with tempfile.TemporaryDirectory() as folder:
         # the views are in words in the record: the session that says the same is the right one
         for views in range(1, store.split("test").num_views + 1):
-            session = Session(chosen, store, protocol, device, Path(folder), views)
+            session = Session(chosen, store, protocol, device, Path(folder), views, args.limit)
             if session.dataset_info.views == record.dataset.views:
                 break
         info = session.dataset_info

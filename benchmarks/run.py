@@ -25,6 +25,8 @@ EXAMPLES = """examples:
   python -m benchmarks.run --models r2n2,r3d_multiview,r3d --views 1-5
   python -m benchmarks.run --models r3d --dataset r2n2 --data-root /data/ShapeNet
   python -m benchmarks.run --models my_model --plugin my_package.my_encoder
+  python -m benchmarks.run --models all --limit 65
+  python -m benchmarks.run --models all --seeds 3 --only-cache
 
 --set takes keys of the model config (see python -m zoo show r3d), and with a prefix those of
 the data set (data.split=...), of its preparation (prepare.views=12) and of the protocol
@@ -89,9 +91,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--format",
-        default="all",
         metavar="A,B",
-        help="what is printed (rich) and written (md, csv, latex, json, html); default: %(default)s of it",
+        help="what is printed (rich) and written (md, csv, latex, json, html), or all; default: all, with "
+        "--only-cache all but html",
     )
     p.add_argument(
         "--device",
@@ -117,7 +119,23 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts"
     )
-    p.add_argument("--force", action="store_true", help="train and measure again what is already there")
+    p.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="a quick look: measure on N test instances, the same for every model, drawn evenly over the "
+        "categories. Training is whole; the results are kept apart from those of all instances, and the "
+        "table says that they are not for publication",
+    )
+    again = p.add_mutually_exclusive_group()
+    again.add_argument("--force", action="store_true", help="train and measure again what is already there")
+    again.add_argument(
+        "--only-cache",
+        action="store_true",
+        help="prepare, train and measure nothing: the table of the results that are there, in which those "
+        "that are not stand as missing. Pictures and report, for which every model has to predict, are made "
+        "where --format asks for html",
+    )
     p.add_argument("--list", action="store_true", help="list the models and exit")
     return p
 
@@ -139,6 +157,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _list(console)
         if args.seeds < 1:
             raise ConfigError(f"--seeds must be at least 1, got {args.seeds}")
+        if args.limit is not None and args.limit < 1:
+            raise ConfigError(f"--limit must be at least 1, got {args.limit}")
         from benchmarks.driver import run
 
         return run(args, resolve_models(args.models), overrides(args), console)

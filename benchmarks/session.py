@@ -83,6 +83,8 @@ class Session:
         out: folder of cells and runs.
         views: predictions are made from the first so many pictures of each shape. Sessions that differ in
             this alone share their trainings.
+        limit: at most so many test instances, always the same; None for all. Their results have cells of
+            their own, their trainings are those of the whole split.
 
     Raises:
         ConfigError: more views than the store holds.
@@ -96,9 +98,10 @@ class Session:
         device: torch.device,
         out: Path,
         views: int = 1,
+        limit: int | None = None,
     ) -> None:
         self.settings, self.store, self.protocol, self.device = settings, store, protocol, device
-        self.out, self.views = out, views
+        self.out, self.views, self.limit = out, views, limit
         self.results = ResultStore(out / "cells")
         self.resolution = max(store.resolutions)
         self.test, self.val = (self._split(name) for name in ("test", "val"))
@@ -128,9 +131,10 @@ class Session:
             if self.views == 1
             else f"pictures {VIEW:02d} to {VIEW + self.views - 1:02d} of each shape",
             n=len(self.test),
+            whole=None if len(self.test) == self.test.whole else self.test.whole,
             skipped=self._absent("missing"),
             left_out=self._absent("left out"),
-            leaks=sum(entry["split"] == "test" for entry in self.store.leaks),
+            leaks=len(set(self.test.ids) & {entry["id"] for entry in self.store.leaks}),
         )
 
     def cell(self, config: ModelConfig, seed: int) -> ModelCell:
@@ -227,7 +231,7 @@ class Session:
         """A cell's predictions of a split."""
         model = load_pretrained(checkpoint)
         fields = sorted(model.reads - {"image"})
-        split = self.store.split(split.name, self.resolution, fields)
+        split = self._split(split.name, fields)
         return Predictions(model, split, self.device, views=self.views)
 
     def control_cells(self) -> dict[str, str]:
@@ -333,8 +337,8 @@ class Session:
             seed=seed,
         )
 
-    def _split(self, name: str) -> StoreSplit:
-        return self.store.split(name, resolution=self.resolution)
+    def _split(self, name: str, fields: Sequence[str] | None = None) -> StoreSplit:
+        return self.store.split(name, self.resolution, fields, self.limit if name == "test" else None)
 
     def _training_split(self, config: ModelConfig) -> StoreSplit:
         """The training split with only the fields that the model and its losses read."""
