@@ -162,7 +162,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     results, died = _score(rows, wanted, _dataset(args.gt, wanted, skipped), protocol, args, console)
     for name, why in died.items():
         console.print(f"[red]failed[/red] {name}: {why}", highlight=False)
-    comparison = compare(results, protocol, args.reference)
+    reference = None if args.reference in died else args.reference
+    comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
     console.print("", to_rich(comparison, console.width))
     written = write_outputs(comparison, args.out)
     console.print("written: " + ", ".join(map(str, written)), highlight=False)

@@ -223,6 +223,19 @@ def test_models_are_rows_and_numbers_of_views_columns():
     assert "Views in training, at most: r3d 5, r2n2 5." in iou.notes
 
 
+def test_a_row_without_all_of_its_results_is_marked():
+    config = {"train": {"views": [1, 5]}}
+    both = [_result("a", 0, 0.5, config=config), _result("b", 0, 0.4, config=config)]
+    found = {
+        k: compare(results, PROTOCOL, resamples=RESAMPLES, wanted=seeds)
+        for k, results, seeds in ((1, both, {"a": [0], "b": [0, 1]}), (2, both[:1], {"a": [0], "b": [0, 1]}))
+    }
+    block = views_blocks(found)[0]
+    rows = {row[0].text: row for row in block.sections[0].rows}
+    assert "(incomplete)" in rows["b"][1].text and rows["b"][2].text == "missing"
+    assert not any("(incomplete)" in cell.text or cell.text == "missing" for cell in rows["a"])
+
+
 def test_files_say_the_same():
     rows = list(csv.DictReader(io.StringIO(views_csv(made()))))
     assert [(r["name"], r["views"], float(r["iou@val"])) for r in rows] == [
