@@ -190,7 +190,7 @@ def test_a_model_that_kills_the_process_which_measures_it_costs_itself_alone(fin
         found = score({name: predictions[name] for name in others}, *args, **options) if others else Scores()
         return replace(found, died={last: "the process died"})
 
-    weight = ["--set", "losses.kl.weight=0.125"]
+    weight = ["--set", "losses.kl.weight=0.125", "--format", "rich,json"]
     with monkeypatch.context() as patch:
         patch.setattr("benchmarks.session.score", deadly)
         assert again(finished, "vae_gan_baseline", "r3d", extra=weight) == 1
@@ -240,7 +240,7 @@ def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished
         }
 
     out = finished[0]
-    assert again(finished, "vae_gan_baseline") == 0
+    assert again(finished, "vae_gan_baseline", extra=["--format", "json"]) == 0
     whole, before = results_of(finished), {path.name for path in (out / "cells").iterdir()}
     trainings = {path.name for path in (out / "runs").iterdir()}
     assert again(finished, "vae_gan_baseline", extra=["--limit", "2"]) == 0
@@ -260,8 +260,9 @@ def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished
         raise AssertionError("measured again")
 
     monkeypatch.setattr("benchmarks.session.score", refuse)
-    assert again(finished, "vae_gan_baseline", extra=["--limit", "2"]) == 0
-    assert again(finished, "vae_gan_baseline", extra=["--limit", "4"]) == 0  # that is all of them
+    assert again(finished, "vae_gan_baseline", extra=["--limit", "2", "--format", "json"]) == 0
+    assert results_of(finished) == limited
+    assert again(finished, "vae_gan_baseline", extra=["--limit", "4", "--format", "json"]) == 0  # all of them
     assert results_of(finished) == whole
 
 
