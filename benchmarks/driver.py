@@ -140,7 +140,15 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         failed |= {label: outcome for label, outcome in outcomes.items() if isinstance(outcome, Exception)}
         with phases("measuring"):
             failed |= _measure(plan, outcomes, args.workers, console)
-    results = [*_collect(session, cells), *_found(session, session.control_cells().values())]
+    controls = session.control_cells()
+    results = [*_collect(session, cells), *_found(session, controls.values())]
+    lacking = len(cells) + len(controls) - len(results)
+    if args.only_cache and lacking:
+        console.print(
+            f"{lacking} of {len(cells) + len(controls)} results are not there; the same command without "
+            f"--only-cache makes them",
+            highlight=False,
+        )
     for label, error in failed.items():
         console.print(f"[red]failed[/red] {label}: {type(error).__name__}: {error}", highlight=False)
     if not any(record.kind == "model" for record, _ in results):
@@ -155,8 +163,8 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         shown = [record.name for record, _ in results]
         wanted = args.reference or REFERENCE
         reference = wanted if wanted in shown else None
-        wanted_rows = _seeds(cells) | {name: [] for name in session.control_cells()}
-        comparison = compare(results, protocol, reference, wanted=wanted_rows)
+        asked = _seeds(cells) | {name: [] for name in controls}
+        comparison = compare(results, protocol, reference, wanted=asked)
         if "rich" in formats:
             console.print("", to_rich(comparison, console.width))
         written = write_outputs(comparison, args.out, formats)
@@ -272,11 +280,12 @@ def _seeds(cells: Sequence[ModelCell]) -> dict[str, list[int]]:
 
 
 def _forget(plan: Plan) -> None:
+    """Delete the results and the trainings of a plan, and the results of its controls."""
     for session, cells in plan.items():
-        for cell in cells:
-            for folder in (session.results.folder(cell.hash), cell.run_dir):
-                if folder.is_dir():
-                    shutil.rmtree(folder)
+        hashes = [*(cell.hash for cell in cells), *session.control_cells().values()]
+        for folder in [*map(session.results.folder, hashes), *(cell.run_dir for cell in cells)]:
+            if folder.is_dir():
+                shutil.rmtree(folder)
 
 
 def _progress(console: Console) -> Progress:

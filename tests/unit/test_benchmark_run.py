@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import executor
+from benchmarks.results import load
 from benchmarks.run import main
 from benchmarks.scoring import Scores, score
 from benchmarks.session import _kind_of
@@ -207,6 +208,7 @@ def test_only_cache_shows_what_is_there_and_names_what_is_not(finished, nothing_
     (out / "gallery.png").unlink(missing_ok=True)
     assert again(finished, "vae_gan_baseline", "r3d_linear", extra=extra) == 0
     text = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"3 of \d+ results are not there; the same command without --only-cache", text)
     assert "vae_gan_baseline (incomplete)" in text and "1 of 2" in text and "r3d_linear (missing)" in text
     found = results_of(finished)
     assert found["absent"] == ["r3d_linear"] and found["rows"][0]["absent_seeds"] == [1]
@@ -214,6 +216,17 @@ def test_only_cache_shows_what_is_there_and_names_what_is_not(finished, nothing_
     assert not (out / "gallery.png").exists()  # every model would have to predict
     assert again(finished, "vae_gan_baseline", extra=["--only-cache", "--format", "html"]) == 0
     assert (out / "gallery.png").exists()
+
+
+def test_a_damaged_result_of_a_control_is_made_again_by_force(finished, capsys):
+    cells = (finished[0] / "cells").iterdir()
+    (floor,) = (path for path in cells if load(path)[0].name == "floor" and load(path)[0].n == 4)
+    rows = (floor / "rows.csv").read_bytes()
+    (floor / "rows.csv").write_bytes(rows + b" ")
+    assert again(finished, "vae_gan_baseline") == 2
+    assert "run again with --force" in capsys.readouterr().err
+    assert again(finished, "vae_gan_baseline", extra=["--force", "--format", "json"]) == 0
+    assert (floor / "rows.csv").read_bytes() == rows
 
 
 def test_only_cache_without_a_result_or_without_data_says_how_to_get_them(
