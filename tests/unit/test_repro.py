@@ -70,6 +70,21 @@ def test_the_older_word_for_this_process_is_understood(cells, tmp_path, capsys):
     assert "equal" in capsys.readouterr().out
 
 
+def test_a_limited_result_is_run_again_on_the_same_instances(cells, monkeypatch, capsys):
+    out = cells["vae_gan_baseline", 0].parents[1]
+    words = [*TINY, "--out", str(out), "--data-root", str(out.parent / "data"), "--limit", "2"]
+    monkeypatch.setattr(environment, "command", lambda: "python -m benchmarks.run " + shlex.join(words))
+    assert main([*words, "--format", "json"]) == 0
+    (limited,) = (
+        path
+        for path in (out / "cells").iterdir()
+        if (load(path)[0].n, load(path)[0].name, load(path)[0].seed) == (2, "vae_gan_baseline", 0)
+    )
+    assert repro.main([str(limited), "--workers", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "equal" in said and "within" not in said
+
+
 def test_other_numbers_are_seen(cells, tmp_path, capsys):
     """A record whose rows were made up: better by more than the interval, and better by a hair."""
     record, rows = load(cells["vae_gan_baseline", 0])
