@@ -1,7 +1,7 @@
 """The instances that pictures show, chosen by rule, with what every model makes of them.
 
 `gallery.png` shows the best, median and worst instances of one reference model, the report those of each
-category as well. Every model predicts them once, with its first seed.
+category as well. Every model predicts them once, with its first seed that has a result.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def gather_cases(
     Returns:
         No case where the protocol has no number for the reference's kind of shape (a voxel protocol, points).
     """
-    first = {cell.config.name: cell for cell in reversed(cells)}
+    first = {c.config.name: c for c in reversed(cells) if session.results.find(c.hash) is not None}
     reference = comparison.reference or comparison.models[0].name
     found = session.results.find(first[reference].hash)
     assert found is not None
