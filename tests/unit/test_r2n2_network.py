@@ -397,3 +397,29 @@ def test_every_preset_builds(name, preset):
     with torch.device("meta"):
         model = build_model(config)
     assert model.decoder.resolution == config.decoder.config.resolution
+
+
+# --- initial weights
+
+
+@pytest.mark.parametrize("depth", ["residual", "shallow"])
+def test_only_unpooling_convolutions_make_up_for_zeros(depth):
+    published, nonzero = decoder(depth), decoder(depth, init="nonzero")
+    scaled = {f"{name}.weight" for name, m in nonzero.named_modules() if isinstance(m, UnpoolConv3d)}
+    assert len(scaled) == 3
+    before = published.state_dict()
+    for name, after in nonzero.state_dict().items():
+        factor = math.sqrt(8) if name in scaled else 1
+        torch.testing.assert_close(after, factor * before[name], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(("init", "expected"), [("published", 1 / math.sqrt(8)), ("nonzero", 1)])
+def test_what_a_convolution_after_unpooling_keeps_of_its_input(init, expected):
+    """Measured against the published weights where no input is zero, away from the border."""
+    dense = decoder("shallow", channels=64).stages[0]
+    conv = decoder("shallow", channels=64, init=init).stages[0]
+    x = noise(8, 64, 6, 6, 6)
+    with torch.no_grad():
+        full = F.conv3d(x, dense.weight)
+        kept = (conv(x) - conv.bias[:, None, None, None])[..., 2:-2, 2:-2, 2:-2]
+    assert (kept.std() / full.std()).item() == pytest.approx(expected, rel=0.05)

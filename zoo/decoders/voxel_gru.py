@@ -1,5 +1,6 @@
 """3D-R2N2's decoder: a recurrent state over the views, unpooled to a voxel grid."""
 
+import math
 from typing import Literal
 
 import torch
@@ -27,6 +28,9 @@ class VoxelGRUConfig(EntryConfig):
     """Side of the voxel grid; published at 32, the others add unpooling stages."""
     channels: int = Field(128, ge=4)
     """Channels of the recurrent state; every stage's width follows from it."""
+    init: Literal["published", "nonzero"] = "published"
+    """Initial weights. 'published' counts all inputs of a convolution, although after unpooling seven of
+    eight are zeros, so that every stage shrinks what the picture says by sqrt(8); 'nonzero' makes up for it."""
 
     @model_validator(mode="after")
     def _widths_are_whole(self) -> "VoxelGRUConfig":
@@ -76,6 +80,8 @@ class VoxelGRU(Decoder):
         build = _residual_stages if config.depth == "residual" else _shallow_stages
         self.stages = build(config.channels, config.widths())
         self.stages.apply(mean_fan_init)
+        if config.init == "nonzero":
+            self.stages.apply(_undo_the_zeros)
 
     def forward(self, latent: Latent) -> Voxels:
         """Voxels of `latent.mean` (B, V, D).
@@ -93,6 +99,13 @@ class VoxelGRU(Decoder):
         """Logits (B, 2, R, R, R) of empty and occupied from features (B, V, D)."""
         # a third of the time of the usual layout on a CPU, where convolutions of so few channels are slow
         return self.stages(self.gru(x).contiguous(memory_format=torch.channels_last_3d))
+
+
+def _undo_the_zeros(module: nn.Module) -> None:
+    """Initial weights of an unpooling convolution for the one input of eight that is not zero."""
+    if isinstance(module, UnpoolConv3d):
+        with torch.no_grad():
+            module.weight *= math.sqrt(8)
 
 
 def _residual_stages(channels: int, widths: tuple[int, ...]) -> nn.Sequential:
