@@ -127,6 +127,7 @@ class Comparison:
         rows: models first, best first by the first primary metric, incomplete ones last; then controls.
         primary: metrics that are tested and shown by category.
         reference, baseline: rows that every model is compared with; None where absent.
+        notes: sentences for under the main table.
     """
 
     protocol: Protocol
@@ -138,6 +139,7 @@ class Comparison:
     reference: str | None
     baseline: str | None
     resamples: int
+    notes: tuple[str, ...] = ()
 
     @property
     def preset(self) -> str:
@@ -186,6 +188,7 @@ def compare(
     baseline: str = "mean_shape",
     primary: Sequence[str] | None = None,
     resamples: int = 10_000,
+    notes: Sequence[str] = (),
 ) -> Comparison:
     """Bring results into one comparison: seeds grouped, intervals, paired tests.
 
@@ -196,6 +199,7 @@ def compare(
         baseline: control that every model is compared with as well, where it is among the results.
         primary: metrics that are tested; None for the first two of the protocol's headline.
         resamples: of the bootstrap, and sign flips of the tests; both have fixed seeds.
+        notes: further sentences for under the main table: what is not among the results, and why.
 
     Raises:
         ResultError: nothing to compare; results of different protocols, presets, instances or, under one
@@ -237,6 +241,7 @@ def compare(
         reference=reference,
         baseline=baseline if baseline in groups else None,
         resamples=resamples,
+        notes=tuple(notes),
     )
 
 

@@ -589,10 +589,12 @@ def _captions(comparison: Comparison) -> list[str]:
         lines.append("incomplete: instances are missing; the row is neither ranked nor compared.")
     if any(row.n_failed for row in comparison.rows):
         lines.append("failed: empty or missing predictions, over all seeds; they count with the worst value.")
-    for control in CONTROLS:
-        if any(row.name == control.name for row in comparison.controls):
-            lines.append(f"{control.title}: {control.explanation}.")
-    return lines
+    known = {control.name: control.explanation for control in CONTROLS}
+    for row in comparison.controls:
+        # of the controls that depend on what is compared, only their records know
+        if said := known.get(row.name) or row.records[0].config.get("explanation"):
+            lines.append(f"{row.title}: {said}.")
+    return [*lines, *comparison.notes]
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

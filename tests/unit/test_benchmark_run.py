@@ -2,9 +2,11 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 
 from benchmarks import executor
@@ -22,6 +24,14 @@ TINY = [
     *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
     *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_weights(tmp_path_factory):
+    """Whatever weights this machine has are not there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +80,39 @@ def test_controls_stand_where_they_must(finished):
     assert cd["floor"] == min(cd.values())
     assert iou["oracle"] >= iou["image_retrieval"]
     assert rows["empty"]["n_failed"] == 4
+
+
+def test_recognition_by_the_models_own_latent_is_a_control(finished):
+    results = json.loads((finished[0] / "results.json").read_text())
+    rows = {row["name"]: row for row in results["rows"]}
+    for name in ("retrieval[vae_gan_baseline]", "clusters[vae_gan_baseline]"):
+        assert rows[name]["kind"] == "control"
+        [record] = rows[name]["records"]
+        assert record["config"]["feature"] == {"latent": rows["vae_gan_baseline"]["records"][0]["cell"]}
+        assert record["seed"] is None and (record["threshold"] is None) == name.startswith("retrieval")
+    assert results["reference"] == "vae_gan_baseline"
+    assert not any("[" in pair["row"] for pair in results["paired"])  # shown, neither ranked nor compared
+    table = (finished[0] / "table.md").read_text()
+    assert "nearest training image, latent of vae\\_gan\\_baseline: training shape with the nearest" in table
+    assert "Left out: recognition by a pretrained backbone; the weights of resnet18.a1\\_in1k" in table
+
+
+def test_a_latent_whose_weights_are_gone_is_found_again_or_said_to_be_left_out(finished, tmp_path, capsys):
+    out, data = tmp_path / "out", finished[1]
+    shutil.copytree(finished[0], out)
+    shutil.rmtree(out / "runs")
+    assert again((out, data), "vae_gan_baseline", extra=["--format", "json"]) == 0
+    names = {row["name"] for row in json.loads((out / "results.json").read_text())["rows"]}
+    assert "retrieval[vae_gan_baseline]" in names
+    for folder in (out / "cells").iterdir():
+        if "[vae_gan_baseline]" in json.loads((folder / "record.json").read_text())["name"]:
+            shutil.rmtree(folder)
+    assert again((out, data), "vae_gan_baseline", extra=["--format", "md"]) == 0
+    table = (out / "table.md").read_text()
+    assert "nearest training image, latent" not in table
+    assert re.search(r"Left out: recognition by the latent of .*, whose weights are not in .*--force", table)
+    assert again((out, data), "vae_gan_baseline", extra=["--format", "md", "--force"]) == 0
+    assert "nearest training image, latent" in (out / "table.md").read_text()
 
 
 def test_a_second_run_trains_and_measures_nothing(finished, monkeypatch, capsys):
@@ -177,6 +220,7 @@ def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypa
         (["--format", "htlm"], r"unknown --format 'htlm'. Did you mean 'html'"),
         (["--jobs", "-1"], r"--jobs must be at least 0, got -1"),
         (["--seeds", "0"], r"--seeds must be at least 1, got 0"),
+        (["--retrieval-backbone", "resnet81"], r"unknown timm backbone 'resnet81'. Did you mean 'resnet"),
         (["--plugin", "no_such_module"], r"plugin 'no_such_module' failed to import: ModuleNotFoundError"),
         (["--device", "abacus"], r"unknown device 'abacus'"),
         (
