@@ -26,6 +26,8 @@ from zoo.metrics import Column
 OUTPUT_SCHEMA_VERSION = 2
 """Of `results.json`."""
 
+COUNTS = ("n", "seeds", "failed")
+COSTS = ("params M", "train im/s", "im/s", "peak MB")
 ARROWS = {"higher": "↑", "lower": "↓"}
 ALPHA = 0.05
 GAP = 2
@@ -61,7 +63,7 @@ class Block:
 
 
 def main_block(comparison: Comparison) -> Block:
-    """Models, best first, then controls: headline metrics, counts and costs."""
+    """Models, best first, then controls: headline metrics, counts and costs; of these what some row has."""
     columns = [find_column(comparison, name) for name in headline(comparison)]
     rows, average = comparison.rows, comparison.average
     shown = [estimate_cells(rows, c, [r.means(average)[c.name] for r in rows]) for c in columns]
@@ -69,6 +71,9 @@ def main_block(comparison: Comparison) -> Block:
         (_name(row), *metrics, *_counts(row), *_costs(row))
         for row, *metrics in zip(rows, *shown, strict=True)
     ]
+    labels = ("", *map(column_label, columns), *COUNTS, *COSTS)
+    kept = [k for k in range(len(labels)) if any(line[k] != _NONE for line in lines)]
+    lines = [tuple(line[k] for k in kept) for line in lines]
     split = len(comparison.models)
     ranking, info = find_column(comparison, comparison.primary[0]), comparison.dataset
     sections = (
@@ -78,17 +83,7 @@ def main_block(comparison: Comparison) -> Block:
     return Block(
         title=f"{comparison.protocol.id} on {info.name} {info.version}, {info.split} split: "
         f"{len(comparison.instances):,} instances, preset {comparison.preset}",
-        columns=(
-            "",
-            *map(column_label, columns),
-            "n",
-            "seeds",
-            "failed",
-            "params M",
-            "train im/s",
-            "im/s",
-            "peak MB",
-        ),
+        columns=tuple(labels[k] for k in kept),
         sections=tuple(s for s in sections if s.rows),
         notes=tuple(_captions(comparison)),
     )

@@ -50,7 +50,8 @@ def means(folders, protocol: str, metric: str, *words: str) -> dict[str, float]:
     status = evaluate.main(
         [
             *("--gt", str(out / "gt"), "--pred", *map(str, predictions), "--protocol", protocol),
-            *("--out", str(out / protocol), "--workers", "0", *words),
+            *("--out", str(out / protocol), "--workers", "0", "--format", "json"),
+            *words,
         ]
     )
     assert status == 0
