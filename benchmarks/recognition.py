@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.cluster.vq import kmeans2
@@ -31,13 +32,23 @@ CLUSTER_GRID = 16
 """Resolution at which shapes are clustered."""
 
 
+class Pictures(Protocol):
+    """An array of pictures, or what reads parts of one from a file: a split's may be larger than memory."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Training:
     """Plain arrays of the training split.
 
     Attributes:
         voxels: (N, R, R, R) bool, at the models' output resolution.
-        images: (N, V, H, W, 4) uint8 RGBA, straight alpha: every stored view of each shape.
+        images: (N, V, H, W, 4) uint8 RGBA, straight alpha: every stored view of each shape; read in parts.
         categories: (N,) names.
 
     Raises:
@@ -45,7 +56,7 @@ class Training:
     """
 
     voxels: np.ndarray
-    images: np.ndarray
+    images: Pictures
     categories: Sequence[str]
     _made: dict[Hashable, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -55,11 +66,12 @@ class Training:
             raise ValueError(f"training voxels must be bool (N, R, R, R), got {self.voxels.dtype} {shape}")
         if not len(self.voxels):
             raise ValueError("the training split is empty")
-        if self.images.ndim != 5 or self.images.shape[-1] != 4 or self.images.dtype != np.uint8:
-            raise ValueError(f"training images must be uint8 (N, V, H, W, 4), got {self.images.shape}")
-        if not len(self.voxels) == len(self.images) == len(self.categories):
+        pictures = self.images.shape
+        if len(pictures) != 5 or pictures[-1] != 4 or self.images.dtype != np.uint8:
+            raise ValueError(f"training images must be uint8 (N, V, H, W, 4), got {pictures}")
+        if not len(self.voxels) == pictures[0] == len(self.categories):
             raise ValueError(
-                f"training split has {len(self.voxels)} grids, {len(self.images)} image sets and "
+                f"training split has {len(self.voxels)} grids, {pictures[0]} image sets and "
                 f"{len(self.categories)} categories"
             )
 
@@ -70,8 +82,9 @@ class Training:
     def described(self, describe: Describe) -> np.ndarray:
         """Every picture as a vector (N, V, D) float32; made once, however many controls compare by it."""
         if describe not in self._made:
-            step = max(1, PICTURES // self.images.shape[1])
-            blocks = (self.images[k : k + step] for k in range(0, len(self.images), step))
+            count, views = self.images.shape[:2]
+            step = max(1, PICTURES // views)
+            blocks = (self.images[k : k + step] for k in range(0, count, step))
             found = [describe(b.reshape(-1, *b.shape[2:])).reshape(*b.shape[:2], -1) for b in blocks]
             self._made[describe] = np.concatenate(found)
         return self._made[describe]

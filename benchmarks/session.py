@@ -20,7 +20,7 @@ import torch
 from benchmarks import environment
 from benchmarks.controls import Control
 from benchmarks.executor import Job
-from benchmarks.predict import VIEW, Predictions, Truths
+from benchmarks.predict import VIEW, Predictions, StoredPictures, Truths
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.recognition import Training
 from benchmarks.results import (
@@ -344,11 +344,9 @@ class Session:
 
     def _training(self) -> Training:
         split = self._split("train")
-        indices = list(range(len(split)))
-        views = [list(range(split.num_views))] * len(split)
         return Training(
-            voxels=split.voxels(indices, self.resolution),
-            images=split.images(indices, views).transpose(0, 1, 3, 4, 2),
+            voxels=split.voxels(list(range(len(split))), self.resolution),
+            images=StoredPictures(split),
             categories=split.categories,
         )
 

@@ -38,7 +38,7 @@ def pictures(*size: int, seed: int = 0) -> np.ndarray:
 
 def training(count: int = 4, views: int = 2) -> Training:
     """Shapes that differ in one cell."""
-    grids = np.zeros((count, 4, 4, 4), bool)
+    grids = np.zeros((count, 8, 8, 8), bool)
     grids[np.arange(count), np.arange(count), 0, 0] = True
     return Training(grids, pictures(count, views, 8, 8), ["a"] * count)
 
@@ -76,10 +76,27 @@ def test_the_nearest_picture_is_that_of_the_feature_and_each_is_described_once()
     truths = [Truth(str(k), "a", 0, VoxelShape(split.voxels[0])) for k in range(5)]
     assert not loaded
     found = retrieval.fit(split, truths, queries)(truths, queries)
-    assert [int(shape.occupancy.argmax()) // 16 for shape in found] == [1, 0, 0, 2, 3]
+    assert [int(shape.occupancy.argmax()) // 64 for shape in found] == [1, 0, 0, 2, 3]
     means = clusters.fit(split, truths, queries)(truths, queries)
     assert all(np.array_equal(m.occupancy, means[0].occupancy) for m in means)  # four shapes: one cluster
     assert loaded == [True] and seen.count(8) == 1  # the training pictures, for both controls
+
+
+def test_pictures_that_are_read_in_parts_give_the_same_vectors(monkeypatch):
+    class Parts:
+        def __init__(self, whole: np.ndarray) -> None:
+            self.whole, self.shape, self.dtype, self.largest = whole, whole.shape, whole.dtype, 0
+
+        def __getitem__(self, part: slice) -> np.ndarray:
+            self.largest = max(self.largest, len(self.whole[part]))
+            return self.whole[part]
+
+    monkeypatch.setattr("benchmarks.recognition.PICTURES", 5)
+    split = training(7)
+    parts = Parts(split.images)
+    found = Training(split.voxels, parts, split.categories).described(image_features)
+    np.testing.assert_array_equal(found, [image_features(views) for views in split.images])
+    assert parts.largest == 2  # of two views each
 
 
 # A model's latent
