@@ -75,7 +75,8 @@ def main_block(comparison: Comparison) -> Block:
     kept = [k for k in range(len(labels)) if any(line[k] != _NONE for line in lines)]
     lines = [tuple(line[k] for k in kept) for line in lines]
     split = len(comparison.models)
-    ranking, info = find_column(comparison, comparison.primary[0]), comparison.dataset
+    have = [m for m in comparison.primary if any(row.means(average)[m] for row in comparison.models)]
+    ranking, info = find_column(comparison, (have or comparison.primary)[0]), comparison.dataset
     sections = (
         Section(f"models, best {ranking.label} first", tuple(lines[:split])),
         Section("controls, not ranked", tuple(lines[split:])),

@@ -144,6 +144,8 @@ def test_meshes_against_meshes(tmp_path):
     assert same["iou@val"] == [None, None]
     assert [r["name"] for r in results["rows"]] == ["same", "elsewhere", "floor"]
     assert results["reference"] == "same"
+    status, _ = run(tmp_path, "--pred", tmp_path / "same", "--format", "md")
+    assert "*models, best CD first*" in (tmp_path / "out/table.md").read_text()  # nobody has an IoU
 
 
 def test_the_threshold_is_chosen_on_validation_shapes(folders):
