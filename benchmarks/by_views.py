@@ -145,13 +145,17 @@ def _block(by_views: ByViews, metric: str) -> Block:
     for views, comparison in by_views.items():
         rows = comparison.models
         found = estimate_cells(rows, column, [row.instance_mean[metric] for row in rows])
-        cells |= {(row.name, views): cell for row, cell in zip(rows, found, strict=True)}
+        cells |= {
+            (row.name, views): cell if row.complete else Cell(f"{cell.text} (incomplete)", "warn")
+            for row, cell in zip(rows, found, strict=True)
+        }
+        cells |= {(name, views): Cell("missing", "warn") for name in comparison.absent}
     names = list(dict.fromkeys(name for name, _, _ in _rows(by_views)))
     nothing = Cell("-", "faint")
     lines = tuple((Cell(name), *(cells.get((name, k), nothing) for k in by_views)) for name in names)
     return Block(
         f"{column_label(column)} by number of views: {first.dataset.name}, {first.dataset.split} split, "
-        f"{len(first.instances):,} instances, preset {first.preset}",
+        f"{first.extent}, preset {first.preset}",
         ("", *(f"{k} view{'s' if k > 1 else ''}" for k in by_views)),
         (Section("", lines),),
         _notes(by_views, names),

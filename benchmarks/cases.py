@@ -1,8 +1,8 @@
 """The instances that pictures show, chosen by rule, with what every model makes of them.
 
 `gallery.png` shows the best, median and worst instances of one reference model, the report those of each
-category as well. Every model predicts them once, with its first seed. What somebody else predicted is read
-from files: `benchmarks.foreign_cases`.
+category as well. Every model predicts them once, with its first seed that has a result. What somebody else
+predicted is read from files: `benchmarks.foreign_cases`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def gather_cases(
     Returns:
         No case where `choose` finds none.
     """
-    first = {cell.config.name: cell for cell in reversed(cells)}
+    first = {c.config.name: c for c in reversed(cells) if session.results.find(c.hash) is not None}
     reference = comparison.reference or comparison.models[0].name
     found = session.results.find(first[reference].hash)
     assert found is not None

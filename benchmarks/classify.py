@@ -136,7 +136,7 @@ def find_discriminators(
         session.check(config)
         job = session.job(session.cell(config, SEED))
         with console.status(f"training {job.label}") as status:
-            outcome = Executor.of(device, 0, ()).run(
+            outcome = Executor.of("inline", device).run(
                 [job], lambda _, done, figures: status.update(f"training {job.label}: step {done}")
             )[job.label]
         if isinstance(outcome, Exception):

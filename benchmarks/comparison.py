@@ -57,6 +57,7 @@ class ComparedRow:
             there are at least `MIN_CLUSTERS` shapes.
         values: metric to (seeds, instances of the comparison), NaN where missing or not defined.
         failures: (seed, id, view, reason) of every failed instance; its values are the declared worst.
+        absent: seeds that were asked for and have no result.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ComparedRow:
     categories: dict[str, dict[str, Estimate | None]]
     values: dict[str, np.ndarray]
     failures: tuple[tuple[int | None, str, int | None, str | None], ...]
+    absent: tuple[int, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -89,7 +91,7 @@ class ComparedRow:
     @property
     def complete(self) -> bool:
         """Incomplete rows are shown, but neither ranked nor compared."""
-        return self.missing == 0
+        return self.missing == 0 and not self.absent
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -128,6 +130,7 @@ class Comparison:
         primary: metrics that are tested and shown by category.
         reference, baseline: rows that every model is compared with; None where absent.
         notes: sentences for under the main table.
+        absent: names of rows that were asked for and have no result at all.
     """
 
     protocol: Protocol
@@ -140,6 +143,7 @@ class Comparison:
     baseline: str | None
     resamples: int
     notes: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def preset(self) -> str:
@@ -168,6 +172,12 @@ class Comparison:
         return (own.mean - ends[0].mean) / span if span else None
 
     @property
+    def extent(self) -> str:
+        """How many instances were measured, for titles; says where they are not the whole split."""
+        limited = _limited(self.dataset)
+        return f"{limited} (not for publication)" if limited else f"{len(self.instances):,} instances"
+
+    @property
     def models(self) -> list[ComparedRow]:
         return [row for row in self.rows if row.ranked]
 
@@ -189,6 +199,7 @@ def compare(
     primary: Sequence[str] | None = None,
     resamples: int = 10_000,
     notes: Sequence[str] = (),
+    wanted: Mapping[str, Sequence[int]] | None = None,
 ) -> Comparison:
     """Bring results into one comparison: seeds grouped, intervals, paired tests.
 
@@ -200,6 +211,8 @@ def compare(
         primary: metrics that are tested; None for the first two of the protocol's headline.
         resamples: of the bootstrap, and sign flips of the tests; both have fixed seeds.
         notes: further sentences for under the main table: what is not among the results, and why.
+        wanted: rows that were asked for, with their training seeds; what is not among the results is marked
+            as absent, and a row that lacks a seed as incomplete.
 
     Raises:
         ResultError: nothing to compare; results of different protocols, presets, instances or, under one
@@ -213,7 +226,8 @@ def compare(
     names = [column.name for column in protocol.columns]
     instances = _instances(groups, names)
     chosen = tuple(protocol.headline[:2] if primary is None else primary)
-    rows = _Summary(instances, names, chosen, protocol.headline, resamples).rows(groups)
+    wanted = wanted or {}
+    rows = _Summary(instances, names, chosen, protocol.headline, resamples, wanted).rows(groups)
 
     if reference is not None and reference not in groups:
         raise LookupError(f"unknown --reference '{reference}'.{did_you_mean(reference, list(groups))}")
@@ -242,6 +256,7 @@ def compare(
         baseline=baseline if baseline in groups else None,
         resamples=resamples,
         notes=tuple(notes),
+        absent=tuple(name for name in wanted if name not in groups),
     )
 
 
@@ -262,6 +277,7 @@ def _refuse_mixtures(records: Sequence[Record], protocol: Protocol) -> None:
     must_agree("presets", mend, lambda r: r.preset)
     must_agree("data", mend, lambda r: f"{r.dataset.name} {r.dataset.version}, {r.dataset.split}")
     must_agree("views", mend, lambda r: r.dataset.views)
+    must_agree("sets of instances", mend, lambda r: _limited(r.dataset) or "the whole split")
     must_agree(
         "data fingerprints",
         "the shapes, their preparation or the split changed: run the older ones again",
@@ -279,6 +295,10 @@ def _refuse_mixtures(records: Sequence[Record], protocol: Protocol) -> None:
             f"protocol with {canonical_json(protocol.settings)}; make a table of the settings that they were "
             f"measured with"
         )
+
+
+def _limited(info: DatasetInfo) -> str:
+    return "" if info.whole is None else f"limited to {info.n:,} of {info.whole:,} instances"
 
 
 def _who(record: Record) -> str:
@@ -341,6 +361,7 @@ class _Summary:
     primary: Sequence[str]
     headline: Sequence[str]
     resamples: int
+    wanted: Mapping[str, Sequence[int]]
 
     def rows(self, groups: Mapping[str, Sequence[tuple[Record, Rows]]]) -> list[ComparedRow]:
         tables = {name: [self._table(rows) for _, rows in members] for name, members in groups.items()}
@@ -397,6 +418,9 @@ class _Summary:
                 for record, rows in members
                 for row in rows
                 if row["failed"]
+            ),
+            absent=tuple(
+                seed for seed in self.wanted.get(name, ()) if seed not in {r.seed for r, _ in members}
             ),
         )
 

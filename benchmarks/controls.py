@@ -178,8 +178,20 @@ CONTROLS: tuple[Control, ...] = (
 """In the order of the table."""
 
 
+BY_FEATURE = ("retrieval", "clusters")
+"""Names, before the feature in brackets, of what `recognition` gives."""
+
+
+def title_of(name: str) -> str | None:
+    """What the table calls a control of which there is no result; None for a name that is no control's."""
+    titles = {control.name: control.title for control in CONTROLS}
+    kind, bracket, _ = name.partition("[")
+    return name if bracket and kind in BY_FEATURE else titles.get(name)
+
+
 def recognition(feature: Feature) -> tuple[Control, Control]:
     """Image retrieval and cluster recognition by another feature than pixels; the clusters are the same."""
+    first, second = (f"{kind}[{feature.name}]" for kind in BY_FEATURE)
     identity = {"feature": feature.identity}
 
     # the network is loaded when one of them is measured, and not before
@@ -191,14 +203,14 @@ def recognition(feature: Feature) -> tuple[Control, Control]:
 
     return (
         Control(
-            f"retrieval[{feature.name}]",
+            first,
             f"nearest training image, {feature.words}",
             f"training shape with the nearest image of any view, {feature.words}, L2",
             retrieval,
             identity=identity,
         ),
         Control(
-            f"clusters[{feature.name}]",
+            second,
             f"recognised cluster, {feature.words}",
             f"the same clusters, recognised by the nearest picture by {feature.words}; their number and "
             "threshold from validation",

@@ -28,11 +28,11 @@ from benchmarks.controls import Control, controls, recognition
 from benchmarks.executor import Executor, Job
 from benchmarks.features import Feature, latent_feature
 from benchmarks.names import asked_by_name
-from benchmarks.outputs import parse_formats, write_outputs
+from benchmarks.outputs import FORMATS, TABLES, parse_formats, write_outputs
 from benchmarks.report import write_report
 from benchmarks.report.surfaces import lighten
 from benchmarks.report.training import read_curves
-from benchmarks.results import Record, Rows
+from benchmarks.results import Record, ResultError, Rows
 from benchmarks.session import ModelCell, Session
 from benchmarks.settings import build_protocol, settings
 from benchmarks.table import to_rich
@@ -85,8 +85,8 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         RegistryError, ConfigError, ContractError, DataError, ResultError: bad input, before training.
     """
     phases, device = Phases(), pick_device(args.device)
-    formats = parse_formats(args.format)
-    executor = Executor.of(device, args.jobs, args.plugin)
+    formats = parse_formats(args.format or ",".join(TABLES if args.only_cache else FORMATS))
+    executor = Executor.of(args.executor, device, args.jobs, args.plugin)
     torch.set_num_threads(executor.threads)
     chosen = settings(args.preset, args.dataset, overrides)
     protocol = build_protocol(args.protocol, chosen.protocol)
@@ -111,9 +111,11 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
             options=chosen.options,
             workers=args.workers,
             allow_missing=args.allow_missing,
+            build=not args.only_cache,
         )
     sessions = [
-        Session(chosen, store, protocol, device, args.out, views) for views in parse_views(args.views)
+        Session(chosen, store, protocol, device, args.out, views, args.limit)
+        for views in parse_views(args.views)
     ]
     session = sessions[0]
     info = session.dataset_info
@@ -135,38 +137,59 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     }
     cells = plan[session]
     if args.force:
-        _forget(plan)
-    with phases("training"):
-        outcomes = _train(plan, executor, console)
-    failed = {label: outcome for label, outcome in outcomes.items() if isinstance(outcome, Exception)}
+        _forget(plan, backbone)
+    failed: dict[str, Exception] = {}
+    outcomes: dict[str, TrainReport | Exception] = {}
+    if not args.only_cache:
+        with phases("training"):
+            outcomes = _train(plan, executor, console)
+        failed |= {label: outcome for label, outcome in outcomes.items() if isinstance(outcome, Exception)}
     own = next((cell for cell in cells if cell.config.name == (args.reference or REFERENCE)), cells[0])
     features, notes = _features(session, own, outcomes.get(own.label), backbone)
     beside = controls(features)
-    with phases("measuring"):
-        failed |= _measure(plan, outcomes, beside, args.workers, console)
+    if not args.only_cache:
+        with phases("measuring"):
+            failed |= _measure(plan, outcomes, beside, args.workers, console)
     results = [*_collect(session, cells), *_found(session, map(session.control_cell, beside))]
+    lacking = len(cells) + len(beside) - len(results)
+    if args.only_cache and lacking:
+        console.print(
+            f"{lacking} of {len(cells) + len(beside)} results are not there; the same command without "
+            f"--only-cache makes them",
+            highlight=False,
+        )
     for label, error in failed.items():
         console.print(f"[red]failed[/red] {label}: {type(error).__name__}: {error}", highlight=False)
     if not any(record.kind == "model" for record, _ in results):
+        if args.only_cache:
+            raise ResultError(
+                f"{session.results.root} holds no result of {', '.join(labels)} with exactly these settings; "
+                f"the same command without --only-cache makes them"
+            )
         console.print("no model has a result; see the failures above", style="red")
         return 1
     with phases("table"):
         shown = [record.name for record, _ in results]
         wanted = args.reference or REFERENCE
         reference = wanted if wanted in shown else None
-        comparison = compare(results, protocol, reference, notes=notes)
+        asked = _seeds(cells) | {control.name: [] for control in beside}
+        comparison = compare(results, protocol, reference, notes=notes, wanted=asked)
         if "rich" in formats:
             console.print("", to_rich(comparison, console.width))
         written = write_outputs(comparison, args.out, formats)
-        cases = gather_cases(session, cells, comparison, lighten if "html" in formats else None)
-        if cases.overall:
-            written.append(write_gallery(args.out / "gallery.png", cases, comparison))
+        if "html" in formats or not args.only_cache:
+            cases = gather_cases(session, cells, comparison, lighten if "html" in formats else None)
+            if cases.overall:
+                written.append(write_gallery(args.out / "gallery.png", cases, comparison))
         if "html" in formats:
             curves = read_curves((cell.config.name, cell.seed, cell.run_dir) for cell in cells)
             written.append(write_report(comparison, cases, args.out, curves))
         if len(plan) > 1:
-            measured = {each.views: _collect(each, own) for each, own in plan.items()}
-            by_views = {k: compare(found, protocol) for k, found in measured.items() if found}
+            by_views = {
+                each.views: compare(found, protocol, wanted=_seeds(own))
+                for each, own in plan.items()
+                if (found := _collect(each, own))
+            }
             if "rich" in formats:
                 console.print("", views_rich(by_views, console.width))
             written += write_views(by_views, args.out)
@@ -240,7 +263,7 @@ def _features(
     if latent is None:
         notes.append(f"{left_out}, which reads depth beside the picture.")
     elif not isinstance(outcome, TrainReport) and session.results.find(cell.hash) is None:
-        notes.append(f"{left_out}, whose training failed.")
+        notes.append(f"{left_out}, which has no result.")
     elif checkpoints(cell.run_dir) or session.results.find(session.control_cell(recognition(latent)[0])):
         found.append(latent)
     else:
@@ -290,16 +313,23 @@ def _found(session: Session, hashes: Iterable[str]) -> list[tuple[Record, Rows]]
     return [found for found in map(session.results.find, hashes) if found is not None]
 
 
-def _forget(plan: Plan) -> None:
-    """Remove what is known of the cells, and of the controls that compare pictures by their weights."""
+def _seeds(cells: Sequence[ModelCell]) -> dict[str, list[int]]:
+    """Model to the seeds that were asked for."""
+    found: dict[str, list[int]] = {}
+    for cell in cells:
+        found.setdefault(cell.config.name, []).append(cell.seed)
+    return found
+
+
+def _forget(plan: Plan, backbone: Feature | None) -> None:
+    """Delete the results and the trainings of a plan, and the results of its controls."""
     for session, cells in plan.items():
-        for cell in cells:
-            latent = latent_feature(cell, session.device)
-            by_latent = () if latent is None else map(session.control_cell, recognition(latent))
-            known = (session.results.folder(each) for each in (cell.hash, *by_latent))
-            for folder in (*known, cell.run_dir):
-                if folder.is_dir():
-                    shutil.rmtree(folder)
+        latents = (latent_feature(cell, session.device) for cell in cells)
+        features = [*filter(None, latents), *filter(None, [backbone])]
+        hashes = [*(cell.hash for cell in cells), *map(session.control_cell, controls(features))]
+        for folder in [*map(session.results.folder, hashes), *(cell.run_dir for cell in cells)]:
+            if folder.is_dir():
+                shutil.rmtree(folder)
 
 
 def _progress(console: Console) -> Progress:

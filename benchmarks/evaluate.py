@@ -170,19 +170,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
             f"unknown --reference '{args.reference}'.{did_you_mean(args.reference, names)} "
             f"Rows: {', '.join(names)}"
         )
-    results = _score(rows, wanted, _dataset(args.gt, wanted, skipped), protocol, args, console)
-    comparison = compare(results, protocol, args.reference)
+    results, died = _score(rows, wanted, _dataset(args.gt, wanted, skipped), protocol, args, console)
+    for name, why in died.items():
+        console.print(f"[red]failed[/red] {name}: {why}", highlight=False)
+    reference = None if args.reference in died else args.reference
+    comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
     if "rich" in formats:
         console.print("", to_rich(comparison, console.width))
     written = write_outputs(comparison, args.out, formats)
-    found = dict(zip(names, results, strict=True))
+    found = {record.name: (record, scored) for record, scored in results}
     cases = gather_foreign(comparison, wanted, folders, found, lighten if "html" in formats else None)
     if cases.overall:
         written.append(write_gallery(args.out / "gallery.png", cases, comparison))
     if "html" in formats:
         written.append(write_report(comparison, cases, args.out))
     console.print("written: " + ", ".join(map(str, written)), highlight=False)
-    return 0
+    return 1 if died else 0
 
 
 def _score(
@@ -192,8 +195,11 @@ def _score(
     protocol: Protocol,
     args: argparse.Namespace,
     console: Console,
-) -> list[tuple[Record, Rows]]:
-    """Every row's record and rows; what was scored before, with exactly these files, is not scored again."""
+) -> tuple[list[tuple[Record, Rows]], dict[str, str]]:
+    """Record and rows of each row, and what became of those that killed the process which measured them.
+
+    What was scored before, with exactly these files, is not scored again.
+    """
     info = ProtocolInfo(id=protocol.id, version=protocol.version, settings=protocol.settings)
     store = ResultStore(args.out / "cells")
     cells = {
@@ -209,6 +215,7 @@ def _score(
         for row in rows
     }
     todo = [row for row in rows if store.find(cells[row.files.name]) is None]
+    died: dict[str, str] = {}
     if todo:
         with console.status("measuring") as status:
             scores = score(
@@ -219,13 +226,14 @@ def _score(
                 workers=args.workers,
                 progress=lambda done, total: status.update(f"measuring {done} of {total}"),
             )
-        for row in todo:
+        died = scores.died
+        for row in [row for row in todo if row.files.name not in died]:
             name = row.files.name
             record = _record(row, scores.rows[name], cells[name], dataset, info)
             record = record.model_copy(update={"iou_curve": scores.iou_curve[name]})
             save(record, scores.rows[name], store.folder(record.cell))
     found = [store.find(cells[row.files.name]) for row in rows]
-    return [result for result in found if result is not None]
+    return [result for result in found if result is not None], died
 
 
 def _record(row: _Row, rows: Rows, cell: str, dataset: DatasetInfo, protocol: ProtocolInfo) -> Record:
@@ -344,7 +352,7 @@ def _named(words: Sequence[str]) -> dict[str, Path]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; exit status 2 for bad input, 130 when interrupted."""
+    """Entry point; exit status 0, 1 when a row could not be measured, 2 for bad input, 130 interrupted."""
     args = parser().parse_args(argv)
     try:
         return run(args, Console())

@@ -1,14 +1,16 @@
-"""Where trainings run: each in a process of its own, a fixed number at a time.
+"""Where trainings run: each in a process of its own, as many at a time as there are slots.
 
-A crash, even of the interpreter, costs its own cell only, and the peak memory of a process is that of its
-model. On a CPU two trainings side by side, each with half of the cores, are also faster than one after the
-other with all of them: small convolutions spend much of their time waiting for each other's threads.
+A slot is one training's share of the machine: a GPU, or some of the cores. A crash, even of the interpreter,
+costs its own cell only and gives its slot back, and the peak memory of a process is that of its model. On a
+CPU two trainings side by side, each with half of the cores, are also faster than one after the other with all
+of them: small convolutions spend much of their time waiting for each other's threads.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,18 +22,21 @@ from typing import Any
 
 import torch
 
-from zoo.config import ModelConfig
+from zoo.config import ConfigError, ModelConfig
 from zoo.registry import load_plugin
 from zoo.training.interrupt import Interrupted, graceful_stop
 from zoo.training.trainer import TrainReport, train
 from zoo.types import Source
+
+EXECUTORS = ("local", "inline")
+"""`local`: a process for each training. `inline`: this process, one after the other, unprotected."""
 
 SECONDS_BETWEEN_STEPS = 0.2
 """A running training says how far it is at most this often."""
 
 
 class CellDied(RuntimeError):
-    """The process of a training ended without a word; the message has its exit status."""
+    """The process that trained or measured a cell ended without a word; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +59,60 @@ Progress = Callable[[str, int, dict[str, float]], None]
 """Called with a job's label, its steps done and its latest figures."""
 
 
+def slots(device: torch.device, jobs: int | None, gpus: int, cores: int) -> tuple[torch.device, ...]:
+    """The device of each training that runs at the same time.
+
+    Args:
+        device: 'cuda' stands for every GPU of the machine, round robin where there are more jobs than GPUs; a
+            device with an index, like 'cuda:1', is the only one.
+        jobs: how many; None for one per GPU, and on a CPU for two where there are several cores.
+        gpus, cores: what the machine has.
+    """
+    spread = device.type == "cuda" and device.index is None
+    where = [torch.device("cuda", k) for k in range(gpus)] if spread else [device]
+    if jobs is None:
+        jobs = 2 if device.type == "cpu" and cores > 1 else len(where)
+    return tuple(where[k % len(where)] for k in range(jobs))
+
+
 @dataclass(frozen=True)
 class Executor:
     """Runs jobs.
 
     Attributes:
-        jobs: trainings at once; 0 runs them in this process, one after the other.
-        threads: torch threads of each. It depends on the machine and `jobs` alone, never on how many jobs
-            there are, because sums depend on it in their last bits.
+        slots: device of each training that may run at the same time.
+        threads: torch threads of each. It depends on the machine and the number of slots alone, never on how
+            many jobs there are, because sums depend on it in their last bits.
+        inline: in this process, on the only slot.
     """
 
-    device: torch.device
-    jobs: int
+    slots: tuple[torch.device, ...]
     threads: int
     plugins: tuple[str, ...] = ()
+    inline: bool = False
 
     @classmethod
-    def of(cls, device: torch.device, jobs: int | None, plugins: Sequence[str]) -> Executor:
-        """Two at a time on a CPU with several cores, else one; the cores are shared out evenly."""
+    def of(
+        cls, name: str, device: torch.device, jobs: int | None = None, plugins: Sequence[str] = ()
+    ) -> Executor:
+        """One of `EXECUTORS` on this machine; the cores are shared out evenly.
+
+        Raises:
+            ConfigError: a number of jobs that it cannot run.
+        """
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        if jobs is None:
-            jobs = 2 if device.type == "cpu" and cores > 1 else 1
-        return cls(device, jobs, max(1, cores // max(jobs, 1)), tuple(plugins))
+        if name == "inline":
+            if jobs is not None:
+                raise ConfigError(
+                    f"--jobs {jobs} is for --executor local; --executor inline trains one after the other"
+                )
+            return cls((device,), cores, tuple(plugins), inline=True)
+        if jobs is not None and jobs < 1:
+            raise ConfigError(
+                f"--jobs must be at least 1, got {jobs}; to train in this process use --executor inline"
+            )
+        chosen = slots(device, jobs, torch.cuda.device_count(), cores)
+        return cls(chosen, max(1, cores // len(chosen)), tuple(plugins))
 
     def run(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
         """Run all jobs; what fails is returned in its place, the others go on.
@@ -83,13 +120,13 @@ class Executor:
         Raises:
             KeyboardInterrupt: stopped by a signal, after every running job has saved its state.
         """
-        return self._here(jobs, progress) if self.jobs == 0 else self._in_processes(jobs, progress)
+        return self._here(jobs, progress) if self.inline else self._in_processes(jobs, progress)
 
     def _here(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
         found: dict[str, TrainReport | Exception] = {}
         for job in jobs:
             try:
-                found[job.label] = _train(job, self.device, partial(progress, job.label))
+                found[job.label] = _train(job, self.slots[0], partial(progress, job.label))
             except Interrupted:
                 raise KeyboardInterrupt from None
             except Exception as error:  # reported in its cell's place
@@ -98,51 +135,72 @@ class Executor:
 
     def _in_processes(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
         found: dict[str, TrainReport | Exception] = {}
-        waiting, running = list(jobs), dict[Connection, tuple[Job, BaseProcess]]()
+        waiting, running = list(jobs), dict[Connection, _Running]()
+        free = list(self.slots)
         stopped = False
         with graceful_stop() as stop:
             while running or (waiting and not stopped):
-                while waiting and len(running) < self.jobs and not stopped:
-                    job = waiting.pop(0)
-                    connection, process = self._start(job)
-                    running[connection] = (job, process)
+                while waiting and free and not stopped:
+                    connection, started = self._start(waiting.pop(0), free.pop(0))
+                    running[connection] = started
                 if stop() and not stopped:
                     stopped = True
-                    for _, process in running.values():
-                        process.terminate()  # SIGTERM: each saves its state and leaves
+                    for one in running.values():
+                        one.process.terminate()  # SIGTERM: each saves its state and leaves
                 for ready in wait(list(running), timeout=0.2):
                     assert isinstance(ready, Connection)
-                    job, process = running[ready]
+                    one = running[ready]
                     try:
                         kind, content = ready.recv()
-                    except EOFError:
-                        process.join()
-                        running.pop(ready)
-                        if job.label not in found and not stopped:
-                            found[job.label] = CellDied(f"its process ended with status {process.exitcode}")
+                    except (EOFError, OSError):  # OSError: it died in the middle of a message
+                        one.process.join()
+                        del running[ready]
+                        ready.close()
+                        free.append(one.slot)
+                        if one.job.label not in found and not stopped:
+                            found[one.job.label] = CellDied(f"its process ended with {_status(one.process)}")
                         continue
                     if kind == "step":
-                        progress(job.label, *content)
+                        progress(one.job.label, *content)
                     else:
-                        found[job.label] = content
+                        found[one.job.label] = content
         if stopped:
             raise KeyboardInterrupt
         return found
 
-    def _start(self, job: Job) -> tuple[Connection, BaseProcess]:
+    def _start(self, job: Job, slot: torch.device) -> tuple[Connection, _Running]:
         ours, theirs = multiprocessing.Pipe(duplex=False)
         context = multiprocessing.get_context("spawn")
-        args = (theirs, job, str(self.device), self.threads, self.plugins)
+        args = (theirs, job, str(slot), self.threads, self.plugins)
         process = context.Process(target=_serve, args=args, name=job.label, daemon=True)
         process.start()
         theirs.close()
-        return ours, process
+        return ours, _Running(job, process, slot)
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A training under way, and the slot that it holds."""
+
+    job: Job
+    process: BaseProcess
+    slot: torch.device
+
+
+def _status(process: BaseProcess) -> str:
+    """How a process ended, for a reader."""
+    code = process.exitcode or 0
+    killers = {-one.value: one.name for one in signal.Signals}
+    return f"status {code}" + (f" ({killers[code]})" if code in killers else "")
 
 
 def _serve(connection: Connection, job: Job, device: str, threads: int, plugins: Sequence[str]) -> None:
     if hasattr(os, "setsid"):
         os.setsid()  # a Ctrl-C in the terminal reaches the parent alone, which passes it on once
     torch.set_num_threads(threads)
+    slot = torch.device(device)
+    if slot.type == "cuda":
+        torch.cuda.set_device(slot)  # else whatever names no index would land on the first GPU
     last = 0.0
 
     def tell(done: int, figures: dict[str, float]) -> None:
@@ -154,7 +212,7 @@ def _serve(connection: Connection, job: Job, device: str, threads: int, plugins:
     try:
         for module in plugins:
             load_plugin(module)
-        connection.send(("end", _train(job, torch.device(device), tell)))
+        connection.send(("end", _train(job, slot, tell)))
     except Exception as error:  # travels to the parent, which reports it in the cell's place
         connection.send(("end", _portable(error)))
 

@@ -9,10 +9,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
+from benchmarks.measuring import Unread
 from benchmarks.pairs import Instance, shape_files
 from benchmarks.protocols import Truth
 from benchmarks.results import canonical_json
-from benchmarks.scoring import Unread
 from datasets import BadItem, DataError
 from datasets.formats.shapes import read_shape
 from zoo.shapes import Shape, VoxelShape

@@ -38,6 +38,8 @@ def gather_foreign(
         lighten: as `benchmarks.cases.gather_cases` takes it.
     """
     own = [row.name for row in comparison.models]
+    if not own:
+        return Cases("of nobody", ())
     reference = comparison.reference if comparison.reference in own else own[0]
     words, overall, by_category = choose(comparison, reference, found[reference][1], lighten is not None)
     truths, place = TruthFiles(wanted), {(one.shape, one.view): k for k, one in enumerate(wanted)}
@@ -46,7 +48,7 @@ def gather_foreign(
     def case(k: int) -> Case:
         truth, drawn = truths[k].shape, {}
         frame = _frame(truth)
-        for files in folders:
+        for files in (each for each in folders if each.name in found):
             record, rows = found[files.name]
             level = 0.5 if record.threshold is None else record.threshold.value
             shape = _read(files.files[k])

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimate
 from benchmarks.published import Published, PublishedRow, PublishedTable, load_published
 from benchmarks.table import (
     ARROWS,
+    absent_titles,
     column_label,
     find_column,
     headline,
@@ -59,12 +61,12 @@ def to_latex(comparison: Comparison, published: Published | None = None) -> str:
     """Models, controls, the primary metrics by category, and the quoted numbers, a table each."""
     published = load_published() if published is None else published
     info = comparison.dataset
-    where = f"{info.name} {info.version}, {info.split} split, {len(comparison.instances):,} instances"
+    where = f"{info.name} {info.version}, {info.split} split, {comparison.extent}"
     head = f"{comparison.protocol.id} on {where}, preset {comparison.preset}"
     parts = [
         f"% {_comment(head)}\n% data {info.fingerprint}\n% needs \\usepackage{{booktabs}}",
-        _rows(comparison, comparison.models, f"Models: {head}. {_notes(comparison)}", "models"),
-        _rows(comparison, comparison.controls, f"Controls, not ranked: {head}.", "controls"),
+        _rows(comparison, "model", f"Models: {head}. {_notes(comparison)}"),
+        _rows(comparison, "control", f"Controls, not ranked: {head}."),
         *(_categories(comparison, metric) for metric in comparison.primary),
         *(_quoted(published, published.table(name)) for name in comparison.protocol.published),
     ]
@@ -79,15 +81,18 @@ def _notes(comparison: Comparison) -> str:
     )
 
 
-def _rows(comparison: Comparison, rows: Sequence[ComparedRow], caption: str, label: str) -> str:
-    if not rows:
+def _rows(comparison: Comparison, kind: Literal["model", "control"], caption: str) -> str:
+    rows = comparison.models if kind == "model" else comparison.controls
+    absent = absent_titles(comparison)[kind]
+    if not (rows or absent):
         return ""
     columns = [find_column(comparison, name) for name in headline(comparison)]
     cells = [_estimates(rows, c, [row.means(comparison.average)[c.name] for row in rows]) for c in columns]
     counts = [[f"{r.n:,}", str(len(r.seeds)) if r.seeds else NOTHING, f"{r.n_failed:,}"] for r in rows]
     lines = [[_name(row), *own, *n] for row, n, *own in zip(rows, counts, *cells, strict=True)]
+    lines += [[escape(title), *[NOTHING] * (len(columns) + 3)] for title in absent]
     heads = ["", *(escape(column_label(c)) for c in columns), "$n$", "seeds", "failed"]
-    return _table(caption, label, heads, [lines])
+    return _table(caption, f"{kind}s", heads, [lines])
 
 
 def _categories(comparison: Comparison, metric: str) -> str:

@@ -24,7 +24,8 @@ FILES: dict[str, tuple[str, Callable[[Comparison, Published | None], str]]] = {
     "csv": ("table.csv", lambda comparison, _: to_csv(comparison)),
     "latex": ("table.tex", to_latex),
 }
-FORMATS = ("rich", *FILES, "html")
+TABLES = ("rich", *FILES)
+FORMATS = (*TABLES, "html")
 """`rich` is printed; `html` is the report with its charts, written by `benchmarks.report`."""
 
 

@@ -107,13 +107,16 @@ def again(record: Record, workers: int | None, console: Console) -> tuple[Rows, 
         workers=workers,
         allow_missing=args.allow_missing,
     )
-    executor = Executor.of(pick_device(args.device), args.jobs, args.plugin)
+    if args.jobs == 0:  # what older records say for --executor inline
+        args.executor, args.jobs = "inline", None
+    device = pick_device(args.device)
+    executor = Executor.of(args.executor, device, args.jobs, args.plugin)
     torch.set_num_threads(executor.threads)
     config = parse_model(record.config, source=record.name)
     with tempfile.TemporaryDirectory() as folder:
         # the views are in words in the record: the session that says the same is the right one
         for views in range(1, store.split("test").num_views + 1):
-            session = Session(chosen, store, protocol, executor.device, Path(folder), views)
+            session = Session(chosen, store, protocol, device, Path(folder), views, args.limit)
             if session.dataset_info.views == record.dataset.views:
                 break
         info = session.dataset_info

@@ -67,6 +67,8 @@ class DatasetInfo(_Part):
     """Items that could not be read, by reason; somebody allowed for them."""
     left_out: dict[str, int] = {}
     """Items that are left out on purpose, by reason."""
+    whole: int | None = None
+    """Instances of the whole split where only `n` of them were measured; None where all were."""
     leaks: int = 0
     """Instances whose shape is in an earlier split too, by name or by an equal grid."""
 
@@ -164,8 +166,8 @@ def cell_hash(
 ) -> str:
     """sha256 (hex) over the canonical JSON of what identifies a cell.
 
-    Counts (`n`, `skipped`, `left_out`, `leaks`) follow from the fingerprint and do not enter; nor do device,
-    code version and date, which say where a number comes from but not which number was asked for.
+    Counts (`n`, `whole`, `skipped`, `left_out`, `leaks`) follow from the fingerprint and do not enter; nor do
+    device, code version and date, which say where a number comes from but not which number was asked for.
 
     Raises:
         TypeError: the config holds something that is not JSON.
@@ -175,7 +177,7 @@ def cell_hash(
         "kind": kind,
         "name": name,
         "config": dict(config),
-        "dataset": dataset.model_dump(mode="json", exclude={"n", "skipped", "left_out", "leaks"}),
+        "dataset": dataset.model_dump(mode="json", exclude={"n", "whole", "skipped", "left_out", "leaks"}),
         "protocol": protocol.model_dump(mode="json"),
         "preset": preset,
         "seed": seed,

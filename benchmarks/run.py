@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
 from benchmarks.results import ResultError
 from benchmarks.settings import add_set
@@ -24,6 +25,8 @@ EXAMPLES = """examples:
   python -m benchmarks.run --models r2n2,r3d_multiview,r3d --views 1-5
   python -m benchmarks.run --models r3d --dataset r2n2 --data-root /data/ShapeNet
   python -m benchmarks.run --models my_model --plugin my_package.my_encoder
+  python -m benchmarks.run --models all --limit 65
+  python -m benchmarks.run --models all --seeds 3 --only-cache
 
 --set takes keys of the model config (see python -m zoo show r3d), and with a prefix those of
 the data set (data.split=...), of its preparation (prepare.views=12) and of the protocol
@@ -94,23 +97,51 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--format",
-        default="all",
         metavar="A,B",
-        help="what is printed (rich) and written (md, csv, latex, json, html); default: %(default)s of it",
+        help="what is printed (rich) and written (md, csv, latex, json, html), or all; default: all, with "
+        "--only-cache all but html",
     )
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    p.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda (every GPU of the machine), cuda:1 (that one) or mps (default: %(default)s)",
+    )
+    p.add_argument(
+        "--executor",
+        default="local",
+        choices=EXECUTORS,
+        help="where trainings run. local: each in a process of its own, so that one that crashes costs its "
+        "row alone; inline: in this process, one after the other, for debugging (default: %(default)s)",
+    )
     p.add_argument(
         "--jobs",
         type=int,
-        help="trainings at a time, each a process with its share of the cores; 0 for this process alone "
-        "(default: 2 on a CPU, 1 on a GPU)",
+        metavar="N",
+        help="trainings at a time, each with its share of the cores; spread over the GPUs in turn "
+        "(default: one per GPU, 2 on a CPU)",
     )
     p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
     add_set(p, "override a setting; see below")
     p.add_argument(
         "--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts"
     )
-    p.add_argument("--force", action="store_true", help="train and measure again what is already there")
+    p.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="a quick look: measure on N test instances, the same for every model, drawn evenly over the "
+        "categories. Training is whole; the results are kept apart from those of all instances, and the "
+        "table says that they are not for publication",
+    )
+    again = p.add_mutually_exclusive_group()
+    again.add_argument("--force", action="store_true", help="train and measure again what is already there")
+    again.add_argument(
+        "--only-cache",
+        action="store_true",
+        help="prepare, train and measure nothing: the table of the results that are there, in which those "
+        "that are not stand as missing. Pictures and report, for which every model has to predict, are made "
+        "where --format asks for html",
+    )
     p.add_argument("--list", action="store_true", help="list the models and exit")
     return p
 
@@ -132,8 +163,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _list(console)
         if args.seeds < 1:
             raise ConfigError(f"--seeds must be at least 1, got {args.seeds}")
-        if args.jobs is not None and args.jobs < 0:
-            raise ConfigError(f"--jobs must be at least 0, got {args.jobs}")
+        if args.limit is not None and args.limit < 1:
+            raise ConfigError(f"--limit must be at least 1, got {args.limit}")
         from benchmarks.driver import run
 
         return run(args, resolve_models(args.models), overrides(args), console)

@@ -19,7 +19,7 @@ import torch
 
 from benchmarks import environment
 from benchmarks.controls import Control
-from benchmarks.executor import Job
+from benchmarks.executor import CellDied, Job
 from benchmarks.predict import VIEW, Predictions, StoredPictures, Truths
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.recognition import Training
@@ -69,6 +69,7 @@ class _Row:
     """A row to be scored: its predictions, its frozen threshold, and how its record is completed."""
 
     key: str
+    label: str
     predictions: Sequence[Shape | None]
     threshold: ThresholdChoice | None
     level: float | None
@@ -82,6 +83,8 @@ class Session:
         out: folder of cells and runs.
         views: predictions are made from the first so many pictures of each shape. Sessions that differ in
             this alone share their trainings.
+        limit: at most so many test instances, always the same; None for all. Their results have cells of
+            their own, their trainings are those of the whole split.
 
     Raises:
         ConfigError: more views than the store holds.
@@ -95,9 +98,10 @@ class Session:
         device: torch.device,
         out: Path,
         views: int = 1,
+        limit: int | None = None,
     ) -> None:
         self.settings, self.store, self.protocol, self.device = settings, store, protocol, device
-        self.out, self.views = out, views
+        self.out, self.views, self.limit = out, views, limit
         self.results = ResultStore(out / "cells")
         self.resolution = max(store.resolutions)
         self.test, self.val = (self._split(name) for name in ("test", "val"))
@@ -127,9 +131,10 @@ class Session:
             if self.views == 1
             else f"pictures {VIEW:02d} to {VIEW + self.views - 1:02d} of each shape",
             n=len(self.test),
+            whole=None if len(self.test) == self.test.whole else self.test.whole,
             skipped=self._absent("missing"),
             left_out=self._absent("left out"),
-            leaks=sum(entry["split"] == "test" for entry in self.store.leaks),
+            leaks=len(set(self.test.ids) & {entry["id"] for entry in self.store.leaks}),
         )
 
     def cell(self, config: ModelConfig, seed: int) -> ModelCell:
@@ -207,6 +212,9 @@ class Session:
             progress=progress,
         )
         for row in rows:
+            if row.key in scores.died:
+                failed[row.label] = CellDied(scores.died[row.key])
+                continue
             record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
             save(record, scores.rows[row.key], self.results.folder(record.cell))
         return failed
@@ -219,7 +227,7 @@ class Session:
         """A cell's predictions of a split."""
         model = load_pretrained(checkpoint)
         fields = sorted(model.reads - {"image"})
-        split = self.store.split(split.name, self.resolution, fields)
+        split = self._split(split.name, fields)
         return Predictions(model, split, self.device, views=self.views)
 
     def control_cell(self, control: Control) -> str:
@@ -253,7 +261,9 @@ class Session:
                 inference=InferenceCost(images_per_second=predictions.images_per_second),
             )
 
-        return _Row(cell.hash, predictions, choice, None if choice is None else choice.value, complete)
+        return _Row(
+            cell.hash, cell.label, predictions, choice, None if choice is None else choice.value, complete
+        )
 
     def _control_rows(self, wanted: Sequence[Control], failed: dict[str, Exception]) -> list[_Row]:
         """Those of the controls that have no result yet; what goes wrong is noted in `failed`."""
@@ -293,7 +303,9 @@ class Session:
                 threshold=choice,
             )
 
-        return _Row(cell, predictions, choice, 0.5 if choice is None else choice.value, complete)
+        return _Row(
+            cell, control.name, predictions, choice, 0.5 if choice is None else choice.value, complete
+        )
 
     def _record(
         self,
@@ -331,8 +343,8 @@ class Session:
             seed=seed,
         )
 
-    def _split(self, name: str) -> StoreSplit:
-        return self.store.split(name, resolution=self.resolution)
+    def _split(self, name: str, fields: Sequence[str] | None = None) -> StoreSplit:
+        return self.store.split(name, self.resolution, fields, self.limit if name == "test" else None)
 
     def _training_split(self, config: ModelConfig) -> StoreSplit:
         """The training split with only the fields that the model and its losses read."""

@@ -19,7 +19,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimate, PairedRow
-from benchmarks.controls import CONTROLS
+from benchmarks.controls import CONTROLS, title_of
 from benchmarks.published import Published, PublishedTable, load_published
 from zoo.metrics import Column
 
@@ -72,18 +72,23 @@ def main_block(comparison: Comparison) -> Block:
         for row, *metrics in zip(rows, *shown, strict=True)
     ]
     labels = ("", *map(column_label, columns), *COUNTS, *COSTS)
-    kept = [k for k in range(len(labels)) if any(line[k] != _NONE for line in lines)]
-    lines = [tuple(line[k] for k in kept) for line in lines]
+    absent = _absent_lines(comparison, len(columns))
+    everything = [*lines, *absent["model"], *absent["control"]]
+    kept = [k for k in range(len(labels)) if any(line[k] != _NONE for line in everything)]
+
+    def section(heading: str, own: Sequence[tuple[Cell, ...]]) -> Section:
+        return Section(heading, tuple(tuple(line[k] for k in kept) for line in own))
+
     split = len(comparison.models)
     have = [m for m in comparison.primary if any(row.means(average)[m] for row in comparison.models)]
     ranking, info = find_column(comparison, (have or comparison.primary)[0]), comparison.dataset
     sections = (
-        Section(f"models, best {ranking.label} first", tuple(lines[:split])),
-        Section("controls, not ranked", tuple(lines[split:])),
+        section(f"models, best {ranking.label} first", (*lines[:split], *absent["model"])),
+        section("controls, not ranked", (*lines[split:], *absent["control"])),
     )
     return Block(
         title=f"{comparison.protocol.id} on {info.name} {info.version}, {info.split} split: "
-        f"{len(comparison.instances):,} instances, preset {comparison.preset}",
+        f"{comparison.extent}, preset {comparison.preset}",
         columns=tuple(labels[k] for k in kept),
         sections=tuple(s for s in sections if s.rows),
         notes=tuple(_captions(comparison)),
@@ -373,6 +378,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
             "n": r.n,
             "missing": r.missing,
             "seeds": list(r.seeds),
+            "absent_seeds": list(r.absent),
             "n_failed": r.n_failed,
             "cost": _cost(r),
             "instance_mean": estimates(r.instance_mean),
@@ -395,6 +401,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
         ],
         "statistics": {"interval": "95 % percentile", "resamples": comparison.resamples, "seed": 0},
         "rows": [row(r) for r in comparison.rows],
+        "absent": list(comparison.absent),
         "reference": comparison.reference,
         "baseline": comparison.baseline,
         "paired": [
@@ -495,9 +502,29 @@ def estimate_cells(
 
 
 def _counts(row: ComparedRow) -> tuple[Cell, ...]:
-    n = Cell(f"{row.n:,}") if row.complete else Cell(f"{row.n:,} of {row.n + row.missing:,}", "warn")
+    n = Cell(f"{row.n:,} of {row.n + row.missing:,}", "warn") if row.missing else Cell(f"{row.n:,}")
     seeds = Cell("1 seed" if len(row.seeds) == 1 else str(len(row.seeds))) if row.seeds else _NONE
+    if row.absent:
+        seeds = Cell(f"{len(row.seeds)} of {len(row.seeds) + len(row.absent)}", "warn")
     return n, seeds, Cell(f"{row.n_failed:,}", "warn" if row.n_failed else "")
+
+
+def absent_titles(comparison: Comparison) -> dict[Literal["model", "control"], list[str]]:
+    """What the rows without any result are called, models and controls."""
+    titles = {name: title_of(name) for name in comparison.absent}
+    return {
+        "model": [f"{name} (missing)" for name, title in titles.items() if title is None],
+        "control": [f"{title} (missing)" for title in titles.values() if title is not None],
+    }
+
+
+def _absent_lines(comparison: Comparison, metrics: int) -> dict[str, list[tuple[Cell, ...]]]:
+    """A line for each row without any result, with nothing but its name in it."""
+    nothing = (*[_NA] * metrics, Cell("0", "warn"), *[_NONE] * (len(COUNTS) + len(COSTS) - 1))
+    return {
+        kind: [(Cell(title, "warn"), *nothing) for title in titles]
+        for kind, titles in absent_titles(comparison).items()
+    }
 
 
 def _cost(row: ComparedRow) -> dict[str, float | None]:
@@ -552,6 +579,14 @@ def _captions(comparison: Comparison) -> list[str]:
     single = sum(_shapes(comparison, category) == 1 for category in comparison.categories)
     lines = [
         *(
+            [
+                f"Limited to {info.n:,} of {info.whole:,} instances, drawn evenly over the categories "
+                f"(--limit): a quick look, not for publication."
+            ]
+            if info.whole is not None
+            else []
+        ),
+        *(
             ["Means are those of the categories' means, as this protocol has it."]
             * (comparison.average != "instance")
         ),
@@ -581,8 +616,15 @@ def _captions(comparison: Comparison) -> list[str]:
         )
     if any(len(row.seeds) == 1 for row in comparison.models):
         lines.append("1 seed: the interval does not know how much another training run would differ.")
-    if any(not row.complete for row in comparison.rows):
-        lines.append("incomplete: instances are missing; the row is neither ranked nor compared.")
+    lack = {
+        "instances": any(row.missing for row in comparison.rows),
+        "training seeds": any(row.absent for row in comparison.rows),
+    }
+    if any(lack.values()):
+        what = " and ".join(name for name, lacking in lack.items() if lacking)
+        lines.append(f"incomplete: {what} are missing; the row is neither ranked nor compared.")
+    if comparison.absent:
+        lines.append("missing: asked for, but there is no result.")
     if any(row.n_failed for row in comparison.rows):
         lines.append("failed: empty or missing predictions, over all seeds; they count with the worst value.")
     known = {control.name: control.explanation for control in CONTROLS}

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import DataError
 from ._pack import json_hash
+from .splits import drawn_evenly
 
 if TYPE_CHECKING:
     from zoo.types import Batch
@@ -27,14 +28,26 @@ class StoreSplit:
         resolution: of the voxels that `fetch` gives.
         ids, categories: one per shape, in the order of the indices.
         provides: fields of `Batch` that `fetch` fills, and what else losses may rely on ('mask').
+        limit: how many of the shapes were asked for at most; None for all.
+        whole: how many the store has.
     """
 
     def __init__(
-        self, store: Store, name: str, resolution: int | None = None, fields: Sequence[str] | None = None
+        self,
+        store: Store,
+        name: str,
+        resolution: int | None = None,
+        fields: Sequence[str] | None = None,
+        limit: int | None = None,
     ) -> None:
         self.store = store
         self.name = name
+        self.limit = limit
         self._items = np.flatnonzero(store._splits == name)
+        self.whole = len(self._items)
+        if limit is not None:
+            ids, categories = ([column[i] for i in self._items] for column in (store.ids, store.categories))
+            self._items = self._items[drawn_evenly(ids, categories, limit)]
         self._rows = store._rows[self._items]
         self.ids = tuple(store.ids[i] for i in self._items)
         self.categories = tuple(store.categories[i] for i in self._items)
@@ -133,7 +146,7 @@ class StoreSplit:
         return len(self.ids)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (StoreSplit, (self.store, self.name, self.resolution, tuple(self.provides)))
+        return (StoreSplit, (self.store, self.name, self.resolution, tuple(self.provides), self.limit))
 
     def _need_images(self) -> None:
         if "images" not in self.store._arrays:

@@ -105,6 +105,7 @@ def open_dataset(
     rebuild: bool = False,
     require: Sequence[str] | None = None,
     allow_missing: bool = False,
+    build: bool = True,
 ) -> Store:
     """The store of a data set; prepared first when there is none for exactly this request.
 
@@ -119,6 +120,7 @@ def open_dataset(
         rebuild: throw an existing store away first.
         require: splits that may not be empty; by default those that the data set should fill.
         allow_missing: take a store that lacks items which could not be read; it says how many.
+        build: False to open a store that is there, or to raise.
 
     Raises:
         zoo.registry.RegistryError, zoo.config.ConfigError, DataError: as `request` and `prepare` say.
@@ -130,6 +132,11 @@ def open_dataset(
         config_overrides=config_overrides,
         options=options,
     )
+    if not (build or (wanted.path / MANIFEST).is_file()):
+        raise DataError(
+            f"data set '{name}' is not prepared with these settings: there is no {wanted.path}; run the same "
+            f"command without --only-cache, or choose the folder of stores that has it with $R3D_CACHE"
+        )
     return _prepare(wanted, workers, progress, rebuild, require, allow_missing)
 
 

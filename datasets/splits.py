@@ -69,6 +69,23 @@ def drawn_rule(ids: Sequence[str], *keys: str | int) -> dict[str, str]:
     return split
 
 
+def drawn_evenly(ids: Sequence[str], categories: Sequence[str], count: int) -> list[int]:
+    """Positions of `count` items, as many of each category as of any other while it has that many; ascending.
+
+    The draw depends on the ids alone. Those of a smaller count are among those of a larger one.
+
+    Args:
+        ids, categories: one per item, each id once.
+    """
+    drawn = sorted(range(len(ids)), key=lambda k: Draw("evenly", ids[k]).unit())
+    taken: Counter[str] = Counter()
+    turns: dict[int, int] = {}
+    for k in drawn:
+        turns[k] = taken[categories[k]]
+        taken[categories[k]] += 1
+    return sorted(sorted(drawn, key=turns.__getitem__)[:count])  # in the last turn: who was drawn first
+
+
 def read_split_file(path: Path, *, may_lack: Sequence[str] = ()) -> dict[str, str]:
     """Split of each '<synset>/<model id>' of a list: SHREC's csv by its suffix, else JSON as Pix2Vox has it.
 

@@ -134,7 +134,11 @@ class Store:
         return tuple(s for s in SPLITS if s in present)
 
     def split(
-        self, name: str, resolution: int | None = None, fields: Sequence[str] | None = None
+        self,
+        name: str,
+        resolution: int | None = None,
+        fields: Sequence[str] | None = None,
+        limit: int | None = None,
     ) -> StoreSplit:
         """One split as a `zoo.types.Source`.
 
@@ -142,6 +146,7 @@ class Store:
             name: 'train', 'val' or 'test'.
             resolution: of the voxels that `fetch` gives; the lowest stored one by default.
             fields: fields of `Batch` to fetch beside the images; all that are stored by default.
+            limit: at most so many shapes, always the same, drawn evenly over the categories.
 
         Raises:
             DataError: the split is empty, or the resolution or a field is not stored; says what is.
@@ -151,7 +156,7 @@ class Store:
                 f"{self.path}: no shapes in split '{name}'; there is {', '.join(self.splits)}."
                 f"{did_you_mean(name, list(self.splits))}"
             )
-        return StoreSplit(self, name, resolution, fields)
+        return StoreSplit(self, name, resolution, fields, limit)
 
     def verify(self) -> list[str]:
         """Read everything and compare it with the recorded hashes.

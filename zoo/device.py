@@ -27,6 +27,11 @@ def pick_device(name: str = "auto") -> torch.device:
         raise ConfigError(
             f"device '{name}' asked for, but torch {torch.__version__} sees no GPU; use --device cpu"
         )
+    if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise ConfigError(
+            f"device '{name}' asked for, but torch sees {count} GPU{'s' if count > 1 else ''}, counted from "
+            f"cuda:0"
+        )
     return device
 
 

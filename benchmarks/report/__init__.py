@@ -75,7 +75,7 @@ def _page(comparison: Comparison, cases: Cases, drawn: Sequence[Plot], published
         title=escape(f"{comparison.protocol.id} on {info.name}, {info.split} split"),
         summary=escape(
             f"{len(comparison.models)} models and {len(comparison.controls)} controls on "
-            f"{len(comparison.instances):,} instances in {len(comparison.categories)} categories; preset "
+            f"{comparison.extent} in {len(comparison.categories)} categories; preset "
             f"{comparison.preset}, data {info.fingerprint[:16]}."
         ),
         style=_read("style.css"),

@@ -59,7 +59,7 @@ def _data(comparison: Comparison) -> Facts:
         ("data set", f"{info.name} {info.version}"),
         ("fingerprint", info.fingerprint),
         ("split", info.split),
-        ("instances", f"{info.n:,}"),
+        ("instances", f"{info.n:,}" if info.whole is None else comparison.extent),
         ("categories", ", ".join(f"{name} {n:,}" for name, n in categories.items())),
         ("views", info.views),
         ("could not be read", _counted(info.skipped)),

@@ -190,6 +190,7 @@ def test_pick_device():
 
 def test_pick_device_prefers_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert pick_device("auto") == torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
@@ -204,6 +205,14 @@ def test_devices_that_are_not_there(monkeypatch):
         pick_device("cuda:1")
     with pytest.raises(ValueError, match="unknown device 'gpu'; use auto, cpu, cuda, cuda:1 or mps"):
         pick_device("gpu")
+
+
+def test_a_gpu_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(ValueError, match="device 'cuda:2' asked for, but torch sees 2 GPUs, counted from"):
+        pick_device("cuda:2")
 
 
 def test_the_cpu_has_a_name():

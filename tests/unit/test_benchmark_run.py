@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from huggingface_hub import constants
 from PIL import Image
 
 from benchmarks import executor
+from benchmarks.results import load
 from benchmarks.run import main
+from benchmarks.scoring import score
 from benchmarks.session import _kind_of
 from datasets import BadItem
 from datasets.procedural import ProceduralSource
@@ -19,7 +22,7 @@ from zoo.training.interrupt import Interrupted
 from zoo.training.trainer import NonFiniteLoss
 
 TINY = [
-    *("--workers", "0", "--jobs", "0", "--device", "cpu"),
+    *("--workers", "0", "--executor", "inline", "--device", "cpu"),
     *("--categories", "chair,table", "--set", "data.train=3", "--set", "data.val=1"),
     *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
     *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
@@ -46,6 +49,27 @@ def finished(tmp_path_factory):
 def again(finished, *models, extra=()):
     out, data = finished
     return main(["--models", ",".join(models), "--out", str(out), "--data-root", str(data), *TINY, *extra])
+
+
+def store_of(finished):
+    (path,) = finished[1].glob("procedural-*")
+    return Store.open(path)
+
+
+def results_of(finished):
+    return json.loads((finished[0] / "results.json").read_text())
+
+
+@pytest.fixture
+def nothing_is_made(monkeypatch):
+    """Neither data nor weights nor numbers."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("prepared, trained or measured")
+
+    monkeypatch.setattr("datasets.prepare._build", refuse)
+    monkeypatch.setattr(executor, "train", refuse)
+    monkeypatch.setattr("benchmarks.session.score", refuse)
 
 
 def test_writes_everything(finished):
@@ -142,8 +166,9 @@ def test_only_the_formats_that_are_asked_for(finished, capsys):
 
 
 def test_shapes_that_training_holds_are_not_measured_on(finished, monkeypatch, capsys):
-    leak = {"id": "chair/5", "category": "chair", "split": "test", "reason": "the grid of chair/0 of train"}
-    early = leak | {"split": "val"}
+    shape = store_of(finished).split("test").ids[0]
+    leak = {"id": shape, "category": "chair", "split": "test", "reason": "the grid of chair/0 of train"}
+    early = leak | {"id": "chair/4", "split": "val"}
     monkeypatch.setattr(Store, "leaks", property(lambda store: [leak, early]))
     assert again(finished, "vae_gan_baseline") == 2
     said = capsys.readouterr().err
@@ -200,6 +225,101 @@ def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypa
     assert status == 1
     assert "failed r3d (seed 0): NonFiniteLoss: the loss is nan at step 1" in text
     assert "vae_gan_baseline" in text.split("failed r3d")[1]
+    assert "r3d (missing)" in text and results_of(finished)["absent"] == ["r3d"]
+
+
+def test_a_model_that_kills_the_process_which_measures_it_costs_itself_alone(finished, monkeypatch, capsys):
+    def deadly(predictions, *args, **options):
+        names = list(predictions)  # models in the order of the command, then controls
+        others = {name: predictions[name] for name in names if name != names[1]}
+        return replace(score(others, *args, **options), died={names[1]: "the process died"})
+
+    weight = ["--set", "losses.kl.weight=0.125", "--format", "rich,json"]
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.session.score", deadly)
+        assert again(finished, "vae_gan_baseline", "r3d", extra=weight) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "failed r3d (seed 0): CellDied: the process died" in text and "r3d (missing)" in text
+    assert "vae_gan_baseline" in {row["name"] for row in results_of(finished)["rows"]}
+    assert again(finished, "vae_gan_baseline", "r3d", extra=weight) == 0
+    assert {"r3d", "vae_gan_baseline"} <= {row["name"] for row in results_of(finished)["rows"]}
+
+
+def test_only_cache_shows_what_is_there_and_names_what_is_not(finished, nothing_is_made, capsys):
+    extra = ["--only-cache", "--seeds", "2"]
+    out = finished[0]
+    (out / "gallery.png").unlink(missing_ok=True)
+    assert again(finished, "vae_gan_baseline", "r3d_linear", extra=extra) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"3 of \d+ results are not there; the same command without --only-cache", text)
+    assert "vae_gan_baseline (incomplete)" in text and "1 of 2" in text and "r3d_linear (missing)" in text
+    found = results_of(finished)
+    assert found["absent"] == ["r3d_linear"] and found["rows"][0]["absent_seeds"] == [1]
+    assert found["paired"] == []
+    assert not (out / "gallery.png").exists()  # every model would have to predict
+    assert again(finished, "vae_gan_baseline", extra=["--only-cache", "--format", "html"]) == 0
+    assert (out / "gallery.png").exists()
+
+
+def test_a_damaged_result_of_a_control_is_made_again_by_force(finished, capsys):
+    cells = (finished[0] / "cells").iterdir()
+    (floor,) = (path for path in cells if load(path)[0].name == "floor" and load(path)[0].n == 4)
+    rows = (floor / "rows.csv").read_bytes()
+    (floor / "rows.csv").write_bytes(rows + b" ")
+    assert again(finished, "vae_gan_baseline") == 2
+    assert "run again with --force" in capsys.readouterr().err
+    assert again(finished, "vae_gan_baseline", extra=["--force", "--format", "json"]) == 0
+    assert (floor / "rows.csv").read_bytes() == rows
+
+
+def test_only_cache_without_a_result_or_without_data_says_how_to_get_them(
+    finished, nothing_is_made, tmp_path, capsys
+):
+    assert again(finished, "r3d_linear", extra=["--only-cache"]) == 2
+    said = capsys.readouterr().err
+    assert "cells holds no result of r3d_linear with exactly these settings" in said
+    assert "the same command without --only-cache" in said
+    assert again((finished[0], tmp_path / "none"), "vae_gan_baseline", extra=["--only-cache"]) == 2
+    said = capsys.readouterr().err
+    assert f"there is no {tmp_path / 'none'}" in said and "the same command without --only-cache" in said
+    with pytest.raises(SystemExit) as stopped:
+        again(finished, "vae_gan_baseline", extra=["--only-cache", "--force"])
+    assert stopped.value.code == 2 and "not allowed with" in capsys.readouterr().err
+
+
+def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished, monkeypatch, capsys):
+    def numbers(results):
+        metrics = results["values"]["vae_gan_baseline"]
+        return {
+            one["id"]: {metric: values[0][k] for metric, values in metrics.items()}
+            for k, one in enumerate(results["instances"])
+        }
+
+    out = finished[0]
+    assert again(finished, "vae_gan_baseline", extra=["--format", "json"]) == 0
+    whole, before = results_of(finished), {path.name for path in (out / "cells").iterdir()}
+    trainings = {path.name for path in (out / "runs").iterdir()}
+    assert again(finished, "vae_gan_baseline", extra=["--limit", "2"]) == 0
+    limited, cells = results_of(finished), {path.name for path in (out / "cells").iterdir()}
+    assert before < cells and len(cells) - len(before) == len(limited["rows"])
+    assert {path.name for path in (out / "runs").iterdir()} == trainings  # the same weights
+    assert (limited["dataset"]["n"], limited["dataset"]["whole"]) == (2, 4)
+    assert sorted(one["category"] for one in limited["instances"]) == ["chair", "table"]
+    some, everything = numbers(limited), numbers(whole)
+    for name, values in some.items():
+        assert values == pytest.approx(everything[name], abs=1e-6)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "limited to 2 of 4 instances (not for publication)" in text
+    assert "<dd>limited to 2 of 4 instances (not for publication)</dd>" in (out / "report.html").read_text()
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("benchmarks.session.score", refuse)
+    assert again(finished, "vae_gan_baseline", extra=["--limit", "2", "--format", "json"]) == 0
+    assert results_of(finished) == limited
+    assert again(finished, "vae_gan_baseline", extra=["--limit", "4", "--format", "json"]) == 0  # all of them
+    assert results_of(finished) == whole
 
 
 @pytest.mark.parametrize(
@@ -218,9 +338,14 @@ def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypa
         (["--set", "steps"], r"--set steps: expected key.path=value"),
         (["--reference", "r2n2"], r"--reference 'r2n2' is not among the models"),
         (["--format", "htlm"], r"unknown --format 'htlm'. Did you mean 'html'"),
-        (["--jobs", "-1"], r"--jobs must be at least 0, got -1"),
+        (
+            ["--executor", "local", "--jobs", "0"],
+            r"--jobs must be at least 1, got 0; .* use --executor inline",
+        ),
+        (["--jobs", "2"], r"--jobs 2 is for --executor local; --executor inline trains one after the other"),
         (["--seeds", "0"], r"--seeds must be at least 1, got 0"),
         (["--retrieval-backbone", "resnet81"], r"unknown timm backbone 'resnet81'. Did you mean 'resnet"),
+        (["--limit", "0"], r"--limit must be at least 1, got 0"),
         (["--plugin", "no_such_module"], r"plugin 'no_such_module' failed to import: ModuleNotFoundError"),
         (["--device", "abacus"], r"unknown device 'abacus'"),
         (

@@ -218,6 +218,34 @@ def test_one_seed_with_missing_instances_makes_the_row_incomplete() -> None:
     assert (row.n, row.missing, row.complete) == (7, 1, False)
 
 
+def test_a_row_without_one_of_the_seeds_is_incomplete_and_one_without_any_is_named() -> None:
+    results = (
+        _result("one", 1, 0.9, n=80),
+        _result("both", 0, A, n=80),
+        _result("both", 1, B, n=80),
+        _result("mean_shape", None, C, n=80),
+    )
+    seeds = {"one": [0, 1], "both": [0, 1], "none": [0, 1], "mean_shape": [], "empty": []}
+    found = _compare(*results, wanted=seeds)
+    rows = [(r.name, r.complete, r.absent, r.missing) for r in found.models]
+    assert rows == [("both", True, (), 0), ("one", False, (0,), 0)]
+    assert found.absent == ("none", "empty")
+    assert {p.row for p in found.paired} == {"both"}
+    assert [r.complete for r in _compare(*results).rows] == [True] * 3  # nobody asked for more
+
+
+def test_some_of_the_instances_never_stand_beside_all_of_them() -> None:
+    whole = _result("a", 0, 0.5, n=8)
+    info = whole[0].dataset.model_copy(update={"n": 4, "whole": 8})
+    limited = _result("b", 0, 0.5, n=4, dataset=info)
+    with pytest.raises(
+        ResultError, match=r"different sets of instances .*split: a .*; limited to 4 of 8 .*: b "
+    ):
+        _compare(whole, limited)
+    assert _compare(limited).extent == "limited to 4 of 8 instances (not for publication)"
+    assert _compare(whole).extent == "8 instances"
+
+
 def test_a_protocol_that_averages_over_categories_ranks_and_compares_by_that_mean() -> None:
     """Six instances of one category, two of the other: each model is better in one of the two averages."""
     own = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -84,6 +85,24 @@ def test_the_numbers_are_those_of_a_model(folders):
     assert row["records"][0]["threshold"] == {"value": 0.5, "chosen": "given, not chosen on any data"}
     assert [i["category"] for i in results["instances"]] == ["chair", "chair", "lamp", "lamp"]
     assert values(results, "floor")["iou@val"] == [1.0] * 4
+
+
+def test_a_row_that_kills_the_process_which_measures_it_is_missing_and_the_others_are_there(
+    folders, monkeypatch, capsys
+):
+    def deadly(predictions, *args, **options):
+        others = {name: shapes for name, shapes in predictions.items() if name != "bad"}
+        return replace(score(others, *args, **options), died={"bad": "the process died"})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "score", deadly)
+        words = ["--pred", f"good={folders / 'pred'}", f"bad={folders / 'pred'}", "--reference", "bad"]
+        status, results = run(folders, *words, "--format", "json,rich")
+    said = capsys.readouterr().out
+    assert status == 1 and "failed bad: the process died" in said and "bad (missing)" in said
+    assert [r["name"] for r in results["rows"]] == ["good", "floor"] and results["absent"] == ["bad"]
+    status, results = run(folders, *words)
+    assert status == 0 and {r["name"] for r in results["rows"]} == {"good", "bad", "floor"}
 
 
 def test_a_threshold_that_the_protocol_fixes_is_said_to_be_fixed(folders):

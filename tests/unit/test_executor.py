@@ -1,5 +1,6 @@
 """Trainings in processes of their own: results, crashes and stops."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -7,7 +8,7 @@ import threading
 import pytest
 import torch
 
-from benchmarks.executor import CellDied, Executor, Job
+from benchmarks.executor import CellDied, Executor, Job, _Running, slots
 from zoo.decoders import DECODERS
 from zoo.encoders import ENCODERS
 from zoo.smoke import SmokeSource, smoke_model
@@ -17,10 +18,21 @@ from zoo.training.trainer import TrainReport
 
 
 class Deadly(SmokeSource):
-    """A source that kills the process that reads it."""
+    """A source that kills the process that reads it, in the middle of a training."""
+
+    signal, reads = signal.SIGKILL, 0
 
     def fetch(self, indices, views):
-        os.kill(os.getpid(), signal.SIGKILL)
+        self.reads += 1
+        if self.reads > 30:  # batches are read ahead of the steps
+            os.kill(os.getpid(), self.signal)
+        return super().fetch(indices, views)
+
+
+class Segfaulting(Deadly):
+    """The same, as broken native code would do it."""
+
+    signal = signal.SIGSEGV
 
 
 class Faulty(SmokeSource):
@@ -38,15 +50,22 @@ def job(label, folder, source=None, steps=2):
 
 
 def executor(jobs):
-    return Executor(torch.device("cpu"), jobs, threads=1)
+    return Executor((torch.device("cpu"),) * jobs, threads=1)
+
+
+INLINE = Executor((torch.device("cpu"),), threads=1, inline=True)
 
 
 def test_a_crash_and_an_error_cost_their_own_cells_only(tmp_path):
-    jobs = [job("dead", tmp_path, Deadly()), job("faulty", tmp_path, Faulty()), job("good", tmp_path)]
+    jobs = [
+        job("dead", tmp_path, Deadly(), steps=100),
+        job("faulty", tmp_path, Faulty()),
+        job("good", tmp_path),
+    ]
     steps = []
     found = executor(2).run(jobs, lambda label, done, figures: steps.append((label, done)))
     assert isinstance(found["dead"], CellDied)
-    assert "status -9" in str(found["dead"])
+    assert str(found["dead"]) == "its process ended with status -9 (SIGKILL)"
     assert isinstance(found["faulty"], LoadError)
     assert "disk on fire" in str(found["faulty"])
     report = found["good"]
@@ -55,11 +74,52 @@ def test_a_crash_and_an_error_cost_their_own_cells_only(tmp_path):
     assert ("good", 2) in steps
 
 
+def test_a_segfault_in_the_middle_of_a_training_gives_its_slot_back(tmp_path):
+    """One slot: whatever comes after the crash runs on the slot that the crash held."""
+    jobs = [job("dead", tmp_path, Segfaulting(), steps=100), job("good", tmp_path)]
+    steps = []
+    found = executor(1).run(jobs, lambda label, done, figures: steps.append(label))
+    assert "dead" in steps  # it had begun
+    assert str(found["dead"]) == "its process ended with status -11 (SIGSEGV)"
+    assert isinstance(found["good"], TrainReport)
+
+
+def test_each_running_job_holds_a_slot_of_its_own(tmp_path, monkeypatch):
+    """Two slots, four jobs of different lengths: never two at a time on one, and both go back."""
+    devices = [torch.device("cuda", k) for k in range(2)]
+    held, seen = [], []
+
+    class Process:
+        exitcode = 0
+
+        def __init__(self, slot):
+            self.slot = slot
+
+        def join(self):
+            held.remove(self.slot)
+
+    def start(self, job, slot):
+        assert slot not in held
+        held.append(slot)
+        seen.append((job.label, slot))
+        ours, theirs = multiprocessing.Pipe(duplex=False)
+        theirs.send(("end", RuntimeError(job.label)))
+        theirs.close()
+        return ours, _Running(job, Process(slot), slot)
+
+    monkeypatch.setattr(Executor, "_start", start)
+    labels = ["a", "b", "c", "d"]
+    found = Executor(tuple(devices), 1).run([job(x, tmp_path) for x in labels], lambda *args: None)
+    assert {label: str(error) for label, error in found.items()} == {x: x for x in labels}
+    assert seen[:2] == [("a", devices[0]), ("b", devices[1])]
+    assert {slot for _, slot in seen[2:]} <= set(devices) and not held
+
+
 def test_the_same_weights_as_in_this_process(tmp_path):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        here = executor(0).run([job("here", tmp_path)], lambda *args: None)["here"]
+        here = INLINE.run([job("here", tmp_path)], lambda *args: None)["here"]
     finally:
         torch.set_num_threads(threads)
     there = executor(1).run([job("there", tmp_path)], lambda *args: None)["there"]
@@ -84,8 +144,30 @@ def test_a_stop_saves_what_runs(tmp_path):
     assert not (tmp_path / "never").exists()
 
 
-@pytest.mark.parametrize(("device", "jobs"), [("cpu", 2), ("cuda", 1)])
-def test_defaults_share_the_cores(device, jobs, monkeypatch):
+@pytest.mark.parametrize(
+    ("device", "jobs", "gpus", "cores", "expected"),
+    [
+        ("cpu", None, 0, 8, ["cpu"] * 2),
+        ("cpu", None, 0, 1, ["cpu"]),
+        ("cpu", 3, 4, 8, ["cpu"] * 3),
+        ("mps", None, 0, 8, ["mps"]),
+        ("cuda", None, 1, 8, ["cuda:0"]),
+        ("cuda", None, 3, 8, ["cuda:0", "cuda:1", "cuda:2"]),
+        ("cuda", 2, 3, 8, ["cuda:0", "cuda:1"]),
+        ("cuda", 5, 3, 8, ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]),
+        ("cuda:1", None, 3, 8, ["cuda:1"]),
+        ("cuda:1", 2, 3, 8, ["cuda:1"] * 2),
+    ],
+)
+def test_one_slot_per_gpu_or_a_stated_number(device, jobs, gpus, cores, expected):
+    assert slots(torch.device(device), jobs, gpus, cores) == tuple(map(torch.device, expected))
+
+
+@pytest.mark.parametrize(("device", "gpus", "count"), [("cpu", 0, 2), ("cuda", 1, 1), ("cuda", 4, 4)])
+def test_defaults_share_the_cores(device, gpus, count, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    made = Executor.of(torch.device(device), None, ["a"])
-    assert (made.jobs, made.threads, made.plugins) == (jobs, 8 // jobs, ("a",))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    made = Executor.of("local", torch.device(device), plugins=["a"])
+    assert (len(made.slots), made.threads, made.plugins, made.inline) == (count, 8 // count, ("a",), False)
+    inline = Executor.of("inline", torch.device(device))
+    assert (inline.slots, inline.threads, inline.inline) == ((torch.device(device),), 8, True)

@@ -14,7 +14,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 from benchmarks import backbone
-from benchmarks.controls import CONTROLS, controls, recognition
+from benchmarks.controls import CONTROLS, controls, recognition, title_of
 from benchmarks.features import BACKGROUND, BATCH, Feature, image_features, latent_feature
 from benchmarks.protocols import Truth
 from benchmarks.recognition import Training
@@ -49,6 +49,9 @@ def test_two_controls_for_every_feature_stand_beside_those_of_pixels():
         *("floor", "ceiling", "mean_shape", "category_mean"),
         *("image_retrieval", "retrieval[one]", "retrieval[two]", "oracle"),
         *("clusters", "clusters[one]", "clusters[two]", "box", "empty"),
+    ]
+    assert [title_of(n) for n in ("retrieval[one]", "floor", "r3d", "odd[one]")] == [
+        *("retrieval[one]", CONTROLS[0].title, None, None)
     ]
     assert controls() == CONTROLS and not any(c.identity for c in CONTROLS)  # their old results are found
     for control in recognition(features[0]):

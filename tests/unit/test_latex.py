@@ -52,6 +52,18 @@ def test_environments_close_and_rows_have_as_many_cells_as_columns() -> None:
     assert plain.count("{") == plain.count("}")
 
 
+def test_rows_without_a_result_are_named_and_a_limit_is_said() -> None:
+    whole = _example()
+    info = whole.dataset.model_copy(update={"whole": 4000})
+    record = whole.record.model_copy(update={"dataset": info})
+    text = to_latex(replace(whole, absent=("drc", "empty"), record=record))
+    found = _tabulars(text)
+    models, controls = (_cells(found[name]) for name in ("models", "controls"))
+    assert models[-1] == ["drc (missing)", *["--"] * (len(models[0]) - 1)]
+    assert controls[-1] == ["empty (missing)", *["--"] * (len(controls[0]) - 1)]
+    assert text.count("of 4,000 instances (not for publication)") == 3  # at the top and in two captions
+
+
 def test_best_is_bold_second_underlined_and_the_interval_small() -> None:
     rows = {line[0]: line for line in _cells(_tabulars(to_latex(_example()))["models"])}
     small = r"{\scriptsize\,$\pm$0.030}"

@@ -13,7 +13,18 @@ from benchmarks.results import ResultError, load, save
 from benchmarks.run import main
 
 TINY = [
-    *("--models", "vae_gan_baseline", "--seeds", "2", "--workers", "0", "--jobs", "0", "--device", "cpu"),
+    *(
+        "--models",
+        "vae_gan_baseline",
+        "--seeds",
+        "2",
+        "--workers",
+        "0",
+        "--executor",
+        "inline",
+        "--device",
+        "cpu",
+    ),
     *("--categories", "chair,table", "--set", "data.train=3", "--set", "data.val=1"),
     *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
     *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
@@ -48,6 +59,30 @@ def test_the_second_seed_gives_the_same_digits(cells, capsys):
     for metric in ("iou@val", "cd", "emd"):
         line = next(line for line in said.splitlines() if f" {metric} " in line)
         assert "equal" in line
+
+
+def test_the_older_word_for_this_process_is_understood(cells, tmp_path, capsys):
+    record, rows = load(cells["vae_gan_baseline", 0])
+    older = record.command.replace("--executor inline", "--jobs 0")
+    assert older != record.command
+    save(record.model_copy(update={"command": older}), rows, tmp_path)
+    assert repro.main([str(tmp_path), "--workers", "0"]) == 0
+    assert "equal" in capsys.readouterr().out
+
+
+def test_a_limited_result_is_run_again_on_the_same_instances(cells, monkeypatch, capsys):
+    out = cells["vae_gan_baseline", 0].parents[1]
+    words = [*TINY, "--out", str(out), "--data-root", str(out.parent / "data"), "--limit", "2"]
+    monkeypatch.setattr(environment, "command", lambda: "python -m benchmarks.run " + shlex.join(words))
+    assert main([*words, "--format", "json"]) == 0
+    (limited,) = (
+        path
+        for path in (out / "cells").iterdir()
+        if (load(path)[0].n, load(path)[0].name, load(path)[0].seed) == (2, "vae_gan_baseline", 0)
+    )
+    assert repro.main([str(limited), "--workers", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "equal" in said and "within" not in said
 
 
 def test_other_numbers_are_seen(cells, tmp_path, capsys):

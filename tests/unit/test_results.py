@@ -52,6 +52,7 @@ def test_a_record_of_schema_1_still_loads() -> None:
     assert rows[4]["category"] == "lamp, floor"
     assert rows[4]["failed"] is True and rows[4]["reason"] == "empty at its threshold of 0.35"
     assert rows[4]["cd"] == 3.4641016151377544
+    assert record.dataset.whole is None  # all instances were measured: there was no --limit
     control, _ = load(GOLDEN / "control")
     assert (control.kind, control.seed, control.train) == ("control", None, None)
 
@@ -90,6 +91,7 @@ def test_the_hash_ignores_order_and_what_does_not_identify() -> None:
     backwards = dict(reversed(record.config.items()))
     assert _hash(record, config=backwards) == record.cell
     assert _hash(record, dataset=record.dataset.model_copy(update={"skipped": {}})) == record.cell
+    assert _hash(record, dataset=record.dataset.model_copy(update={"whole": 99})) == record.cell
     with pytest.raises(TypeError):
         _hash(record, config={"folder": Path()})
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import pickle
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from datasets import BadItem, DataError, Item, PrepareOptions, Sample
 from datasets._pack import HEADER, layout_of, pack, write_row
 from datasets._pool import Outcome
 from datasets._writer import StoreWriter
+from datasets.splits import drawn_evenly
 from datasets.store import Store, StoreSplit
 from tests.unit.fake_dataset import FakeConfig, FakeSource, make
 from zoo.types import Batch, Source
@@ -141,6 +143,33 @@ def test_fields_limit_what_is_read(store):
     assert (batch.points, batch.camera, batch.depth, batch.normals) == (None,) * 4
     with pytest.raises(DataError, match="does not hold sketch; it holds camera, depth, image, mask"):
         store.split("train", fields=["sketch"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(0, 45), st.randoms())
+def test_a_few_items_are_drawn_evenly_over_the_categories(of, count, rng):
+    ids, categories = [f"item-{k}" for k in range(len(of))], [str(c) for c in of]
+    chosen = drawn_evenly(ids, categories, count)
+    assert chosen == sorted(set(chosen)) and len(chosen) == min(count, len(of))
+    taken, there = Counter(categories[k] for k in chosen), Counter(categories)
+    for category, number in there.items():  # nobody has two more than a category that has any left
+        assert taken[category] == number or taken[category] >= max(taken.values(), default=0) - 1
+    assert set(chosen) <= set(drawn_evenly(ids, categories, count + 1))
+    order = rng.sample(range(len(of)), len(of))
+    again = drawn_evenly([ids[k] for k in order], [categories[k] for k in order], count)
+    assert {order[k] for k in again} == set(chosen)
+
+
+def test_a_limited_split_is_another_one_with_the_same_items(store):
+    whole, some = store.split("train"), store.split("train", limit=2)
+    assert (len(whole), whole.whole, len(some), some.whole) == (5, 5, 2, 5)
+    assert set(some.ids) < set(whole.ids) and some.fingerprint != whole.fingerprint
+    places = [whole.ids.index(i) for i in some.ids]
+    np.testing.assert_array_equal(some.voxels([0, 1], 8), whole.voxels(places, 8))
+    assert some.categories == tuple(whole.categories[k] for k in places)
+    copy = pickle.loads(pickle.dumps(some))
+    assert (copy.ids, copy.fingerprint) == (some.ids, some.fingerprint)
+    assert store.split("train", limit=9).fingerprint == whole.fingerprint
 
 
 def test_numpy_accessors(store, samples):

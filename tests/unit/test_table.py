@@ -226,6 +226,40 @@ def test_seeds_failures_and_missing_instances_are_marked() -> None:
     assert "n/a" in _line(text, "| psgn")
 
 
+def test_absent_rows_and_seeds_are_marked_and_not_ranked() -> None:
+    whole = _example()
+    best, *others = whole.rows
+    found = replace(
+        whole, rows=(replace(best, absent=(3, 4)), *others), absent=("drc", "empty"), record=best.records[0]
+    )
+    text = table.markdown_block(table.main_block(found))
+    assert " 3 of 5 |" in _line(text, "| r3d (incomplete)") and "**" not in _line(text, "| r3d (incomplete)")
+    missing = _line(text, "| drc (missing)")
+    assert missing.split(" | ")[1:6] == ["n/a", "n/a", "n/a", "0", "-"]
+    models, _, controls = text.partition("controls, not ranked")
+    assert missing in models and "| empty (missing)" in controls
+    assert "incomplete: instances and training seeds are missing; the row is neither ranked" in text
+    assert "missing: asked for, but there is no result." in text
+    for width in (60, 80, 160):
+        assert "drc (missing)" in _printed(found, width)
+    data = table.to_json(found)
+    assert data["absent"] == ["drc", "empty"] and data["rows"][0]["absent_seeds"] == [3, 4]
+    assert "(missing)" not in table.markdown_block(table.main_block(whole))
+
+
+def test_a_limited_table_says_so_in_its_title_and_under_it() -> None:
+    whole = _example()
+    info = whole.dataset.model_copy(update={"n": 36, "whole": 4000})
+    limited = replace(whole, record=whole.record.model_copy(update={"dataset": info}))
+    block = table.main_block(limited)
+    assert "test split: limited to 36 of 4,000 instances (not for publication), preset" in block.title
+    assert block.notes[0] == (
+        "Limited to 36 of 4,000 instances, drawn evenly over the categories (--limit): a quick look, not for "
+        "publication."
+    )
+    assert table.to_json(limited)["dataset"]["whole"] == 4000
+
+
 def test_the_caption_says_what_the_numbers_hang_on() -> None:
     text = _printed(_example(), 200)
     for fact in (

@@ -28,7 +28,7 @@ from tests.unit.test_comparison import PROTOCOL, RESAMPLES, _result
 from zoo.config import ConfigError
 
 TINY = [
-    *("--workers", "0", "--jobs", "0", "--device", "cpu", "--categories", "chair,table"),
+    *("--workers", "0", "--executor", "inline", "--device", "cpu", "--categories", "chair,table"),
     *("--set", "data.train=2", "--set", "data.val=1", "--set", "data.test=2"),
     *("--set", "prepare.views=3", "--set", "prepare.points=1024", "--set", "protocol.points=1024"),
     *("--set", "train.steps=2", "--set", "train.batch_size=2"),
@@ -221,6 +221,19 @@ def test_models_are_rows_and_numbers_of_views_columns():
     assert [cell.style for cell in iou.sections[0].rows[0]] == ["", "best", "faint"]
     assert cd.sections[0].rows[1][2].text.startswith("0.1500")
     assert "Views in training, at most: r3d 5, r2n2 5." in iou.notes
+
+
+def test_a_row_without_all_of_its_results_is_marked():
+    config = {"train": {"views": [1, 5]}}
+    both = [_result("a", 0, 0.5, config=config), _result("b", 0, 0.4, config=config)]
+    found = {
+        k: compare(results, PROTOCOL, resamples=RESAMPLES, wanted=seeds)
+        for k, results, seeds in ((1, both, {"a": [0], "b": [0, 1]}), (2, both[:1], {"a": [0], "b": [0, 1]}))
+    }
+    block = views_blocks(found)[0]
+    rows = {row[0].text: row for row in block.sections[0].rows}
+    assert "(incomplete)" in rows["b"][1].text and rows["b"][2].text == "missing"
+    assert not any("(incomplete)" in cell.text or cell.text == "missing" for cell in rows["a"])
 
 
 def test_files_say_the_same():
