@@ -1,20 +1,22 @@
 """The instances that pictures show, chosen by rule, with what every model makes of them.
 
 `gallery.png` shows the best, median and worst instances of one reference model, the report those of each
-category as well. Every model predicts them once, with its first seed that has a result.
+category as well. Every model predicts them once, with its first seed that has a result. What somebody else
+predicted is read from files: `benchmarks.foreign_cases`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.comparison import Comparison
 from benchmarks.gallery import VIEWS, Case, Drawn, choose_cases, gallery
-from benchmarks.results import Rows
+from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
 from benchmarks.table import find_column, print_value
 from zoo.geometry.camera import Camera
@@ -28,6 +30,8 @@ CROWDED = 6
 
 Choice = list[tuple[str, str, int | None]]
 """(group, id, view), as `choose_cases` gives them."""
+Found = tuple[Record, Rows]
+"""A result, as it is stored."""
 
 
 @dataclass(frozen=True)
@@ -58,23 +62,20 @@ def gather_cases(
             are many; without it there are none.
 
     Returns:
-        No case where the protocol has no number for the reference's kind of shape (a voxel protocol, points).
+        No case where `choose` finds none.
     """
     first = {c.config.name: c for c in reversed(cells) if session.results.find(c.hash) is not None}
     reference = comparison.reference or comparison.models[0].name
     found = session.results.find(first[reference].hash)
     assert found is not None
-    columns = [find_column(comparison, name) for name in session.protocol.cases]
-    column = next((c for c in columns if found[1][0][c.name] is not None), None)
-    if column is None:
-        return Cases(f"of {reference}", ())
-    overall = choose_cases(found[1], column.name, column.better)
-    by_category: Choice = [] if lighten is None else _by_category(found[1], column)
+    words, overall, by_category = choose(comparison, reference, found[1], lighten is not None)
+    if not overall:
+        return Cases(words, ())
     cases = {shape_id: _case(session, shape_id, view) for _, shape_id, view in [*overall, *by_category]}
     whole = {shape_id for _, shape_id, _ in overall}
     for row in comparison.models:
-        for shape_id, drawn in _predict(session, first[row.name], columns, cases):
-            kept = drawn if lighten is None or shape_id in whole else _light(drawn, lighten)
+        for shape_id, drawn in _predict(session, first[row.name], comparison, cases):
+            kept = drawn if lighten is None or shape_id in whole else light(drawn, lighten)
             cases[shape_id] = replace(
                 cases[shape_id], predictions={**cases[shape_id].predictions, row.name: kept}
             )
@@ -82,7 +83,37 @@ def gather_cases(
     def grouped(choice: Choice) -> tuple[Case, ...]:
         return tuple(replace(cases[shape_id], group=group) for group, shape_id, _ in choice)
 
-    return Cases(f"of {reference} by {column.label}", grouped(overall), grouped(by_category))
+    return Cases(words, grouped(overall), grouped(by_category))
+
+
+def choose(
+    comparison: Comparison, reference: str, rows: Rows, each_category: bool
+) -> tuple[str, Choice, Choice]:
+    """By which metric of which row, in words; best, median and worst of all instances, and of each category.
+
+    None where the protocol has no number for the reference's kind of shape (a voxel protocol, points).
+
+    Args:
+        rows: what the reference scored.
+        each_category: whether those of the categories are wanted.
+    """
+    columns = [find_column(comparison, name) for name in comparison.protocol.cases]
+    column = next((c for c in columns if any(row[c.name] is not None for row in rows)), None)
+    if column is None:
+        return f"of {reference}", [], []
+    overall = choose_cases(rows, column.name, column.better)
+    return f"of {reference} by {column.label}", overall, _by_category(rows, column) if each_category else []
+
+
+def scores_of(comparison: Comparison, row: Mapping[str, Any]) -> dict[str, str]:
+    """What is printed under a prediction."""
+    columns = [find_column(comparison, name) for name in comparison.protocol.cases]
+    return {c.label: print_value(row[c.name], c) for c in columns}
+
+
+def light(drawn: Drawn, lighten: Callable[[Shape, float], Shape]) -> Drawn:
+    """The same with a smaller shape."""
+    return replace(drawn, shape=lighten(drawn.shape, drawn.level))
 
 
 def write_gallery(path: Path, cases: Cases, comparison: Comparison) -> Path:
@@ -115,7 +146,7 @@ def _case(session: Session, shape_id: str, view: int | None) -> Case:
 
 
 def _predict(
-    session: Session, cell: ModelCell, columns: Sequence[Column], cases: dict[str, Case]
+    session: Session, cell: ModelCell, comparison: Comparison, cases: dict[str, Case]
 ) -> Iterator[tuple[str, Drawn]]:
     """What one model makes of the cases, with its scores; nothing where it has no result or weights."""
     found, weights = session.results.find(cell.hash), checkpoints(cell.run_dir)
@@ -129,9 +160,4 @@ def _predict(
         shape_id = session.test.ids[k]
         shape, maps = predictions[k], predictions.sketches(k)
         pictures = sketch_pictures(maps) if maps is not None else []
-        texts = {c.label: print_value(by_id[shape_id][c.name], c) for c in columns}
-        yield shape_id, Drawn(shape, level, texts, pictures)
-
-
-def _light(drawn: Drawn, lighten: Callable[[Shape, float], Shape]) -> Drawn:
-    return replace(drawn, shape=lighten(drawn.shape, drawn.level))
+        yield shape_id, Drawn(shape, level, scores_of(comparison, by_id[shape_id]), pictures)

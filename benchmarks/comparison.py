@@ -129,6 +129,7 @@ class Comparison:
         rows: models first, best first by the first primary metric, incomplete ones last; then controls.
         primary: metrics that are tested and shown by category.
         reference, baseline: rows that every model is compared with; None where absent.
+        notes: sentences for under the main table.
         absent: names of rows that were asked for and have no result at all.
     """
 
@@ -141,6 +142,7 @@ class Comparison:
     reference: str | None
     baseline: str | None
     resamples: int
+    notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
     @property
@@ -196,6 +198,7 @@ def compare(
     baseline: str = "mean_shape",
     primary: Sequence[str] | None = None,
     resamples: int = 10_000,
+    notes: Sequence[str] = (),
     wanted: Mapping[str, Sequence[int]] | None = None,
 ) -> Comparison:
     """Bring results into one comparison: seeds grouped, intervals, paired tests.
@@ -207,6 +210,7 @@ def compare(
         baseline: control that every model is compared with as well, where it is among the results.
         primary: metrics that are tested; None for the first two of the protocol's headline.
         resamples: of the bootstrap, and sign flips of the tests; both have fixed seeds.
+        notes: further sentences for under the main table: what is not among the results, and why.
         wanted: rows that were asked for, with their training seeds; what is not among the results is marked
             as absent, and a row that lacks a seed as incomplete.
 
@@ -251,6 +255,7 @@ def compare(
         reference=reference,
         baseline=baseline if baseline in groups else None,
         resamples=resamples,
+        notes=tuple(notes),
         absent=tuple(name for name in wanted if name not in groups),
     )
 

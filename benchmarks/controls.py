@@ -8,15 +8,16 @@ model: predict for the validation split, `Protocol.choose_threshold`, freeze, pr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from benchmarks.features import FEATURE_SIZE, Feature
 from benchmarks.protocols import Truth
 from benchmarks.recognition import (
     CLUSTERS,
-    FEATURE_SIZE,
     Predictor,
     Training,
     fit_clusters,
@@ -31,7 +32,7 @@ Fit = Callable[[Training, Sequence[Truth], np.ndarray], Predictor]
 """Training split, truths and pictures of the validation split -> what predicts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Control:
     """One control row.
 
@@ -42,6 +43,7 @@ class Control:
         probabilistic: gives probabilities, whose threshold is chosen on validation; the others are binary
             and use .5.
         fit: made once, with training and validation split; only clusters look at the latter.
+        identity: JSON of what it depends on besides the data: the feature that pictures are compared by.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Control:
     explanation: str
     fit: Fit
     probabilistic: bool = False
+    identity: dict[str, Any] = field(default_factory=dict)
 
 
 def fixed(predict: Predict) -> Fit:
@@ -173,3 +176,53 @@ CONTROLS: tuple[Control, ...] = (
     Control("empty", "empty", "no shape at all: the declared worst values", fixed(empty)),
 )
 """In the order of the table."""
+
+
+BY_FEATURE = ("retrieval", "clusters")
+"""Names, before the feature in brackets, of what `recognition` gives."""
+
+
+def title_of(name: str) -> str | None:
+    """What the table calls a control of which there is no result; None for a name that is no control's."""
+    titles = {control.name: control.title for control in CONTROLS}
+    kind, bracket, _ = name.partition("[")
+    return name if bracket and kind in BY_FEATURE else titles.get(name)
+
+
+def recognition(feature: Feature) -> tuple[Control, Control]:
+    """Image retrieval and cluster recognition by another feature than pixels; the clusters are the same."""
+    first, second = (f"{kind}[{feature.name}]" for kind in BY_FEATURE)
+    identity = {"feature": feature.identity}
+
+    # the network is loaded when one of them is measured, and not before
+    def retrieval(training: Training, truths: Sequence[Truth], images: np.ndarray) -> Predictor:
+        return partial(image_retrieval, training, describe=feature.describe)
+
+    def clusters(training: Training, truths: Sequence[Truth], images: np.ndarray) -> Predictor:
+        return fit_clusters(training, truths, images, feature.describe)
+
+    return (
+        Control(
+            first,
+            f"nearest training image, {feature.words}",
+            f"training shape with the nearest image of any view, {feature.words}, L2",
+            retrieval,
+            identity=identity,
+        ),
+        Control(
+            second,
+            f"recognised cluster, {feature.words}",
+            f"the same clusters, recognised by the nearest picture by {feature.words}; their number and "
+            "threshold from validation",
+            clusters,
+            probabilistic=True,
+            identity=identity,
+        ),
+    )
+
+
+def controls(features: Sequence[Feature] = ()) -> tuple[Control, ...]:
+    """All controls in the order of the table: those of `CONTROLS`, and for each feature two beside theirs."""
+    pairs = [recognition(feature) for feature in features]
+    beside = {"image_retrieval": [first for first, _ in pairs], "clusters": [second for _, second in pairs]}
+    return tuple(each for control in CONTROLS for each in (control, *beside.get(control.name, ())))

@@ -20,10 +20,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from benchmarks.backbone import DEFAULT, find_backbone
 from benchmarks.by_views import parse_views, views_rich, write_views
 from benchmarks.cases import gather_cases, write_gallery
 from benchmarks.comparison import compare
+from benchmarks.controls import Control, controls, recognition
 from benchmarks.executor import Executor, Job
+from benchmarks.features import Feature, latent_feature
 from benchmarks.names import asked_by_name
 from benchmarks.outputs import FORMATS, TABLES, parse_formats, write_outputs
 from benchmarks.report import write_report
@@ -40,6 +43,7 @@ from zoo.config import ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.model import takes_views
 from zoo.registry import RegistryError, did_you_mean
+from zoo.training.checkpoint import checkpoints
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
 
@@ -98,6 +102,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         f"{describe_device(device)}",
         highlight=False,
     )
+    backbone = find_backbone(args.retrieval_backbone, device)
     with phases("data"):
         store = open_dataset(
             args.dataset,
@@ -132,20 +137,24 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     }
     cells = plan[session]
     if args.force:
-        _forget(plan)
+        _forget(plan, backbone)
     failed: dict[str, Exception] = {}
+    outcomes: dict[str, TrainReport | Exception] = {}
     if not args.only_cache:
         with phases("training"):
             outcomes = _train(plan, executor, console)
         failed |= {label: outcome for label, outcome in outcomes.items() if isinstance(outcome, Exception)}
+    own = next((cell for cell in cells if cell.config.name == (args.reference or REFERENCE)), cells[0])
+    features, notes = _features(session, own, outcomes.get(own.label), backbone)
+    beside = controls(features)
+    if not args.only_cache:
         with phases("measuring"):
-            failed |= _measure(plan, outcomes, args.workers, console)
-    controls = session.control_cells()
-    results = [*_collect(session, cells), *_found(session, controls.values())]
-    lacking = len(cells) + len(controls) - len(results)
+            failed |= _measure(plan, outcomes, beside, args.workers, console)
+    results = [*_collect(session, cells), *_found(session, map(session.control_cell, beside))]
+    lacking = len(cells) + len(beside) - len(results)
     if args.only_cache and lacking:
         console.print(
-            f"{lacking} of {len(cells) + len(controls)} results are not there; the same command without "
+            f"{lacking} of {len(cells) + len(beside)} results are not there; the same command without "
             f"--only-cache makes them",
             highlight=False,
         )
@@ -163,8 +172,8 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         shown = [record.name for record, _ in results]
         wanted = args.reference or REFERENCE
         reference = wanted if wanted in shown else None
-        asked = _seeds(cells) | {name: [] for name in controls}
-        comparison = compare(results, protocol, reference, wanted=asked)
+        asked = _seeds(cells) | {control.name: [] for control in beside}
+        comparison = compare(results, protocol, reference, notes=notes, wanted=asked)
         if "rich" in formats:
             console.print("", to_rich(comparison, console.width))
         written = write_outputs(comparison, args.out, formats)
@@ -240,8 +249,41 @@ def _train(plan: Plan, executor: Executor, console: Console) -> dict[str, TrainR
             raise
 
 
+def _features(
+    session: Session, cell: ModelCell, outcome: TrainReport | Exception | None, backbone: Feature | None
+) -> tuple[list[Feature], list[str]]:
+    """What pictures are compared by beside pixels, and why what is missing among it is missing.
+
+    Args:
+        cell: whose latent is one of them, where it was trained and makes it of the picture alone.
+        outcome: of its training, where it was trained now.
+    """
+    found, notes, left_out = [], [], f"Left out: recognition by the latent of {cell.config.name}"
+    latent = latent_feature(cell, session.device)
+    if latent is None:
+        notes.append(f"{left_out}, which reads depth beside the picture.")
+    elif not isinstance(outcome, TrainReport) and session.results.find(cell.hash) is None:
+        notes.append(f"{left_out}, which has no result.")
+    elif checkpoints(cell.run_dir) or session.results.find(session.control_cell(recognition(latent)[0])):
+        found.append(latent)
+    else:
+        notes.append(f"{left_out}, whose weights are not in {cell.run_dir}; --force trains it again.")
+    if backbone is None:
+        notes.append(
+            f"Left out: recognition by a pretrained backbone; the weights of {DEFAULT} are not on this "
+            f"machine, --retrieval-backbone {DEFAULT} downloads them."
+        )
+    else:
+        found.append(backbone)
+    return found, notes
+
+
 def _measure(
-    plan: Plan, outcomes: dict[str, TrainReport | Exception], workers: int | None, console: Console
+    plan: Plan,
+    outcomes: dict[str, TrainReport | Exception],
+    beside: Sequence[Control],
+    workers: int | None,
+    console: Console,
 ) -> dict[str, Exception]:
     """Measure what was trained and has no result yet, the controls with the first session: what failed."""
     failed: dict[str, Exception] = {}
@@ -258,7 +300,7 @@ def _measure(
             def on_instance(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
                 bar.update(task, completed=done, total=total)
 
-            failed |= session.measure(trained, on_instance, workers, controls=k == 0)
+            failed |= session.measure(trained, on_instance, workers, () if k else beside)
     return failed
 
 
@@ -279,10 +321,12 @@ def _seeds(cells: Sequence[ModelCell]) -> dict[str, list[int]]:
     return found
 
 
-def _forget(plan: Plan) -> None:
+def _forget(plan: Plan, backbone: Feature | None) -> None:
     """Delete the results and the trainings of a plan, and the results of its controls."""
     for session, cells in plan.items():
-        hashes = [*(cell.hash for cell in cells), *session.control_cells().values()]
+        latents = (latent_feature(cell, session.device) for cell in cells)
+        features = [*filter(None, latents), *filter(None, [backbone])]
+        hashes = [*(cell.hash for cell in cells), *map(session.control_cell, controls(features))]
         for folder in [*map(session.results.folder, hashes), *(cell.run_dir for cell in cells)]:
             if folder.is_dir():
                 shutil.rmtree(folder)

@@ -23,12 +23,16 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import environment
+from benchmarks.cases import write_gallery
 from benchmarks.comparison import compare
 from benchmarks.controls import CONTROLS
 from benchmarks.foreign import PredictionFiles, TruthFiles, digest
-from benchmarks.outputs import write_outputs
+from benchmarks.foreign_cases import gather_foreign
+from benchmarks.outputs import parse_formats, write_outputs
 from benchmarks.pairs import Instance, instances
 from benchmarks.protocols import Protocol, ThresholdChoice, TruthError
+from benchmarks.report import write_report
+from benchmarks.report.surfaces import lighten
 from benchmarks.results import (
     DatasetInfo,
     ProtocolInfo,
@@ -116,13 +120,19 @@ def parser() -> argparse.ArgumentParser:
         help="predictions of validation shapes, on which the protocol chooses the threshold",
     )
     p.add_argument("--val-gt", type=Path, metavar="DIR", help="folder of the true validation shapes")
-    p.add_argument("--reference", help="row that the others are paired with (default: the best)")
+    p.add_argument("--reference", help="row that the others are paired with (default: the first of --pred)")
     p.add_argument(
         "--allow-missing",
         action="store_true",
         help="leave out true shapes that cannot be read; the table counts them",
     )
     p.add_argument("--out", type=Path, default=Path("runs/evaluate"), help="default: %(default)s")
+    p.add_argument(
+        "--format",
+        default="all",
+        metavar="A,B",
+        help="what is printed (rich) and written (md, csv, latex, json, html); default: %(default)s of it",
+    )
     p.add_argument("--workers", type=int, help="processes that measure (default: one per core)")
     add_set(p, "a setting of the protocol, like points=10000")
     return p
@@ -135,6 +145,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         RegistryError, ConfigError, DataError, ResultError: bad input; names the file, the value and the mend.
     """
     protocol = build_protocol(args.protocol, parse_overrides(args.overrides))
+    formats = parse_formats(args.format)
     if not 0 < args.threshold <= 1:
         raise ConfigError(f"--threshold must lie in (0, 1], got {args.threshold:g}")
     wanted, skipped = _usable(instances(args.gt, args.names), args.allow_missing, console)
@@ -164,8 +175,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.print(f"[red]failed[/red] {name}: {why}", highlight=False)
     reference = None if args.reference in died else args.reference
     comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
-    console.print("", to_rich(comparison, console.width))
-    written = write_outputs(comparison, args.out)
+    if "rich" in formats:
+        console.print("", to_rich(comparison, console.width))
+    written = write_outputs(comparison, args.out, formats)
+    found = {record.name: (record, scored) for record, scored in results}
+    cases = gather_foreign(comparison, wanted, folders, found, lighten if "html" in formats else None)
+    if cases.overall:
+        written.append(write_gallery(args.out / "gallery.png", cases, comparison))
+    if "html" in formats:
+        written.append(write_report(comparison, cases, args.out))
     console.print("written: " + ", ".join(map(str, written)), highlight=False)
     return 1 if died else 0
 

@@ -48,7 +48,8 @@ class Case:
 
     Attributes:
         group: heading under which it stands, one of `GROUPS`.
-        image: uint8 (H, W, 3) or (H, W, 4) with straight alpha, as stored, before any preprocessing.
+        image: uint8 (H, W, 3) or (H, W, 4) with straight alpha, as stored, before any preprocessing; None
+            where the picture is not known.
         predictions: column name to prediction; a missing name leaves the column blank.
         camera: the input's camera; the first view then looks from there.
     """
@@ -56,7 +57,7 @@ class Case:
     id: str
     category: str
     group: str
-    image: np.ndarray
+    image: np.ndarray | None
     truth: Shape
     predictions: Mapping[str, Drawn]
     camera: Camera | None = None
@@ -121,7 +122,8 @@ def gallery(
     if not cases:
         raise ValueError("a gallery needs at least one case")
     wide = tile * len(views)
-    left = [GAP, 2 * GAP + tile]  # input, truth, then one per model
+    pictured = any(case.image is not None for case in cases)
+    left = [GAP, GAP + pictured * (GAP + tile)]  # input where there is one, truth, then one per model
     for _ in columns:
         left.append(left[-1] + wide + 2 * GAP)
     width = left[-1] + wide + GAP
@@ -135,8 +137,9 @@ def gallery(
     canvas = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(canvas)
 
-    for x, name in zip(left, ["input", "ground truth", *columns.values()], strict=True):
-        put_text(draw, (x, GAP), name, title, INK, tile if name == "input" else wide)
+    for k, (x, name) in enumerate(zip(left, ["input", "ground truth", *columns.values()], strict=True)):
+        if k or pictured:
+            put_text(draw, (x, GAP), name, title, INK, wide if k else tile)
     y = GAP + LINE + GAP // 2
     group = None
     for case in cases:
@@ -145,7 +148,8 @@ def gallery(
             draw.line([(GAP, y), (width - GAP, y)], fill=RULE)
             put_text(draw, (GAP, y + GAP // 2), group, title, FAINT, width)
             y += LINE + GAP
-        canvas.paste(_input(case.image, tile), (left[0], y))
+        if case.image is not None:
+            canvas.paste(_input(case.image, tile), (left[0], y))
         put_text(draw, (left[0], y + tile + 3), case.category, text, INK, tile)
         put_text(draw, (left[0], y + tile + 1 + LINE), case.id, text, FAINT, tile + GAP + wide)
         angles = list(views)

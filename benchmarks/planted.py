@@ -3,6 +3,9 @@
 Writes `gt/` and one folder for each fault, of grids as .npz, and says how to score them. A protocol with a
 fixed frame ranks the perfect ones first and the empty ones last, with every fault between; one that scales
 each cloud by itself forgives size and place, and finds a stray voxel worse than either.
+
+With --meshes the predictions are surfaces: marching cubes of the same grids at one half, where a stray voxel
+is no more, and nothing leaves no file.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from benchmarks.settings import add_set, settings
 from datasets import DataError
 from datasets.prepare import open_dataset
 from zoo.config import ConfigError
+from zoo.geometry.surface import marching_cubes
 from zoo.registry import RegistryError
 from zoo.seeding import rng
 
@@ -89,22 +93,29 @@ def empty(grid: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 FAULTS: tuple[Fault, ...] = (perfect, stray, noise, shifted, scaled, turned, swapped, cube, empty)
 
 
-def write(out: Path, grids: dict[str, np.ndarray]) -> list[Path]:
+def write(out: Path, grids: dict[str, np.ndarray], meshes: bool = False) -> list[Path]:
     """Write the true grids and every fault of them below `out`; returns the folders of predictions.
 
     Args:
         grids: name to true occupancy (R, R, R) bool.
+        meshes: predictions as surfaces (.ply); what has none has no file.
     """
     for name, grid in grids.items():
-        _save(out / "gt" / f"{name}.npz", grid)
+        _save(out / "gt" / name, grid, meshes=False)
         for fault in FAULTS:
-            _save(out / fault.__name__ / f"{name}.npz", fault(grid, rng(0, "planted", fault.__name__, name)))
-    return [out / fault.__name__ for fault in FAULTS]
+            _save(out / fault.__name__ / name, fault(grid, rng(0, "planted", fault.__name__, name)), meshes)
+    return [folder for fault in FAULTS if (folder := out / fault.__name__).is_dir()]
 
 
-def _save(path: Path, voxels: np.ndarray) -> None:
+def _save(path: Path, voxels: np.ndarray, meshes: bool) -> None:
+    surface = marching_cubes(voxels, 0.5) if meshes else None
+    if surface is not None and not len(surface.faces):
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, voxels=voxels)
+    if surface is None:
+        np.savez_compressed(path.with_name(f"{path.name}.npz"), voxels=voxels)
+    else:
+        surface.to_trimesh().export(path.with_name(f"{path.name}.ply"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,6 +129,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-root", type=Path, help="as in benchmarks.run")
     parser.add_argument("--preset", default="quick", help="default: %(default)s")
     parser.add_argument("--limit", type=int, metavar="N", help="the first N shapes alone")
+    parser.add_argument(
+        "--meshes", action="store_true", help="predictions as .ply: marching cubes at one half of the grids"
+    )
     parser.add_argument("--out", type=Path, default=Path("planted"), help="default: %(default)s/")
     add_set(parser)
     args, console = parser.parse_args(argv), Console(soft_wrap=True, highlight=False)
@@ -138,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     some = range(len(split) if args.limit is None else min(args.limit, len(split)))
     voxels = split.voxels(list(some), max(store.resolutions))
-    folders = write(args.out, {names[k]: voxels[k] >= 0.5 for k in some})
+    folders = write(args.out, {names[k]: voxels[k] >= 0.5 for k in some}, args.meshes)
     console.print(
         f"{len(some)} shapes of '{args.dataset}' in {len(folders)} folders below {args.out}. To score them:\n"
         f"python -m benchmarks.evaluate --gt {args.out / 'gt'} --pred {' '.join(map(str, folders))}"

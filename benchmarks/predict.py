@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, overload
 
+import numpy as np
 import torch
 
 from benchmarks.protocols import Truth
@@ -82,6 +83,21 @@ class Predictions(Sequence[Shape]):
         self.seconds += perf_counter() - started
         self.images += len(indices)
         return shapes
+
+
+class StoredPictures:
+    """Every picture of a split, (N, V, H, W, 4) uint8 as `benchmarks.recognition.Pictures`."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, split: StoreSplit) -> None:
+        self.split = split
+        self.shape = (len(split), split.num_views, *split.image_size, 4)
+
+    def __getitem__(self, part: slice, /) -> np.ndarray:
+        chosen = list(range(len(self.split)))[part]
+        views = [list(range(self.split.num_views))] * len(chosen)
+        return self.split.images(chosen, views).transpose(0, 1, 3, 4, 2)
 
 
 class Truths(Sequence[Truth]):

@@ -1,34 +1,45 @@
 """Prediction by recognition: the answer is a shape of the training split, or a mean of some of them.
 
-Tatarchenko et al. (arXiv:1905.03678) found encoders and decoders hard to tell from this: whoever does not
-beat it has shown that pictures can be recognised, not that shapes can be reconstructed.
+Which one is decided by the nearest picture, compared by grey pixels or by what a network makes of them
+(`benchmarks.features`). Tatarchenko et al. (arXiv:1905.03678) found encoders and decoders hard to tell from
+this: whoever does not beat it has shown that pictures can be recognised, not that shapes can be rebuilt.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
+from benchmarks.features import Describe, image_features
 from benchmarks.protocols import CURVE, Truth
 from zoo.geometry.resample import resample
 from zoo.metrics.iou import iou_curve
 from zoo.seeding import derive
 from zoo.shapes import Shape, VoxelShape
 
-FEATURE_SIZE = 16
-"""Edge of the downsampled picture that image retrieval compares."""
-BACKGROUND = 240
-"""Grey that transparent pixels are filled with, as in 3D-R2N2's test protocol."""
 BLOCK = 1 << 26
 """Bytes of packed training voxels that are compared at once."""
+PICTURES = 512
+"""Pictures that are described at a time."""
 CLUSTERS = (10, 25, 50, 100, 200, 500)
 """Numbers of clusters to choose from; the published study has 500."""
 CLUSTER_GRID = 16
 """Resolution at which shapes are clustered."""
+
+
+class Pictures(Protocol):
+    """An array of pictures, or what reads parts of one from a file: a split's may be larger than memory."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Training:
 
     Attributes:
         voxels: (N, R, R, R) bool, at the models' output resolution.
-        images: (N, V, H, W, 4) uint8 RGBA, straight alpha: every stored view of each shape.
+        images: (N, V, H, W, 4) uint8 RGBA, straight alpha: every stored view of each shape; read in parts.
         categories: (N,) names.
 
     Raises:
@@ -45,8 +56,9 @@ class Training:
     """
 
     voxels: np.ndarray
-    images: np.ndarray
+    images: Pictures
     categories: Sequence[str]
+    _made: dict[Hashable, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         shape = self.voxels.shape
@@ -54,11 +66,12 @@ class Training:
             raise ValueError(f"training voxels must be bool (N, R, R, R), got {self.voxels.dtype} {shape}")
         if not len(self.voxels):
             raise ValueError("the training split is empty")
-        if self.images.ndim != 5 or self.images.shape[-1] != 4 or self.images.dtype != np.uint8:
-            raise ValueError(f"training images must be uint8 (N, V, H, W, 4), got {self.images.shape}")
-        if not len(self.voxels) == len(self.images) == len(self.categories):
+        pictures = self.images.shape
+        if len(pictures) != 5 or pictures[-1] != 4 or self.images.dtype != np.uint8:
+            raise ValueError(f"training images must be uint8 (N, V, H, W, 4), got {pictures}")
+        if not len(self.voxels) == pictures[0] == len(self.categories):
             raise ValueError(
-                f"training split has {len(self.voxels)} grids, {len(self.images)} image sets and "
+                f"training split has {len(self.voxels)} grids, {pictures[0]} image sets and "
                 f"{len(self.categories)} categories"
             )
 
@@ -66,28 +79,60 @@ class Training:
     def resolution(self) -> int:
         return int(self.voxels.shape[1])
 
+    def described(self, describe: Describe) -> np.ndarray:
+        """Every picture as a vector (N, V, D) float32; made once, however many controls compare by it."""
+        if describe not in self._made:
+            count, views = self.images.shape[:2]
+            step = max(1, PICTURES // views)
+            blocks = (self.images[k : k + step] for k in range(0, count, step))
+            found = [describe(b.reshape(-1, *b.shape[2:])).reshape(*b.shape[:2], -1) for b in blocks]
+            self._made[describe] = np.concatenate(found)
+        return self._made[describe]
+
+    def labels(self, clusters: int) -> np.ndarray:
+        """Cluster of each shape (N,) by k-means of the grids at `CLUSTER_GRID`, with a fixed seed; made once.
+
+        It begins from shapes drawn at random: choosing them far apart takes minutes for 500 clusters.
+        """
+        if "pooled" not in self._made:
+            size = min(CLUSTER_GRID, self.resolution)
+            pooled = [resample(grid.astype(np.float32), size).reshape(-1) for grid in self.voxels]
+            self._made["pooled"] = np.stack(pooled)
+        if clusters not in self._made:
+            rng = np.random.default_rng(derive(0, "clusters", clusters))
+            with warnings.catch_warnings():
+                # nothing is recognised as an empty one
+                warnings.filterwarnings("ignore", "One of the clusters is empty")
+                found = kmeans2(self._made["pooled"], clusters, minit="points", rng=rng)[1]
+            self._made[clusters] = np.asarray(found)
+        return self._made[clusters]
+
 
 Predictor = Callable[[Sequence[Truth], np.ndarray], "list[Shape] | list[Shape | None]"]
 """Truths and their pictures (M, H, W, 4) uint8, one per truth -> one shape per truth."""
 
 
-def image_retrieval(training: Training, truths: Sequence[Truth], images: np.ndarray) -> list[Shape]:
+def image_retrieval(
+    training: Training, truths: Sequence[Truth], images: np.ndarray, describe: Describe = image_features
+) -> list[Shape]:
     """The training shape with the most similar picture."""
-    return _pick(training, nearest_pictures(training, truths, images))
+    return _pick(training, nearest_pictures(training, truths, images, describe))
 
 
-def nearest_pictures(training: Training, truths: Sequence[Truth], images: np.ndarray) -> np.ndarray:
-    """Training shape (M,) whose picture is nearest, of all views: least L2 distance of `image_features`.
+def nearest_pictures(
+    training: Training, truths: Sequence[Truth], images: np.ndarray, describe: Describe = image_features
+) -> np.ndarray:
+    """Training shape (M,) whose picture is nearest, of all views: least L2 distance of what describes them.
 
     Raises:
         ValueError: pictures and truths differ in number.
     """
     if len(images) != len(truths):
         raise ValueError(f"{len(images)} pictures for {len(truths)} truths")
-    wanted = image_features(images).astype(np.float64)
+    wanted = describe(images).astype(np.float64)
     best, found = np.full(len(images), np.inf), np.zeros(len(images), np.int64)
-    for k, pictures in enumerate(training.images):  # shape by shape: the split may be larger than memory
-        stored = image_features(pictures).astype(np.float64)
+    for k, vectors in enumerate(training.described(describe)):
+        stored = vectors.astype(np.float64)
         # |a - b|^2 up to |b|^2; "<" leaves ties with the first shape
         distance = (np.square(stored).sum(1) - 2 * wanted @ stored.T).min(1)
         nearer = distance < best
@@ -95,7 +140,9 @@ def nearest_pictures(training: Training, truths: Sequence[Truth], images: np.nda
     return found
 
 
-def fit_clusters(training: Training, truths: Sequence[Truth], images: np.ndarray) -> Predictor:
+def fit_clusters(
+    training: Training, truths: Sequence[Truth], images: np.ndarray, describe: Describe = image_features
+) -> Predictor:
     """Recognise a cluster of training shapes and give its mean.
 
     The training shapes are grouped by k-means of their grids, averaged down to 16^3; a picture is taken to
@@ -106,11 +153,10 @@ def fit_clusters(training: Training, truths: Sequence[Truth], images: np.ndarray
     Args:
         truths, images: of the validation split.
     """
-    nearest = nearest_pictures(training, truths, images)
+    nearest = nearest_pictures(training, truths, images, describe)
     grids = [grid_at(truth, training.resolution) for truth in truths]
     candidates = [k for k in CLUSTERS if k <= len(training.voxels) // 2] or [1]
-    pooled = _pooled(training)
-    labelled = [_labels(pooled, k) for k in candidates]
+    labelled = [training.labels(k) for k in candidates]
     scores = []
     for labels in labelled:
         means = _means(training, labels, nearest)
@@ -121,7 +167,7 @@ def fit_clusters(training: Training, truths: Sequence[Truth], images: np.ndarray
     labels = labelled[int(np.argmax(scores))]  # the fewest of equals
 
     def predict(truths: Sequence[Truth], images: np.ndarray) -> list[Shape]:
-        found = nearest_pictures(training, truths, images)
+        found = nearest_pictures(training, truths, images, describe)
         shapes = {label: VoxelShape(mean) for label, mean in _means(training, labels, found).items()}
         return [shapes[int(labels[n])] for n in found]
 
@@ -142,25 +188,6 @@ def oracle(training: Training, truths: Sequence[Truth], images: np.ndarray) -> l
     return _pick(training, found)
 
 
-def image_features(images: np.ndarray, size: int = FEATURE_SIZE) -> np.ndarray:
-    """Pictures as short vectors: filled background, luma (BT.601), averaged over size x size equal areas.
-
-    Args:
-        images: (M, H, W, 4) uint8, straight alpha.
-
-    Returns:
-        (M, size * size) float32 in [0, 1].
-    """
-    if images.ndim != 4 or images.shape[-1] != 4 or images.dtype != np.uint8:
-        raise ValueError(f"images must be uint8 (M, H, W, 4), got {images.dtype} {images.shape}")
-    values = images.astype(np.float32)
-    alpha = values[..., 3] / 255
-    grey = values[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
-    filled = (grey * alpha + BACKGROUND * (1 - alpha)) / 255
-    rows, columns = (_area_weights(n, size) for n in filled.shape[1:])
-    return (rows @ filled @ columns.T).reshape(len(images), -1)
-
-
 def pack(voxels: np.ndarray) -> np.ndarray:
     """Grids (N, R, R, R) bool as bits in 64-bit words (N, ceil(R^3 / 64))."""
     bits = np.packbits(voxels.reshape(len(voxels), -1), axis=1)
@@ -172,20 +199,6 @@ def intersections(packed: np.ndarray, target: np.ndarray) -> np.ndarray:
     step = max(1, BLOCK // target.nbytes)
     parts = [packed[k : k + step] & target for k in range(0, len(packed), step)]
     return np.concatenate([np.bitwise_count(part).sum(1, dtype=np.int64) for part in parts])
-
-
-def _pooled(training: Training) -> np.ndarray:
-    """The training grids at `CLUSTER_GRID`, flat (N, D) float32."""
-    size = min(CLUSTER_GRID, training.resolution)
-    return np.stack([resample(grid.astype(np.float32), size).reshape(-1) for grid in training.voxels])
-
-
-def _labels(pooled: np.ndarray, clusters: int) -> np.ndarray:
-    """Cluster of each training shape (N,), by k-means with a fixed seed."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "One of the clusters is empty")  # nothing is recognised as it
-        seed = derive(0, "clusters", clusters)
-        return np.asarray(kmeans2(pooled, clusters, minit="points", rng=np.random.default_rng(seed))[1])
 
 
 def _means(training: Training, labels: np.ndarray, found: np.ndarray) -> dict[int, np.ndarray]:
@@ -204,11 +217,3 @@ def grid_at(truth: Truth, resolution: int) -> np.ndarray:
 def _pick(training: Training, indices: Sequence[int] | np.ndarray) -> list[Shape]:
     chosen = {k: VoxelShape(training.voxels[k]) for k in set(map(int, indices))}
     return [chosen[int(k)] for k in indices]
-
-
-def _area_weights(pixels: int, size: int) -> np.ndarray:
-    """Matrix (size, pixels) that averages over equal intervals, splitting the pixels that lie across one."""
-    edges = np.arange(size + 1) * pixels / size
-    starts = np.arange(pixels)
-    covered = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
-    return (np.clip(covered, 0, None) * size / pixels).astype(np.float32)

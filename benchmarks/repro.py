@@ -134,7 +134,7 @@ def again(record: Record, workers: int | None, console: Console) -> tuple[Rows, 
         if not isinstance(outcome, TrainReport):
             raise ResultError(f"training failed: {type(outcome).__name__}: {outcome}")
         with console.status("measuring"):
-            failed = session.measure({cell: outcome}, workers=workers, controls=False)
+            failed = session.measure({cell: outcome}, workers=workers)
         found = session.results.find(cell.hash)
         if failed or found is None:
             raise ResultError(f"measuring failed: {failed}")

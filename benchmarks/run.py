@@ -87,6 +87,12 @@ def parser() -> argparse.ArgumentParser:
         "--reference", help="model that the others are paired with (default: r3d, or the first of --models)"
     )
     p.add_argument(
+        "--retrieval-backbone",
+        metavar="NAME",
+        help="timm network by whose features controls compare pictures too; its weights are downloaded where "
+        "they are not on this machine (default: resnet18.a1_in1k, only where its weights are)",
+    )
+    p.add_argument(
         "--out", type=Path, default=Path("runs"), help="folder of runs, results and tables (default: runs/)"
     )
     p.add_argument(

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 
 from benchmarks import environment
-from benchmarks.controls import CONTROLS, Control
+from benchmarks.controls import Control
 from benchmarks.executor import CellDied, Job
-from benchmarks.predict import VIEW, Predictions, Truths
+from benchmarks.predict import VIEW, Predictions, StoredPictures, Truths
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.recognition import Training
 from benchmarks.results import (
@@ -186,12 +186,9 @@ class Session:
         trained: dict[ModelCell, TrainReport],
         progress: Callable[[int, int], None] | None = None,
         workers: int | None = None,
-        controls: bool = True,
+        controls: Sequence[Control] = (),
     ) -> dict[str, Exception]:
         """Score every trained cell and every control that has no result yet, together, and save them.
-
-        Args:
-            controls: False for the trained cells alone.
 
         Returns:
             What went wrong, by label; the others are saved.
@@ -203,8 +200,7 @@ class Session:
                 rows.append(self._model_row(cell, report))
             except Exception as error:  # one model that cannot predict must not cost the others
                 failed[cell.label] = error
-        if controls:
-            rows += self._control_rows()
+        rows += self._control_rows(controls, failed)
         if not rows:
             return failed
         scores = score(
@@ -234,10 +230,10 @@ class Session:
         split = self._split(split.name, fields)
         return Predictions(model, split, self.device, views=self.views)
 
-    def control_cells(self) -> dict[str, str]:
-        """Hash of each control's cell, by name."""
+    def control_cell(self, control: Control) -> str:
+        """Hash of a control's cell."""
         config = {"resolution": self.resolution, "train": self._split("train").fingerprint}
-        return {c.name: self._hash("control", c.name, config, None) for c in CONTROLS}
+        return self._hash("control", control.name, config | control.identity, None)
 
     def _model_row(self, cell: ModelCell, report: TrainReport) -> _Row:
         validation = self.predictions(cell, report.checkpoint, self.val)
@@ -269,13 +265,19 @@ class Session:
             cell.hash, cell.label, predictions, choice, None if choice is None else choice.value, complete
         )
 
-    def _control_rows(self) -> list[_Row]:
-        hashes = self.control_cells()
-        missing = [c for c in CONTROLS if self.results.find(hashes[c.name]) is None]
-        if not missing:
-            return []
-        training = self._training()
-        return [self._control_row(control, hashes[control.name], training) for control in missing]
+    def _control_rows(self, wanted: Sequence[Control], failed: dict[str, Exception]) -> list[_Row]:
+        """Those of the controls that have no result yet; what goes wrong is noted in `failed`."""
+        hashes = {control: self.control_cell(control) for control in wanted}
+        missing = [control for control, cell in hashes.items() if self.results.find(cell) is None]
+        training = self._training() if missing else None
+        rows = []
+        for control in missing:
+            assert training is not None
+            try:
+                rows.append(self._control_row(control, hashes[control], training))
+            except Exception as error:  # a network that cannot be loaded must not cost the others
+                failed[control.name] = error
+        return rows
 
     def _control_row(self, control: Control, cell: str, training: Training) -> _Row:
         held_out = self.truths("val"), self._images(self.val)
@@ -291,7 +293,11 @@ class Session:
                 title=control.title,
                 cell=cell,
                 seed=None,
-                config={"explanation": control.explanation, "resolution": self.resolution},
+                config={
+                    "explanation": control.explanation,
+                    "resolution": self.resolution,
+                    **control.identity,
+                },
                 rows=rows,
                 curve=curve,
                 threshold=choice,
@@ -350,11 +356,9 @@ class Session:
 
     def _training(self) -> Training:
         split = self._split("train")
-        indices = list(range(len(split)))
-        views = [list(range(split.num_views))] * len(split)
         return Training(
-            voxels=split.voxels(indices, self.resolution),
-            images=split.images(indices, views).transpose(0, 1, 3, 4, 2),
+            voxels=split.voxels(list(range(len(split))), self.resolution),
+            images=StoredPictures(split),
             categories=split.categories,
         )
 

@@ -19,13 +19,15 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimate, PairedRow
-from benchmarks.controls import CONTROLS
+from benchmarks.controls import CONTROLS, title_of
 from benchmarks.published import Published, PublishedTable, load_published
 from zoo.metrics import Column
 
 OUTPUT_SCHEMA_VERSION = 2
 """Of `results.json`."""
 
+COUNTS = ("n", "seeds", "failed")
+COSTS = ("params M", "train im/s", "im/s", "peak MB")
 ARROWS = {"higher": "↑", "lower": "↓"}
 ALPHA = 0.05
 GAP = 2
@@ -61,7 +63,7 @@ class Block:
 
 
 def main_block(comparison: Comparison) -> Block:
-    """Models, best first, then controls: headline metrics, counts and costs."""
+    """Models, best first, then controls: headline metrics, counts and costs; of these what some row has."""
     columns = [find_column(comparison, name) for name in headline(comparison)]
     rows, average = comparison.rows, comparison.average
     shown = [estimate_cells(rows, c, [r.means(average)[c.name] for r in rows]) for c in columns]
@@ -69,26 +71,25 @@ def main_block(comparison: Comparison) -> Block:
         (_name(row), *metrics, *_counts(row), *_costs(row))
         for row, *metrics in zip(rows, *shown, strict=True)
     ]
-    split, absent = len(comparison.models), _absent_lines(comparison, len(columns))
-    ranking, info = find_column(comparison, comparison.primary[0]), comparison.dataset
+    labels = ("", *map(column_label, columns), *COUNTS, *COSTS)
+    absent = _absent_lines(comparison, len(columns))
+    everything = [*lines, *absent["model"], *absent["control"]]
+    kept = [k for k in range(len(labels)) if any(line[k] != _NONE for line in everything)]
+
+    def section(heading: str, own: Sequence[tuple[Cell, ...]]) -> Section:
+        return Section(heading, tuple(tuple(line[k] for k in kept) for line in own))
+
+    split = len(comparison.models)
+    have = [m for m in comparison.primary if any(row.means(average)[m] for row in comparison.models)]
+    ranking, info = find_column(comparison, (have or comparison.primary)[0]), comparison.dataset
     sections = (
-        Section(f"models, best {ranking.label} first", (*lines[:split], *absent["model"])),
-        Section("controls, not ranked", (*lines[split:], *absent["control"])),
+        section(f"models, best {ranking.label} first", (*lines[:split], *absent["model"])),
+        section("controls, not ranked", (*lines[split:], *absent["control"])),
     )
     return Block(
         title=f"{comparison.protocol.id} on {info.name} {info.version}, {info.split} split: "
         f"{comparison.extent}, preset {comparison.preset}",
-        columns=(
-            "",
-            *map(column_label, columns),
-            "n",
-            "seeds",
-            "failed",
-            "params M",
-            "train im/s",
-            "im/s",
-            "peak MB",
-        ),
+        columns=tuple(labels[k] for k in kept),
         sections=tuple(s for s in sections if s.rows),
         notes=tuple(_captions(comparison)),
     )
@@ -510,16 +511,16 @@ def _counts(row: ComparedRow) -> tuple[Cell, ...]:
 
 def absent_titles(comparison: Comparison) -> dict[Literal["model", "control"], list[str]]:
     """What the rows without any result are called, models and controls."""
-    titles = {control.name: control.title for control in CONTROLS}
+    titles = {name: title_of(name) for name in comparison.absent}
     return {
-        "model": [f"{name} (missing)" for name in comparison.absent if name not in titles],
-        "control": [f"{titles[name]} (missing)" for name in comparison.absent if name in titles],
+        "model": [f"{name} (missing)" for name, title in titles.items() if title is None],
+        "control": [f"{title} (missing)" for title in titles.values() if title is not None],
     }
 
 
 def _absent_lines(comparison: Comparison, metrics: int) -> dict[str, list[tuple[Cell, ...]]]:
     """A line for each row without any result, with nothing but its name in it."""
-    nothing = (*[_NA] * metrics, Cell("0", "warn"), *[_NONE] * 6)
+    nothing = (*[_NA] * metrics, Cell("0", "warn"), *[_NONE] * (len(COUNTS) + len(COSTS) - 1))
     return {
         kind: [(Cell(title, "warn"), *nothing) for title in titles]
         for kind, titles in absent_titles(comparison).items()
@@ -626,10 +627,12 @@ def _captions(comparison: Comparison) -> list[str]:
         lines.append("missing: asked for, but there is no result.")
     if any(row.n_failed for row in comparison.rows):
         lines.append("failed: empty or missing predictions, over all seeds; they count with the worst value.")
-    for control in CONTROLS:
-        if any(row.name == control.name for row in comparison.controls):
-            lines.append(f"{control.title}: {control.explanation}.")
-    return lines
+    known = {control.name: control.explanation for control in CONTROLS}
+    for row in comparison.controls:
+        # of the controls that depend on what is compared, only their records know
+        if said := known.get(row.name) or row.records[0].config.get("explanation"):
+            lines.append(f"{row.title}: {said}.")
+    return [*lines, *comparison.notes]
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

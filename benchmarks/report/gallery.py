@@ -60,7 +60,7 @@ def _packed(case: Case, models: list[str]) -> dict[str, Any]:
     truth = TruePoints(case.truth)
     camera = case.camera
     return {
-        "image": _picture(case.image),
+        "image": None if case.image is None else _picture(case.image),
         "camera": [35.0, 20.0] if camera is None else [camera.azimuth, camera.elevation],
         "truth": Surface.of(case.truth, 0.5).packed(),
         "models": {name: _drawn(case.predictions, name, truth) for name in models},

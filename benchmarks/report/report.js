@@ -200,8 +200,10 @@
     clear();
     [start.azimuth, start.elevation] = data.camera;
     Object.assign(eye, start, { distance: DISTANCE });
-    const input = panel("input", null);
-    input.view.replaceChildren(Object.assign(make("img"), { src: data.image, alt: `input picture of ${about.id}` }));
+    if (data.image) {
+      const input = panel("input", null);
+      input.view.replaceChildren(Object.assign(make("img"), { src: data.image, alt: `input picture of ${about.id}` }));
+    }
     panels.push(panel("ground truth", data.truth));
     for (const name of head.models) {
       const found = data.models[name];

@@ -78,6 +78,17 @@ def _column(page: Any, column: int) -> list[str]:
 VIEWS = ".view.turns"
 
 
+def test_without_an_input_picture_there_is_no_place_for_one(browser: Any, tmp_path: Path) -> None:
+    path = write_report(_example(), Cases("of r3d by IoU", (_case(image=None, camera=None),)), tmp_path)
+    opened = browser.new_page()
+    opened.goto(path.as_uri())
+    opened.wait_for_function("document.documentElement.dataset.gallery === 'ready'")
+    names = opened.locator("#views .panel .name").all_inner_texts()
+    assert names == ["ground truth", "r3d", "vae_gan_baseline", "psgn", "r2n2"]
+    assert opened.locator("#views img").count() == 0
+    opened.close()
+
+
 def test_there_is_no_horizontal_scroll(page: Any) -> None:
     for opened in (False, True):
         if opened:

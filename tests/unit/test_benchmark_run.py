@@ -2,16 +2,18 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 
 from benchmarks import executor
 from benchmarks.results import load
 from benchmarks.run import main
-from benchmarks.scoring import Scores, score
+from benchmarks.scoring import score
 from benchmarks.session import _kind_of
 from datasets import BadItem
 from datasets.procedural import ProceduralSource
@@ -25,6 +27,14 @@ TINY = [
     *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
     *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_weights(tmp_path_factory):
+    """Whatever weights this machine has are not there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +104,39 @@ def test_controls_stand_where_they_must(finished):
     assert cd["floor"] == min(cd.values())
     assert iou["oracle"] >= iou["image_retrieval"]
     assert rows["empty"]["n_failed"] == 4
+
+
+def test_recognition_by_the_models_own_latent_is_a_control(finished):
+    results = json.loads((finished[0] / "results.json").read_text())
+    rows = {row["name"]: row for row in results["rows"]}
+    for name in ("retrieval[vae_gan_baseline]", "clusters[vae_gan_baseline]"):
+        assert rows[name]["kind"] == "control"
+        [record] = rows[name]["records"]
+        assert record["config"]["feature"] == {"latent": rows["vae_gan_baseline"]["records"][0]["cell"]}
+        assert record["seed"] is None and (record["threshold"] is None) == name.startswith("retrieval")
+    assert results["reference"] == "vae_gan_baseline"
+    assert not any("[" in pair["row"] for pair in results["paired"])  # shown, neither ranked nor compared
+    table = (finished[0] / "table.md").read_text()
+    assert "nearest training image, latent of vae\\_gan\\_baseline: training shape with the nearest" in table
+    assert "Left out: recognition by a pretrained backbone; the weights of resnet18.a1\\_in1k" in table
+
+
+def test_a_latent_whose_weights_are_gone_is_found_again_or_said_to_be_left_out(finished, tmp_path, capsys):
+    out, data = tmp_path / "out", finished[1]
+    shutil.copytree(finished[0], out)
+    shutil.rmtree(out / "runs")
+    assert again((out, data), "vae_gan_baseline", extra=["--format", "json"]) == 0
+    names = {row["name"] for row in json.loads((out / "results.json").read_text())["rows"]}
+    assert "retrieval[vae_gan_baseline]" in names
+    for folder in (out / "cells").iterdir():
+        if "[vae_gan_baseline]" in json.loads((folder / "record.json").read_text())["name"]:
+            shutil.rmtree(folder)
+    assert again((out, data), "vae_gan_baseline", extra=["--format", "md"]) == 0
+    table = (out / "table.md").read_text()
+    assert "nearest training image, latent" not in table
+    assert re.search(r"Left out: recognition by the latent of .*, whose weights are not in .*--force", table)
+    assert again((out, data), "vae_gan_baseline", extra=["--format", "md", "--force"]) == 0
+    assert "nearest training image, latent" in (out / "table.md").read_text()
 
 
 def test_a_second_run_trains_and_measures_nothing(finished, monkeypatch, capsys):
@@ -187,9 +230,9 @@ def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypa
 
 def test_a_model_that_kills_the_process_which_measures_it_costs_itself_alone(finished, monkeypatch, capsys):
     def deadly(predictions, *args, **options):
-        *others, last = predictions
-        found = score({name: predictions[name] for name in others}, *args, **options) if others else Scores()
-        return replace(found, died={last: "the process died"})
+        names = list(predictions)  # models in the order of the command, then controls
+        others = {name: predictions[name] for name in names if name != names[1]}
+        return replace(score(others, *args, **options), died={names[1]: "the process died"})
 
     weight = ["--set", "losses.kl.weight=0.125", "--format", "rich,json"]
     with monkeypatch.context() as patch:
@@ -301,6 +344,7 @@ def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished
         ),
         (["--jobs", "2"], r"--jobs 2 is for --executor local; --executor inline trains one after the other"),
         (["--seeds", "0"], r"--seeds must be at least 1, got 0"),
+        (["--retrieval-backbone", "resnet81"], r"unknown timm backbone 'resnet81'. Did you mean 'resnet"),
         (["--limit", "0"], r"--limit must be at least 1, got 0"),
         (["--plugin", "no_such_module"], r"plugin 'no_such_module' failed to import: ModuleNotFoundError"),
         (["--device", "abacus"], r"unknown device 'abacus'"),

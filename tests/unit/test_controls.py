@@ -7,16 +7,10 @@ import pytest
 
 from benchmarks import recognition
 from benchmarks.controls import CONTROLS
+from benchmarks.features import BACKGROUND, FEATURE_SIZE, image_features
 from benchmarks.protocols import Truth
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.recognition import (
-    BACKGROUND,
-    FEATURE_SIZE,
-    Training,
-    image_features,
-    intersections,
-    pack,
-)
+from benchmarks.recognition import Training, intersections, pack
 from benchmarks.scoring import score
 from zoo.metrics.iou import iou
 from zoo.shapes import VoxelShape

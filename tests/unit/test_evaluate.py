@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import trimesh
 
 from benchmarks import evaluate
+from benchmarks.foreign import PredictionFiles
+from benchmarks.foreign_cases import gather_foreign
 from benchmarks.pairs import instances, shape_files
 from benchmarks.protocols import Truth
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
@@ -51,11 +55,11 @@ def folders(tmp_path):
 
 
 def run(folder, *words) -> tuple[int, dict]:
-    """Exit status and results.json."""
+    """Exit status and results.json; what else is written is as `words` say."""
     out = folder / "out"
-    status = evaluate.main(
-        [*map(str, words), "--gt", str(folder / "gt"), "--out", str(out), "--workers", "0", "--set", POINTS]
-    )
+    more = ["--gt", str(folder / "gt"), "--out", str(out), "--workers", "0", "--set", POINTS]
+    more += [] if "--format" in words else ["--format", "json"]
+    status = evaluate.main([*map(str, words), *more])
     path = out / "results.json"
     return status, json.loads(path.read_text()) if path.is_file() else {}
 
@@ -93,7 +97,7 @@ def test_a_row_that_kills_the_process_which_measures_it_is_missing_and_the_other
     with monkeypatch.context() as patch:
         patch.setattr(evaluate, "score", deadly)
         words = ["--pred", f"good={folders / 'pred'}", f"bad={folders / 'pred'}", "--reference", "bad"]
-        status, results = run(folders, *words)
+        status, results = run(folders, *words, "--format", "json,rich")
     said = capsys.readouterr().out
     assert status == 1 and "failed bad: the process died" in said and "bad (missing)" in said
     assert [r["name"] for r in results["rows"]] == ["good", "floor"] and results["absent"] == ["bad"]
@@ -115,7 +119,7 @@ def test_a_threshold_that_the_protocol_fixes_is_said_to_be_fixed(folders):
         "--threshold",
         0.9,
     ]
-    assert evaluate.main([*map(str, words), "--protocol", "r2n2"]) == 0
+    assert evaluate.main([*map(str, words), "--protocol", "r2n2", "--format", "json"]) == 0
     results = json.loads((out / "results.json").read_text())
     row = next(r for r in results["rows"] if r["name"] == "pred")
     assert row["records"][0]["threshold"] == {"value": 0.4, "chosen": "fixed by the protocol"}
@@ -159,6 +163,8 @@ def test_meshes_against_meshes(tmp_path):
     assert same["iou@val"] == [None, None]
     assert [r["name"] for r in results["rows"]] == ["same", "elsewhere", "floor"]
     assert results["reference"] == "same"
+    status, _ = run(tmp_path, "--pred", tmp_path / "same", "--format", "md")
+    assert "*models, best CD first*" in (tmp_path / "out/table.md").read_text()  # nobody has an IoU
 
 
 def test_the_threshold_is_chosen_on_validation_shapes(folders):
@@ -239,6 +245,7 @@ def test_truths_that_cannot_be_read(folders, capsys):
         (["--val-gt", "x"], "--val-pred and --val-gt go together"),
         (["--reference", "nobody"], "unknown --reference 'nobody'"),
         (["--set", "pints=4000"], "pints"),
+        (["--format", "htlm"], "unknown --format 'htlm'. Did you mean 'html'?"),
         (["--names", "nowhere.csv"], "nowhere.csv: No such file"),
     ],
 )
@@ -263,6 +270,105 @@ def test_folders_that_do_not_fit(folders, capsys):
     (folders / "gt/a.binvox").write_bytes((folders / "gt/chair/a.binvox").read_bytes())
     assert run(folders, "--pred", folders / "other")[0] == 2
     assert "'other': none of its shapes can be read; the first:" in capsys.readouterr().err
+
+
+# -------------------------------------------------------------------------------------- report
+
+
+def islands(page) -> dict:
+    """The JSON of a report by the name of its element."""
+    found = re.findall(r'<script type="application/json" id="([^"]+)">(.*?)</script>', page.read_text(), re.S)
+    return {name: json.loads(text) for name, text in found}
+
+
+def test_the_report_shows_predictions_beside_truths(folders, capsys):
+    """Every row of every chosen instance, coloured where wrong; blank where nothing can be read."""
+    np.savez(folders / "pred/chair/a.npz", voxels=np.roll(grid(0), 3, 0))
+    for k, name in enumerate(IDS[:2]):
+        path = folders / "other" / f"{name}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, voxels=grid(k))
+    (folders / "other/chair/b.npz").write_bytes(b"junk")
+    words = ["--pred", folders / "pred", folders / "other", "--format", "json,html,md"]
+    assert run(folders, *words)[0] == 0
+    assert "written: " in capsys.readouterr().out
+    data = islands(folders / "out/report.html")
+    head = data["gallery"]
+    assert head["models"] == ["pred", "other"]
+    assert {case["id"] for case in head["cases"]} == set(IDS)
+    assert {c for case in head["cases"] for c, _ in case["tags"]} == {"", "chair", "lamp"}
+    shown = {case["id"]: data[f"case-{k}"] for k, case in enumerate(head["cases"])}
+    assert all(case["image"] is None for case in shown.values())
+    assert all(case["truth"]["kind"] == "mesh" and not case["truth"]["shaded"] for case in shown.values())
+    assert all(case["models"]["pred"]["surface"]["shaded"] for case in shown.values())
+    assert [shown[name]["models"]["other"] is None for name in IDS] == [False, True, True, True]
+    scores = dict(shown["chair/a"]["models"]["pred"]["scores"])
+    wrong = values(json.loads((folders / "out/results.json").read_text()), "pred")
+    assert scores == {"IoU": f"{wrong['iou@val'][0]:.3f}", "CD": f"{wrong['cd'][0]:.4f}"}
+    plots = {path.stem for path in (folders / "out/plots").iterdir()}
+    assert "iou-threshold" in plots and "training" not in plots
+    main = (folders / "out/table.md").read_text().split("## ")[1]
+    assert "failed" in main and "params" not in main and "seeds |" not in main  # nobody has any
+
+
+def test_shapes_in_other_units_are_shown_in_the_box_of_the_truth(tmp_path):
+    """Millimetres, off the centre: the truth fills the unit cube, half its length is half a cube."""
+    for name, shift in (("gt", 0.0), ("pred", 500.0)):
+        (tmp_path / name).mkdir()
+        box = trimesh.creation.box((1000, 600, 300))
+        box.apply_translation((3000 + shift, -40, 7))
+        box.export(tmp_path / name / "a.ply")
+        points = trimesh.sample.sample_surface(box, 500, seed=0)[0]
+        trimesh.PointCloud(points).export(tmp_path / name / "b.ply")
+    wanted = instances(tmp_path / "gt")
+    folder = PredictionFiles.below(tmp_path / "pred", "pred", wanted)
+    rows = [
+        {"id": one.name, "view": 0, "category": "object", "cd": k, "iou@val": None}
+        for k, one in enumerate(wanted)
+    ]
+    comparison = SimpleNamespace(
+        reference="floor", models=[SimpleNamespace(name="pred")], protocol=R3DV1(R3DV1Config())
+    )
+    cases = gather_foreign(comparison, wanted, [folder], {"pred": (SimpleNamespace(threshold=None), rows)})
+    assert cases.chosen == "of pred by CD" and {case.id for case in cases.overall} == {"a", "b"}
+    for case in cases.overall:
+        truth, drawn = case.truth, case.predictions["pred"]
+        assert drawn.scores == {"IoU": "n/a", "CD": f"{'ab'.index(case.id):.4f}"}
+        found = [s.cloud if case.id == "b" else s.surface.vertices for s in (truth, drawn.shape)]
+        low, high = found[0].min(0), found[0].max(0)
+        np.testing.assert_allclose(low, -high, atol=1e-6)
+        assert (high - low).max() == pytest.approx(1)
+        np.testing.assert_allclose(found[1] - found[0], [[0.5, 0, 0]] * len(found[0]), atol=0.01)
+
+
+def test_pictures_of_one_shape_are_cases_of_their_own(folders):
+    names = folders / "names.csv"
+    names.write_text("name,truth,shape,view\n0_0,chair/a,s,0\n0_1,chair/a,s,1\n0_2,lamp/c,t,0")
+    for view in range(3):
+        np.savez(folders / "pred" / f"0_{view}.npz", voxels=soft(grid(0), view))
+    status, _ = run(folders, "--pred", folders / "pred", "--names", names, "--format", "html")
+    assert status == 0
+    cases = islands(folders / "out/report.html")["gallery"]["cases"]
+    assert sorted(case["id"] for case in cases) == ["0_0", "0_1", "0_2"]
+
+
+def test_only_the_formats_that_are_asked_for(folders, capsys):
+    status, results = run(folders, "--pred", folders / "pred", "--format", "md")
+    assert status == 0 and results == {}
+    assert {path.name for path in (folders / "out").iterdir()} == {"cells", "table.md", "gallery.png"}
+    assert "models, best" not in capsys.readouterr().out
+
+
+def test_a_protocol_without_a_number_for_the_rows_has_a_report_without_shapes(tmp_path):
+    for name in ("gt", "pred"):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "a.npz", voxels=grid(0))
+    trimesh.creation.box((0.5, 0.5, 0.5)).export(tmp_path / "pred/a.ply")
+    (tmp_path / "pred/a.npz").unlink()
+    words = ["--pred", tmp_path / "pred", "--gt", tmp_path / "gt", "--out", tmp_path / "out", "--workers", 0]
+    assert evaluate.main([*map(str, words), "--protocol", "r2n2"]) == 0
+    assert islands(tmp_path / "out/report.html")["gallery"]["cases"] == []
+    assert not (tmp_path / "out/gallery.png").exists()
 
 
 # --------------------------------------------------------------------------------------- names

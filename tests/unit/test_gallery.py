@@ -190,6 +190,16 @@ def test_the_first_view_is_the_inputs_camera(tmp_path: Path) -> None:
     np.testing.assert_array_equal(front[4], side[4])
 
 
+def test_cases_without_an_input_picture_leave_no_place_for_it(tmp_path: Path) -> None:
+    shape = _block(3, 9)
+    whole, without = (_draw(tmp_path, each) for each in (_case(shape), _case(shape, image=None)))
+    assert whole.shape[1] - without.shape[1] == TILE + module.GAP and whole.shape[0] == without.shape[0]
+    top = module.GAP + module.LINE + module.GAP // 2 + module.LINE + module.GAP
+    rows = slice(top, top + TILE)
+    np.testing.assert_array_equal(whole[rows, 2 * module.GAP + TILE :], without[rows, module.GAP :])
+    assert _ink(without[rows]).any()
+
+
 def test_size_grows_with_cases_groups_and_models(tmp_path: Path) -> None:
     one = _draw(tmp_path, _case(_block(4, 12)))
     two = _draw(tmp_path, _case(_block(4, 12)), _case(_block(4, 12)))

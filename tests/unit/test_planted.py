@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks import evaluate, planted
+from datasets.formats.shapes import read_shape
+from zoo.geometry.surface import marching_cubes
 
 R = 32
 
@@ -50,7 +52,8 @@ def means(folders, protocol: str, metric: str, *words: str) -> dict[str, float]:
     status = evaluate.main(
         [
             *("--gt", str(out / "gt"), "--pred", *map(str, predictions), "--protocol", protocol),
-            *("--out", str(out / protocol), "--workers", "0", *words),
+            *("--out", str(out / protocol), "--workers", "0", "--format", "json"),
+            *words,
         ]
     )
     assert status == 0
@@ -78,6 +81,20 @@ def test_pix3d_forgives_size_and_place_and_punishes_a_stray_voxel(folders):
     iou = means(folders, "pix3d", "iou_oracle")
     assert iou["shifted"] == iou["perfect"] == 1
     assert max(iou["stray"], iou["noise"]) < 0.3 < iou["scaled"]
+
+
+def test_predictions_as_meshes_are_the_surfaces_of_the_grids(tmp_path):
+    grids = {f"table/{k}": table(k) for k in range(2)}
+    found = planted.write(tmp_path, grids, meshes=True)
+    assert [folder.name for folder in found] == [f.__name__ for f in planted.FAULTS if f is not planted.empty]
+    for name, grid in grids.items():
+        surface = read_shape(tmp_path / f"swapped/{name}.ply").surface
+        expected = marching_cubes(grid.transpose(0, 2, 1).astype(np.float32), 0.5)
+        np.testing.assert_allclose(surface.bounds, expected.bounds, atol=1e-6)
+        assert len(surface.faces) == len(expected.faces)
+        np.testing.assert_array_equal(read_shape(tmp_path / f"gt/{name}.npz").occupancy, grid)
+    cd = means((tmp_path, found), "r3d-v1", "cd", "--set", "points=2048")
+    assert cd["perfect"] < cd["noise"] < min(cd["shifted"], cd["scaled"], cd["swapped"])
 
 
 def test_the_command_writes_what_it_says(tmp_path, capsys):

@@ -62,7 +62,7 @@ class TimmBackbone(Encoder):
             self.gives = self.gives - {"log_var"}  # type: ignore[misc]
         require_backbone(config.backbone, pretrained=config.pretrained)
         options: dict[str, Any] = {**config.options, "in_chans": in_channels}
-        self.padded_size, sized, features = _accepted_size(config.backbone, options, image_size)
+        self.padded_size, sized, features = accepted_size(config.backbone, options, image_size)
         if sized:
             options["img_size"] = self.padded_size
         self.backbone = create_backbone(config.backbone, pretrained=config.pretrained, **options)
@@ -75,7 +75,7 @@ class TimmBackbone(Encoder):
         return Latent(mean, log_var)
 
 
-def _accepted_size(
+def accepted_size(
     name: str, options: dict[str, Any], image_size: tuple[int, int]
 ) -> tuple[tuple[int, int], bool, int]:
     """The least padding with which the backbone takes the image, found on copies without memory.
