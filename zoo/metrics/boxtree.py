@@ -44,7 +44,7 @@ def morton_order(points: np.ndarray) -> np.ndarray:
         return np.zeros(0, np.int64)
     low = points.min(0)
     extent = (points.max(0) - low).max()
-    return np.argsort(_codes(points, low, 1023 / extent if extent > 0 else 0.0), kind="stable")
+    return _sorted(_codes(points, low, 1023 / extent if extent > 0 else 0.0))
 
 
 @njit(cache=True)
@@ -72,6 +72,24 @@ def _codes(points, low, scale):
 
 @njit(cache=True)
 @no_type_check
+def _sorted(codes):
+    """Stable order of the codes: sorted by their lowest ten bits, then the middle, then the highest ten."""
+    order, other = np.arange(len(codes)), np.empty(len(codes), np.int64)
+    for shift in (0, 10, 20):
+        ends = np.zeros(1025, np.int64)
+        for code in codes:
+            ends[((code >> shift) & 0x3FF) + 1] += 1
+        ends = np.cumsum(ends)
+        for i in order:
+            digit = (codes[i] >> shift) & 0x3FF
+            other[ends[digit]] = i
+            ends[digit] += 1
+        order, other = other, order
+    return order
+
+
+@njit(cache=True)
+@no_type_check
 def _boxes(points, leaves):
     """Lower and upper corner of node k; node 1 is the root, 2k and 2k + 1 its children, leaves last."""
     n = len(points)
@@ -93,35 +111,53 @@ def _boxes(points, leaves):
 
 @njit(cache=True)
 @no_type_check
+def _beyond(low, high, value):
+    """How far a number lies outside an interval; comparisons alone, for `max` also looks for NaN."""
+    below, above = low - value, value - high
+    more = below if below > above else above
+    return more if more > 0 else 0.0
+
+
+@njit(cache=True)
+@no_type_check
 def _to_box(boxes, k, x, y, z):
-    dx = max(boxes[k, 0] - x, 0.0, x - boxes[k, 3])
-    dy = max(boxes[k, 1] - y, 0.0, y - boxes[k, 4])
-    dz = max(boxes[k, 2] - z, 0.0, z - boxes[k, 5])
+    dx = _beyond(boxes[k, 0], boxes[k, 3], x)
+    dy = _beyond(boxes[k, 1], boxes[k, 4], y)
+    dz = _beyond(boxes[k, 2], boxes[k, 5], z)
     return dx * dx + dy * dy + dz * dz
 
 
 @njit(cache=True)
 @no_type_check
 def _query(points, boxes, leaves, queries, order, squared, nearest):
+    """The leaf of the neighbour before, then what lies beside its way to the root, from below."""
     n = len(points)
     waiting = np.empty(DEPTH, np.int64)
     bounds = np.empty(DEPTH)
+    levels = 0
+    while leaves >> levels > 1:
+        levels += 1
     found = 0
     for q in order:
         x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
         dx, dy, dz = points[found, 0] - x, points[found, 1] - y, points[found, 2] - z
         best = dx * dx + dy * dy + dz * dz
-        top, k, bound = 0, 1, 0.0
-        while True:
-            if bound < best and k >= leaves:
-                leaf = k - leaves
-                for i in range(leaf * n // leaves, (leaf + 1) * n // leaves):
-                    dx, dy, dz = points[i, 0] - x, points[i, 1] - y, points[i, 2] - z
-                    d = dx * dx + dy * dy + dz * dz
-                    if d < best:
-                        best = d
-                        found = i
-            elif bound < best:
+        start = leaves + ((found + 1) * leaves - 1) // n
+        top = 0
+        for level in range(levels - 1, -1, -1):
+            beside = (start >> level) ^ 1
+            bound = _to_box(boxes, beside, x, y, z)
+            if bound < best:
+                waiting[top] = beside
+                bounds[top] = bound
+                top += 1
+        waiting[top] = start
+        bounds[top] = 0.0
+        top += 1
+        while top > 0:
+            top -= 1
+            k, bound = waiting[top], bounds[top]
+            while bound < best and k < leaves:
                 near, far = 2 * k, 2 * k + 1
                 to_near, to_far = _to_box(boxes, near, x, y, z), _to_box(boxes, far, x, y, z)
                 if to_far < to_near:
@@ -130,12 +166,14 @@ def _query(points, boxes, leaves, queries, order, squared, nearest):
                     waiting[top] = far
                     bounds[top] = to_far
                     top += 1
-                if to_near < best:
-                    k, bound = near, to_near
-                    continue
-            if top == 0:
-                break
-            top -= 1
-            k, bound = waiting[top], bounds[top]
+                k, bound = near, to_near
+            if bound < best:
+                leaf = k - leaves
+                for i in range(leaf * n // leaves, (leaf + 1) * n // leaves):
+                    dx, dy, dz = points[i, 0] - x, points[i, 1] - y, points[i, 2] - z
+                    d = dx * dx + dy * dy + dz * dz
+                    if d < best:
+                        best = d
+                        found = i
         squared[q] = best
         nearest[q] = found
