@@ -15,6 +15,8 @@ import numpy as np
 from numba import njit
 
 LEAF = 8
+GROUP = 8
+"""Queries that walk the tree together, in one box."""
 DEPTH = 64
 """Depth of the stack; the tree over N points is log2(N / LEAF) deep."""
 
@@ -32,9 +34,8 @@ class BoxTree:
 
     def query(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distance (N,) to and index (N,) of the nearest point, for each query (N, 3)."""
-        squared = np.empty(len(queries))
-        nearest = np.empty(len(queries), np.int64)
-        _query(self.points, self.boxes, self.leaves, queries, morton_order(queries), squared, nearest)
+        order = morton_order(queries)
+        squared, nearest = _query(self.points, self.boxes, self.leaves, queries, order)
         return np.sqrt(squared), self.order[nearest]
 
 
@@ -42,9 +43,7 @@ def morton_order(points: np.ndarray) -> np.ndarray:
     """Indices that sort points (N, 3) along the Z curve through their bounding cube, 1024 steps per axis."""
     if not len(points):
         return np.zeros(0, np.int64)
-    low = points.min(0)
-    extent = (points.max(0) - low).max()
-    return _sorted(_codes(points, low, 1023 / extent if extent > 0 else 0.0))
+    return _sorted(_codes(points))
 
 
 @njit(cache=True)
@@ -60,7 +59,14 @@ def _spread(x):
 
 @njit(cache=True)
 @no_type_check
-def _codes(points, low, scale):
+def _codes(points):
+    low, high = points[0].copy(), points[0].copy()
+    for i in range(len(points)):
+        for d in range(3):
+            low[d] = min(low[d], points[i, d])
+            high[d] = max(high[d], points[i, d])
+    extent = (high - low).max()
+    scale = 1023 / extent if extent > 0 else 0.0
     codes = np.empty(len(points), np.int64)
     for i in range(len(points)):
         x = _spread(int((points[i, 0] - low[0]) * scale))
@@ -111,43 +117,69 @@ def _boxes(points, leaves):
 
 @njit(cache=True)
 @no_type_check
-def _beyond(low, high, value):
-    """How far a number lies outside an interval; comparisons alone, for `max` also looks for NaN."""
-    below, above = low - value, value - high
+def _apart(low, high, from_, to):
+    """How far two intervals are apart; by comparisons alone, for `max` would look for NaN too."""
+    below, above = low - to, from_ - high
     more = below if below > above else above
     return more if more > 0 else 0.0
 
 
 @njit(cache=True)
 @no_type_check
-def _to_box(boxes, k, x, y, z):
-    dx = _beyond(boxes[k, 0], boxes[k, 3], x)
-    dy = _beyond(boxes[k, 1], boxes[k, 4], y)
-    dz = _beyond(boxes[k, 2], boxes[k, 5], z)
+def _between(boxes, k, box):
+    """Squared distance between node k and a box (6,); a point is a box as well."""
+    dx = _apart(boxes[k, 0], boxes[k, 3], box[0], box[3])
+    dy = _apart(boxes[k, 1], boxes[k, 4], box[1], box[4])
+    dz = _apart(boxes[k, 2], boxes[k, 5], box[2], box[5])
     return dx * dx + dy * dy + dz * dz
 
 
 @njit(cache=True)
 @no_type_check
-def _query(points, boxes, leaves, queries, order, squared, nearest):
-    """The leaf of the neighbour before, then what lies beside its way to the root, from below."""
+def _to_box(boxes, k, x, y, z):
+    dx = _apart(boxes[k, 0], boxes[k, 3], x, x)
+    dy = _apart(boxes[k, 1], boxes[k, 4], y, y)
+    dz = _apart(boxes[k, 2], boxes[k, 5], z, z)
+    return dx * dx + dy * dy + dz * dz
+
+
+@njit(cache=True)
+@no_type_check
+def _query(points, boxes, leaves, queries, order):
+    """The leaf of the neighbour before, then what lies beside its way to the root, from below.
+
+    A group of queries goes where any of them may find a nearer point; in a leaf each looks for itself.
+    """
     n = len(points)
-    waiting = np.empty(DEPTH, np.int64)
-    bounds = np.empty(DEPTH)
+    squared, nearest = np.empty(len(queries)), np.empty(len(queries), np.int64)
+    waiting, bounds = np.empty(DEPTH, np.int64), np.empty(DEPTH)
+    box, best, found = np.empty(6), np.empty(GROUP), np.empty(GROUP, np.int64)
+    own = np.empty((GROUP, 3))
     levels = 0
     while leaves >> levels > 1:
         levels += 1
-    found = 0
-    for q in order:
-        x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
-        dx, dy, dz = points[found, 0] - x, points[found, 1] - y, points[found, 2] - z
-        best = dx * dx + dy * dy + dz * dz
-        start = leaves + ((found + 1) * leaves - 1) // n
+    last = 0
+    for begin in range(0, len(order), GROUP):
+        count = min(GROUP, len(order) - begin)
+        box[:3] = np.inf
+        box[3:] = -np.inf
+        farthest = 0.0
+        for g in range(count):
+            q = order[begin + g]
+            for d in range(3):
+                own[g, d] = queries[q, d]
+                box[d] = min(box[d], own[g, d])
+                box[3 + d] = max(box[3 + d], own[g, d])
+            dx, dy, dz = points[last, 0] - own[g, 0], points[last, 1] - own[g, 1], points[last, 2] - own[g, 2]
+            best[g] = dx * dx + dy * dy + dz * dz
+            found[g] = last
+            farthest = max(farthest, best[g])
+        start = leaves + ((last + 1) * leaves - 1) // n
         top = 0
         for level in range(levels - 1, -1, -1):
             beside = (start >> level) ^ 1
-            bound = _to_box(boxes, beside, x, y, z)
-            if bound < best:
+            bound = _between(boxes, beside, box)
+            if bound < farthest:
                 waiting[top] = beside
                 bounds[top] = bound
                 top += 1
@@ -157,23 +189,33 @@ def _query(points, boxes, leaves, queries, order, squared, nearest):
         while top > 0:
             top -= 1
             k, bound = waiting[top], bounds[top]
-            while bound < best and k < leaves:
+            while bound < farthest and k < leaves:
                 near, far = 2 * k, 2 * k + 1
-                to_near, to_far = _to_box(boxes, near, x, y, z), _to_box(boxes, far, x, y, z)
+                to_near, to_far = _between(boxes, near, box), _between(boxes, far, box)
                 if to_far < to_near:
                     near, far, to_near, to_far = far, near, to_far, to_near
-                if to_far < best:
+                if to_far < farthest:
                     waiting[top] = far
                     bounds[top] = to_far
                     top += 1
                 k, bound = near, to_near
-            if bound < best:
-                leaf = k - leaves
-                for i in range(leaf * n // leaves, (leaf + 1) * n // leaves):
-                    dx, dy, dz = points[i, 0] - x, points[i, 1] - y, points[i, 2] - z
-                    d = dx * dx + dy * dy + dz * dz
-                    if d < best:
-                        best = d
-                        found = i
-        squared[q] = best
-        nearest[q] = found
+            if not bound < farthest:
+                continue
+            leaf = k - leaves
+            first, behind = leaf * n // leaves, (leaf + 1) * n // leaves
+            farthest = 0.0
+            for g in range(count):
+                x, y, z = own[g, 0], own[g, 1], own[g, 2]
+                if _to_box(boxes, k, x, y, z) < best[g]:
+                    for i in range(first, behind):
+                        dx, dy, dz = points[i, 0] - x, points[i, 1] - y, points[i, 2] - z
+                        d = dx * dx + dy * dy + dz * dz
+                        if d < best[g]:
+                            best[g] = d
+                            found[g] = i
+                farthest = max(farthest, best[g])
+        for g in range(count):
+            squared[order[begin + g]] = best[g]
+            nearest[order[begin + g]] = found[g]
+        last = found[count - 1]
+    return squared, nearest

@@ -49,12 +49,12 @@ def fill(points: np.ndarray, resolution: int) -> np.ndarray:
     if not len(points):
         return filled
     fine, reach = resolution * FINE, round(resolution * FINE * REACH)
-    cells = np.floor((points + 0.5) * fine).astype(np.int64).clip(0, fine - 1)
+    cells = np.floor((np.ascontiguousarray(points.T) + 0.5) * fine).astype(np.int64).clip(0, fine - 1)
     # only the box around the points is worked on: what lies beyond it is outside
-    low, high = cells.min(0) // FINE, cells.max(0) // FINE + 1
+    low, high = cells.min(1) // FINE, cells.max(1) // FINE + 1
     margin = 2 * reach + 1  # reach to spread, as much to take back what was spread, and one for the outside
     body = np.zeros((high - low) * FINE + 2 * margin, np.bool_)
-    body[tuple((cells - low * FINE + margin).T)] = True
+    body[tuple(cells - (low * FINE - margin)[:, None])] = True
     body = _over_cubes(np.logical_or, body, 2 * reach + 1)
     body = _over_cubes(np.logical_and, ~_outside(body), 2 * reach + 1)
     count = body[1:-1, 1:-1, 1:-1].view(np.uint8)
@@ -87,24 +87,39 @@ def _outside(body: np.ndarray) -> np.ndarray:
 @njit(cache=True)
 @no_type_check
 def _reached(closed):
-    """What is open and connected with cell (1, 1, 1), behind a wall of closed cells; `closed` is used up."""
-    _, ny, nz = closed.shape
+    """What is open and connected with cell (1, 1, 1), behind a wall of closed cells; `closed` is used up.
+
+    The layer behind the wall is open all around. So is what lies on a straight way from it, which leaves
+    little to be found by going from cell to cell.
+    """
+    nx, ny, nz = closed.shape
     steps = (-ny * nz, -nz, -1, 1, nz, ny * nz)
     cells = closed.reshape(-1)
     reached = np.zeros(closed.size, np.bool_)
+    for row in range(ny * nz, (nx - 1) * ny * nz, nz):
+        for begin, step in ((row + 1, 1), (row + nz - 2, -1)):
+            here = begin
+            while not cells[here]:
+                cells[here] = reached[here] = True
+                here += step
     waiting = np.empty(closed.size, np.int32)
-    first, top = ny * nz + nz + 1, 1
-    waiting[0] = first
-    cells[first] = reached[first] = True
-    while top:
-        top -= 1
-        here = waiting[top]
-        for step in steps:
-            there = here + step
-            if not cells[there]:
-                cells[there] = reached[there] = True
-                waiting[top] = there
-                top += 1
+    for begin in range(ny * nz, (nx - 1) * ny * nz):
+        if cells[begin] or not (
+            reached[begin - nz] or reached[begin + nz] or reached[begin - ny * nz] or reached[begin + ny * nz]
+        ):
+            continue
+        cells[begin] = reached[begin] = True
+        waiting[0] = begin
+        top = 1
+        while top:
+            top -= 1
+            here = waiting[top]
+            for step in steps:
+                there = here + step
+                if not cells[there]:
+                    cells[there] = reached[there] = True
+                    waiting[top] = there
+                    top += 1
     return reached.reshape(closed.shape)
 
 
