@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ from benchmarks.stats import (
     Average,
     Interval,
     Paired,
-    cluster_bootstrap,
+    cluster_bootstraps,
     holm,
-    paired_difference,
-    probability_of_improvement,
+    paired_differences,
+    wins,
 )
 from zoo.registry import did_you_mean
 
@@ -352,6 +352,10 @@ def _instances(
     return tuple(sorted(found, key=lambda x: (x[2], x[0], -1 if x[1] is None else x[1])))
 
 
+_Estimates = dict[tuple[str, str], Estimate | None]
+"""By row and metric; None where it is not defined for the row."""
+
+
 @dataclass(frozen=True)
 class _Summary:
     """Turns grouped rows into `ComparedRow`s."""
@@ -368,7 +372,52 @@ class _Summary:
         everything = [t for seeds in tables.values() for _, t in seeds]
         # a metric may be undefined for an instance (no true mesh), but then for every row
         measurable = {m: np.any([~np.isnan(t[m]) for t in everything], axis=0) for m in self.metrics}
-        return [self._row(name, groups[name], tables[name], measurable) for name in groups]
+        there = {name: np.all([t for t, _ in seeds], axis=0) for name, seeds in tables.items()}
+        values = {
+            name: {m: np.array([t[m] for _, t in seeds]) for m in self.metrics}
+            for name, seeds in tables.items()
+        }
+        category = np.array([c for _, _, c in self.instances])
+        shapes = Counter(c for _, c in {(i, c) for i, _, c in self.instances})
+        headline = {*self.headline, *self.primary}
+
+        def estimates(average: Average, part: np.ndarray, intervals: Collection[str]) -> _Estimates:
+            cells = {
+                (name, m): (values[name][m], there[name] & measurable[m] & part)
+                for name in groups
+                for m in self.metrics
+            }
+            return self._estimates(cells, average, intervals)
+
+        everywhere = np.ones(len(category), bool)
+        of_instances = estimates("instance", everywhere, self.metrics)
+        of_categories = estimates("category", everywhere, headline)
+        within = {
+            c: estimates("instance", category == c, self.primary if k >= MIN_CLUSTERS else ())
+            for c, k in sorted(shapes.items())
+        }
+        return [
+            ComparedRow(
+                name=name,
+                records=tuple(record for record, _ in members),
+                n=int(there[name].sum()),
+                missing=max(len(category), *(r.dataset.n for r, _ in members)) - int(there[name].sum()),
+                instance_mean={m: of_instances[name, m] for m in self.metrics},
+                category_mean={m: of_categories[name, m] for m in self.metrics},
+                categories={c: {m: found[name, m] for m in self.metrics} for c, found in within.items()},
+                values=values[name],
+                failures=tuple(
+                    (record.seed, row["id"], row["view"], row["reason"])
+                    for record, rows in members
+                    for row in rows
+                    if row["failed"]
+                ),
+                absent=tuple(
+                    seed for seed in self.wanted.get(name, ()) if seed not in {r.seed for r, _ in members}
+                ),
+            )
+            for name, members in groups.items()
+        ]
 
     def _table(self, rows: Rows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Which instances the rows hold (N,), and each metric (N,) with NaN where there is nothing."""
@@ -381,64 +430,51 @@ class _Summary:
             table[m][own] = [math.nan if row[m] is None else row[m] for row in rows]
         return there, table
 
-    def _row(
+    def _estimates(
         self,
-        name: str,
-        members: Sequence[tuple[Record, Rows]],
-        tables: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]],
-        measurable: Mapping[str, np.ndarray],
-    ) -> ComparedRow:
-        there = np.all([t for t, _ in tables], axis=0)
-        values = {m: np.array([t[m] for _, t in tables]) for m in self.metrics}
-        category = np.array([c for _, _, c in self.instances])
+        cells: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
+        average: Average,
+        intervals: Collection[str],
+    ) -> _Estimates:
+        """Estimates of many cells; those over the same instances share their resamples.
 
-        def estimate(metric: str, average: Average, part: np.ndarray, interval: bool) -> Estimate | None:
-            return self._estimate(values[metric], there & measurable[metric] & part, average, interval)
-
-        everywhere = np.ones(len(there), bool)
-        headline = {*self.headline, *self.primary}
-        shapes = Counter(c for _, c in {(i, c) for i, _, c in self.instances})
-        return ComparedRow(
-            name=name,
-            records=tuple(record for record, _ in members),
-            n=int(there.sum()),
-            missing=max(len(there), *(r.dataset.n for r, _ in members)) - int(there.sum()),
-            instance_mean={m: estimate(m, "instance", everywhere, True) for m in self.metrics},
-            category_mean={m: estimate(m, "category", everywhere, m in headline) for m in self.metrics},
-            categories={
-                c: {
-                    m: estimate(m, "instance", category == c, m in self.primary and k >= MIN_CLUSTERS)
-                    for m in self.metrics
+        Args:
+            cells: of each (row, metric), its values (S, N) and which instances count (N,).
+            intervals: metrics that get an interval.
+        """
+        found: _Estimates = dict.fromkeys(cells)
+        alike: dict[tuple[bytes, bool], list[tuple[str, str]]] = {}
+        for key, (values, use) in cells.items():
+            # a row that lacks some values has no mean of the others
+            if use.any() and not np.isnan(values[:, use]).any():
+                alike.setdefault((use.tobytes(), key[1] in intervals), []).append(key)
+        for (_, interval), keys in alike.items():
+            use = cells[keys[0]][1]
+            shapes, strata = _clusters(self.instances, use)
+            chosen = [cells[key][0][:, use] for key in keys]
+            if interval:
+                options: Any = {"average": average, "resamples": self.resamples}
+                means = cluster_bootstraps(chosen, shapes, strata, **options)
+                found |= {
+                    key: Estimate(m.mean, m.low, m.high, len(shapes))
+                    for key, m in zip(keys, means, strict=True)
                 }
-                for c, k in sorted(shapes.items())
-            },
-            values=values,
-            failures=tuple(
-                (record.seed, row["id"], row["view"], row["reason"])
-                for record, rows in members
-                for row in rows
-                if row["failed"]
-            ),
-            absent=tuple(
-                seed for seed in self.wanted.get(name, ()) if seed not in {r.seed for r, _ in members}
-            ),
-        )
+                continue
+            places = [np.arange(len(strata))]
+            if average == "category":
+                places = [np.flatnonzero(np.array(strata) == c) for c in sorted(set(strata))]
+            for key, values in zip(keys, chosen, strict=True):
+                mean = np.mean([values.mean(0)[place].mean() for place in places])
+                found[key] = Estimate(float(mean), None, None, len(shapes))
+        return found
 
-    def _estimate(
-        self, values: np.ndarray, use: np.ndarray, average: Average, interval: bool
-    ) -> Estimate | None:
-        chosen = values[:, use]
-        if not use.any() or np.isnan(chosen).any():  # a row that lacks some values has no mean of the others
-            return None
-        used = [self.instances[k] for k in np.flatnonzero(use).tolist()]
-        shapes, strata = [i for i, _, _ in used], [c for _, _, c in used]
-        if interval:
-            found = cluster_bootstrap(chosen, shapes, strata, average=average, resamples=self.resamples)
-            return Estimate(found.mean, found.low, found.high, len(used))
-        means = chosen.mean(0)
-        if average == "category":
-            means = np.array([means[np.array(strata) == c].mean() for c in sorted(set(strata))])
-        return Estimate(float(means.mean()), None, None, len(used))
+
+def _clusters(
+    instances: Sequence[tuple[str, int | None, str]], use: np.ndarray
+) -> tuple[list[str], list[str]]:
+    """Shape and category of each instance that counts."""
+    used = [instances[k] for k in np.flatnonzero(use).tolist()]
+    return [i for i, _, _ in used], [c for _, _, c in used]
 
 
 def _paired(
@@ -450,26 +486,31 @@ def _paired(
     instances: Sequence[tuple[str, int | None, str]],
     resamples: int,
 ) -> tuple[PairedRow, ...]:
-    found: list[tuple[str, str, str, Paired, Interval]] = []
     better = {column.name: column.better for column in protocol.columns}
-    for name in against:
-        for model in models:
-            if name == model.name or not (model.complete and rows[name].complete):
-                continue
-            for metric in metrics:
-                if model.instance_mean[metric] is None or rows[name].instance_mean[metric] is None:
-                    continue
-                a, b = model.values[metric], rows[name].values[metric]
-                use = ~(np.isnan(a).any(0) | np.isnan(b).any(0))
-                used = [instances[k] for k in np.flatnonzero(use).tolist()]
-                sides = a[:, use], b[:, use], [i for i, _, _ in used], [c for _, _, c in used]
-                paired = paired_difference(
-                    *sides, average=protocol.average, resamples=resamples, flips=resamples
-                )
-                improves = probability_of_improvement(*sides, better=better[metric], resamples=resamples)
-                found.append((model.name, name, metric, paired, improves))
-    adjusted = holm([paired.p for *_, paired, _ in found])
+    wanted = [
+        (model.name, name, metric)
+        for name in against
+        for model in models
+        if name != model.name and model.complete and rows[name].complete
+        for metric in metrics
+        if model.instance_mean[metric] is not None and rows[name].instance_mean[metric] is not None
+    ]
+    alike: dict[bytes, list[tuple[str, str, str]]] = {}
+    for key in wanted:
+        sides = rows[key[0]].values[key[2]], rows[key[1]].values[key[2]]
+        alike.setdefault((~np.isnan(np.vstack(sides)).any(0)).tobytes(), []).append(key)
+    found: dict[tuple[str, str, str], tuple[Paired, Interval]] = {}
+    for mask, keys in alike.items():
+        use = np.frombuffer(mask, np.bool_)
+        shapes, strata = _clusters(instances, use)
+        pairs = [(rows[a].values[m][:, use], rows[b].values[m][:, use]) for a, b, m in keys]
+        options: Any = {"average": protocol.average, "resamples": resamples, "flips": resamples}
+        paired = paired_differences(pairs, shapes, strata, **options)
+        won = [wins(*sides, better[m]) for sides, (_, _, m) in zip(pairs, keys, strict=True)]
+        improves = cluster_bootstraps(won, shapes, strata, resamples=resamples)
+        found |= dict(zip(keys, zip(paired, improves, strict=True), strict=True))
+    adjusted = holm([found[key][0].p for key in wanted])
     return tuple(
-        PairedRow(row, name, metric, paired, float(p), improves)
-        for (row, name, metric, paired, improves), p in zip(found, adjusted, strict=True)
+        PairedRow(*key, found[key][0], float(p), found[key][1])
+        for key, p in zip(wanted, adjusted, strict=True)
     )

@@ -12,9 +12,10 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numba import njit
 
 Average = Literal["instance", "category"]
 """'instance': mean over instances. 'category': mean over categories of their instance means."""
@@ -96,22 +97,45 @@ def cluster_bootstrap(
     Raises:
         ValueError: shapes do not fit, a shape in two categories, a mixture of NaN and numbers.
     """
-    table = _values(values, clusters)
-    known = _known(table, omit_nan)
+    options: Any = {"average": average, "resamples": resamples, "seed": seed, "omit_nan": omit_nan}
+    return cluster_bootstraps([values], clusters, strata, **options)[0]
+
+
+def cluster_bootstraps(
+    tables: Sequence[np.ndarray],
+    clusters: Sequence[Hashable],
+    strata: Sequence[Hashable] | None = None,
+    *,
+    average: Average = "instance",
+    resamples: int = 10_000,
+    seed: int = 0,
+    omit_nan: bool = False,
+) -> list[Interval]:
+    """`cluster_bootstrap` of many tables of the same instances.
+
+    The draws depend on the instances alone, so that all tables are summed by one matrix product: a hundred
+    cost little more than one.
+
+    Args:
+        tables: each as `values` of `cluster_bootstrap`; they may differ in their number of seeds.
+    """
     design = _design(clusters, strata, average)
-    if not known.any():
-        return Interval(math.nan, math.nan, math.nan, 0, 0, len(table))
-    sums, counts = _per_cluster(table, known, design)
-    once = np.ones((1, design.clusters)), np.ones((1, len(table)))
-    mean = float(_means(*once, sums, counts, design, average)[0])
-    draws = [
-        _means(w, _seed_weights(len(table), len(w), rng), sums, counts, design, average)
-        for w, rng in _resampled(design, resamples, seed)
-    ]
-    low, high = np.nanpercentile(np.concatenate(draws), (2.5, 97.5))
-    used = known.any(0)
-    shapes = len(np.unique(design.cluster[used]))
-    return Interval(mean, float(low), float(high), int(used.sum()), shapes, len(table))
+    read = [_values(table, clusters) for table in tables]
+    known = [_known(table, omit_nan) for table in read]
+    there = [k for k, defined in enumerate(known) if defined.any()]
+    sides = [[_per_cluster(read[k], known[k], design)] for k in there]
+    drawn = dict(zip(there, _resampled_means(sides, design, average, resamples, seed), strict=True))
+    found = []
+    for k, (table, defined) in enumerate(zip(read, known, strict=True)):
+        if k not in drawn:
+            found.append(Interval(math.nan, math.nan, math.nan, 0, 0, len(table)))
+            continue
+        means = drawn[k][0]
+        low, high = np.nanpercentile(means[1:], (2.5, 97.5))
+        used = defined.any(0)
+        shapes = len(np.unique(design.cluster[used]))
+        found.append(Interval(float(means[0]), float(low), float(high), int(used.sum()), shapes, len(table)))
+    return found
 
 
 def paired_difference(
@@ -140,25 +164,38 @@ def paired_difference(
     Raises:
         ValueError: as `cluster_bootstrap`.
     """
-    first, second = _values(a, clusters), _values(b, clusters)
-    both = np.vstack([_known(first, omit_nan), _known(second, omit_nan)])
-    both = np.logical_and.reduce(both, axis=0)
+    options: Any = {"average": average, "resamples": resamples, "flips": flips, "seed": seed}
+    return paired_differences([(a, b)], clusters, strata, **options, omit_nan=omit_nan)[0]
+
+
+def paired_differences(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+    clusters: Sequence[Hashable],
+    strata: Sequence[Hashable] | None = None,
+    *,
+    average: Average = "instance",
+    resamples: int = 10_000,
+    flips: int = 10_000,
+    seed: int = 0,
+    omit_nan: bool = False,
+) -> list[Paired]:
+    """`paired_difference` of many pairs of rows on the same instances, for little more than one costs."""
     design = _design(clusters, strata, average)
-    if not both.any():
-        return Paired(math.nan, math.nan, math.nan, math.nan, 0, 0)
-    sides = [_per_cluster(t, np.broadcast_to(both, t.shape), design) for t in (first, second)]
-    draws = []
-    for w, rng in _resampled(design, resamples, seed):
-        means = [_means(w, _seed_weights(len(s), len(w), rng), s, c, design, average) for s, c in sides]
-        draws.append(means[0] - means[1])
-    low, high = np.nanpercentile(np.concatenate(draws), (2.5, 97.5))
-    gain = np.where(both, first.mean(0) - second.mean(0), 0.0)
-    share = _shares(both, design, average)
-    per_cluster = np.bincount(design.cluster, gain * share, design.clusters)
-    difference = float(per_cluster.sum())
-    shapes = len(np.unique(design.cluster[both]))
-    p = _sign_flip(per_cluster, flips, seed)
-    return Paired(difference, float(low), float(high), p, int(both.sum()), shapes)
+    read = [(_values(a, clusters), _values(b, clusters)) for a, b in pairs]
+    known = [np.logical_and.reduce(np.vstack([_known(t, omit_nan) for t in sides]), axis=0) for sides in read]
+    there = [k for k, both in enumerate(known) if both.any()]
+    sides = [[_per_cluster(t, np.broadcast_to(known[k], t.shape), design) for t in read[k]] for k in there]
+    drawn = _resampled_means(sides, design, average, resamples, seed)
+    gains = np.zeros((len(there), design.clusters))
+    for gain, k in zip(gains, there, strict=True):
+        difference = np.where(known[k], read[k][0].mean(0) - read[k][1].mean(0), 0.0)
+        gain += np.bincount(design.cluster, difference * _shares(known[k], design, average), design.clusters)
+    found = [Paired(math.nan, math.nan, math.nan, math.nan, 0, 0) for _ in pairs]
+    for k, means, gain, p in zip(there, drawn, gains, _sign_flips(gains, flips, seed), strict=True):
+        low, high = np.nanpercentile(means[0][1:] - means[1][1:], (2.5, 97.5))
+        shapes = len(np.unique(design.cluster[known[k]]))
+        found[k] = Paired(float(gain.sum()), float(low), float(high), p, int(known[k].sum()), shapes)
+    return found
 
 
 def probability_of_improvement(
@@ -184,10 +221,19 @@ def probability_of_improvement(
         ValueError: as `cluster_bootstrap`.
     """
     first, second = _values(a, clusters), _values(b, clusters)
+    return cluster_bootstrap(wins(first, second, better), clusters, strata, resamples=resamples, seed=seed)
+
+
+def wins(a: np.ndarray, b: np.ndarray, better: Literal["higher", "lower"]) -> np.ndarray:
+    """How often a beats b on each instance (N,), over all pairs of their seeds; a tie counts half.
+
+    Args:
+        a, b: (S, N); S may differ.
+    """
     sign = 1.0 if better == "higher" else -1.0
-    gain = sign * (first[:, None] - second[None])
-    wins = np.where(np.isnan(gain), np.nan, (np.sign(gain) + 1) / 2).mean((0, 1))
-    return cluster_bootstrap(wins, clusters, strata, resamples=resamples, seed=seed)
+    gain = sign * (a[:, None] - b[None])
+    found: np.ndarray = np.where(np.isnan(gain), np.nan, (np.sign(gain) + 1) / 2).mean((0, 1))
+    return found
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -258,19 +304,73 @@ def _per_cluster(table: np.ndarray, known: np.ndarray, design: _Design) -> tuple
     return np.array(sums), np.array(counts)
 
 
-def _resampled(
-    design: _Design, resamples: int, seed: int
-) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
-    """How often each cluster was drawn (B, K), in blocks that fit into memory, and a generator for the rest.
+def _resampled_means(
+    jobs: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]],
+    design: _Design,
+    average: Average,
+    resamples: int,
+    seed: int,
+) -> list[list[np.ndarray]]:
+    """Of each job, the mean of each of its tables over all instances and over each resample (1 + resamples,).
+
+    Args:
+        jobs: tables whose seeds are drawn one after the other, as sums and counts (S, K) by cluster.
+    """
+    if not jobs:
+        return []
+    columns = _Columns(jobs)
+    found = [[np.empty(1 + resamples) for _ in job] for job in jobs]
+    parts = _parts(design, average)
+
+    def fill(place: slice, totals: list[np.ndarray], block: int | None) -> None:
+        for job, places, means in zip(jobs, columns.places, found, strict=True):
+            rng = None if block is None else np.random.default_rng([seed, 2, block])
+            for (sums, _), (own_sums, own_counts), mean in zip(job, places, means, strict=True):
+                drawn = _seed_weights(len(sums), len(totals[0]), rng)
+                mean[place] = _means([(t[:, own_sums], t[:, own_counts]) for t in totals], drawn)
+
+    # a plain sum: the mean of a table does not depend, even by rounding, on those beside it
+    fill(slice(0, 1), [columns.values[:, own].sum(1)[None] for own in parts], None)
+    begin = 1
+    for weights, block in _resampled(design, resamples, seed):
+        totals = [weights[:, own] @ columns.values[:, own].T for own in parts]
+        fill(slice(begin, begin + len(weights)), totals, block)
+        begin += len(weights)
+    return found
+
+
+class _Columns:
+    """Sums and counts of all tables as rows of one matrix, each different one once.
+
+    Attributes:
+        values: (C, K). places: of each job's tables, which rows are its sums (S,) and which its counts (S,).
+    """
+
+    def __init__(self, jobs: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]) -> None:
+        rows: dict[bytes, int] = {}
+        kept: list[np.ndarray] = []
+
+        def place(row: np.ndarray) -> int:
+            row = row.astype(float)
+            k = rows.setdefault(row.tobytes(), len(kept))
+            if k == len(kept):
+                kept.append(row)
+            return k
+
+        self.places = [[([place(r) for r in s], [place(r) for r in c]) for s, c in job] for job in jobs]
+        self.values = np.array(kept)
+
+
+def _resampled(design: _Design, resamples: int, seed: int) -> Iterator[tuple[np.ndarray, int]]:
+    """How often each cluster was drawn (B, K), in blocks that fit into memory, and the block's number.
 
     The draws depend on the design and the seed alone, so that every row and column of a table is resampled
-    alike; the last 64 blocks of 4 MB are kept, because a table asks for them a hundred times.
+    alike; the last 64 blocks of 4 MB are kept, because a table asks for them for every average.
     """
     size = max(1, min(resamples, BLOCK // design.clusters))
     for block, begin in enumerate(range(0, resamples, size)):
         count = min(size, resamples - begin)
-        weights = _draws(design.stratum_of.tobytes(), count, seed, block).astype(float)
-        yield weights, np.random.default_rng([seed, 2, block])
+        yield _draws(design.stratum_of.tobytes(), count, seed, block).astype(float), block
 
 
 @lru_cache(maxsize=64)
@@ -279,37 +379,40 @@ def _draws(stratum_of: bytes, count: int, seed: int, block: int) -> np.ndarray:
     low = np.searchsorted(stratum, stratum, side="left")
     high = np.searchsorted(stratum, stratum, side="right")
     drawn = np.random.default_rng([seed, 0, block]).integers(low, high, (count, len(stratum)))
-    drawn += np.arange(count)[:, None] * len(stratum)
-    counts = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-    return counts.astype(np.uint8)  # the same cluster more than 255 times does not happen
+    return _counted(drawn)
 
 
-def _seed_weights(seeds: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each seed was drawn (B, S)."""
-    if seeds == 1:
-        return np.ones((resamples, 1))
+@njit(cache=True)
+def _counted(drawn):  # type: ignore[no-untyped-def]
+    """How often each of K clusters is among the K that each row (B, K) drew, (B, K) uint8."""
+    counts = np.zeros(drawn.shape, np.uint8)  # the same cluster more than 255 times does not happen
+    for row in range(len(drawn)):
+        for cluster in drawn[row]:
+            counts[row, cluster] += 1
+    return counts
+
+
+def _seed_weights(seeds: int, resamples: int, rng: np.random.Generator | None) -> np.ndarray:
+    """How often each seed was drawn (B, S); once without a generator."""
+    if seeds == 1 or rng is None:
+        return np.ones((resamples, seeds))
     drawn = rng.integers(0, seeds, (resamples, seeds))
     return (drawn[:, :, None] == np.arange(seeds)).sum(1).astype(float)
 
 
-def _means(
-    weights: np.ndarray,
-    seed_weights: np.ndarray,
-    sums: np.ndarray,
-    counts: np.ndarray,
-    design: _Design,
-    average: Average,
-) -> np.ndarray:
-    """The mean of each resample (B,); NaN where it drew nothing that is defined."""
-    parts = [slice(None)]
-    if average == "category":
-        ends = np.searchsorted(design.stratum_of, np.arange(design.strata + 1))
-        parts = [slice(low, high) for low, high in pairwise(ends)]
+def _parts(design: _Design, average: Average) -> list[slice]:
+    """The clusters over which a mean is taken: all of them, or one category after the other."""
+    if average == "instance":
+        return [slice(None)]
+    ends = np.searchsorted(design.stratum_of, np.arange(design.strata + 1))
+    return [slice(low, high) for low, high in pairwise(ends)]
+
+
+def _means(parts: Sequence[tuple[np.ndarray, np.ndarray]], seed_weights: np.ndarray) -> np.ndarray:
+    """The mean of each resample (B,) from sums and counts (B, S) by part; NaN where nothing is defined."""
     means = []
-    for own in parts:
-        drawn = weights[:, own]
-        total = ((drawn @ sums[:, own].T) * seed_weights).sum(1)
-        count = ((drawn @ counts[:, own].T) * seed_weights).sum(1)
+    for sums, counts in parts:
+        total, count = (sums * seed_weights).sum(1), (counts * seed_weights).sum(1)
         means.append(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0))
     if len(means) == 1:
         return means[0]
@@ -330,13 +433,19 @@ def _shares(both: np.ndarray, design: _Design, average: Average) -> np.ndarray:
     return both / np.maximum(counts, 1)[stratum] / (counts > 0).sum()
 
 
-def _sign_flip(per_cluster: np.ndarray, flips: int, seed: int) -> float:
-    """Two-sided p of the sum under independent signs; rounding does not decide about equal sums."""
+def _sign_flips(per_cluster: np.ndarray, flips: int, seed: int) -> list[float]:
+    """Two-sided p of the sum of each row (P, K) under independent signs, the same for all rows.
+
+    Rounding does not decide about equal sums.
+    """
+    if not len(per_cluster):
+        return []
     rng = np.random.default_rng([seed, 1])
-    seen = abs(per_cluster.sum()) * (1 - 1e-12)
-    extreme, size = 0, max(1, BLOCK // len(per_cluster))
+    seen = np.abs(per_cluster.sum(1)) * (1 - 1e-12)
+    extreme, clusters = np.zeros(len(per_cluster), int), per_cluster.shape[1]
+    size = max(1, BLOCK // clusters)
     for begin in range(0, flips, size):
-        shape = (min(size, flips - begin), len(per_cluster))
+        shape = (min(size, flips - begin), clusters)
         signs = rng.integers(0, 2, shape, dtype=np.int8) * 2.0 - 1.0
-        extreme += int((np.abs(signs @ per_cluster) >= seen).sum())
-    return (extreme + 1) / (flips + 1)
+        extreme += (np.abs(signs @ per_cluster.T) >= seen).sum(0)
+    return [float(p) for p in (extreme + 1) / (flips + 1)]

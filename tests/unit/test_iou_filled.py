@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from zoo.metrics.inputs import Measured
 from zoo.metrics.iou import iou
@@ -60,6 +61,33 @@ def test_points_outside_the_cube_count_as_on_its_border():
     found = fill(far, R)
     assert found.shape == (R, R, R) and found.any()
     np.testing.assert_array_equal(found, fill(far.clip(-0.5, 0.5), R))
+
+
+def by_filters(points, resolution):
+    """The definition of `fill`, step by step on the whole grid, with the filters of scipy."""
+    fine, reach = resolution * FINE, round(resolution * FINE * REACH)
+    margin = reach + 1
+    body = np.zeros((fine + 2 * margin,) * 3, np.uint8)
+    body[tuple((np.floor((points + 0.5) * fine).astype(int).clip(0, fine - 1) + margin).T)] = 1
+    body = ndimage.maximum_filter(body, 2 * reach + 1, mode="constant")
+    regions, _ = ndimage.label(body == 0)
+    body = ndimage.minimum_filter(
+        (regions != regions[0, 0, 0]).astype(np.uint8), 2 * reach + 1, mode="constant"
+    )
+    body = body[margin:-margin, margin:-margin, margin:-margin]
+    return body.reshape(resolution, FINE, resolution, FINE, resolution, FINE).mean((1, 3, 5)) > 0.5
+
+
+@pytest.mark.parametrize("resolution", [5, 16, 32])
+@pytest.mark.parametrize("count", [1, 40, 3000])
+def test_every_cell_is_that_of_the_definition(resolution, count):
+    """Balls, cups that are open to one side, and dust, in a corner of the cube and across all of it."""
+    rng = np.random.default_rng([resolution, count])
+    ball = rng.normal(size=(count, 3))
+    ball *= 0.4 / np.linalg.norm(ball, axis=1, keepdims=True)
+    cup = ball[ball[:, 1] < 0.1] if count > 1 else ball
+    for points in (ball, cup, ball * [1, 0.2, 0.6] + 0.2, rng.uniform(-0.7, 0.5, (count, 3))):
+        np.testing.assert_array_equal(fill(points, resolution), by_filters(points, resolution))
 
 
 def test_a_body_that_fills_the_cube():

@@ -107,6 +107,14 @@ def test_morton_order_walks_the_octants():
     assert (corners[shuffled][morton_order(corners[shuffled])] == corners).all()
 
 
+def test_morton_order_keeps_equal_points_as_they_came():
+    points = np.random.default_rng(0).integers(0, 3, (400, 3)).astype(float)
+    order = morton_order(points)
+    assert sorted(order) == list(range(400))
+    places = [order[(points[order] == point).all(1)] for point in np.unique(points, axis=0)]
+    assert len(places) == 27 and all((np.diff(place) > 0).all() for place in places)
+
+
 def test_boxtree_boxes_hold_their_points():
     tree = BoxTree(sphere(500, 0))
     np.testing.assert_array_equal(tree.boxes[1], np.r_[tree.points.min(0), tree.points.max(0)])

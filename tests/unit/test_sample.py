@@ -70,6 +70,20 @@ def test_same_generator_state_same_points():
     assert a.dtype == np.float64 and sample_surface(mesh, 0, np.random.default_rng(0)).shape == (0, 3)
 
 
+def test_every_point_is_that_of_the_formula():
+    """To the last bit: results that are stored hang on them. Triangles of all sizes, some without area."""
+    rng = np.random.default_rng(2)
+    faces = rng.integers(0, 200, (400, 3))
+    mesh = Mesh(rng.normal(size=(200, 3)) * rng.choice([1e-9, 1e-3, 1], (200, 1)), faces)
+    assert (faces[:, 0] == faces[:, 1]).any()
+    a, b, c = np.moveaxis(mesh.triangles, 1, 0)
+    area = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
+    pick, u, v = np.random.default_rng(3).random((3, 5000))
+    face, root = np.searchsorted(area, pick * area[-1], side="right"), np.sqrt(u)
+    expected = a[face] + (root * (1 - v))[:, None] * (b - a)[face] + (root * v)[:, None] * (c - a)[face]
+    np.testing.assert_array_equal(sample_surface(mesh, 5000, np.random.default_rng(3)), expected)
+
+
 @pytest.mark.parametrize("n", [1024, 4096])
 def test_noise_floor_of_a_sphere(n):
     """Two samples of a sphere of diameter 1 differ by c = sqrt(A / n) (evaluation notes, section 9)."""
@@ -87,6 +101,8 @@ def test_nothing_to_sample_is_an_error():
         sample_surface(Mesh(np.zeros((0, 3)), np.zeros((0, 3), int)), 10, rng)
     with pytest.raises(ValueError, match=r"no surface area to sample \(1 faces\)"):
         sample_surface(Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])), 10, rng)
+    with pytest.raises(ValueError, match="too large to sample"):
+        sample_surface(Mesh(np.eye(3) * 1e200, np.array([[0, 1, 2]])), 10, rng)
     with pytest.raises(ValueError, match="cannot sample -1 points"):
         sample_surface(Mesh(np.eye(3), np.array([[0, 1, 2]])), -1, rng)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -50,6 +51,28 @@ def test_coverage_with_correlated_instances():
         naive += bad.low <= 0 <= bad.high
     assert 0.93 <= covered / SIMULATIONS <= 0.97
     assert naive / SIMULATIONS < 0.80
+
+
+@pytest.mark.parametrize("average", ["instance", "category"])
+def test_many_tables_at_once_are_what_each_is_alone(average):
+    """Some defined in part or nowhere, with one seed or several: the draws are the same for all."""
+    rng = np.random.default_rng(5)
+    shapes = [f"shape-{k // 2}" for k in range(120)]
+    strata = [("chair", "table", "lamp")[k // 2 % 3] for k in range(120)]
+    gaps = np.where(rng.random(120) < 0.3, np.nan, rng.random(120))
+    tables = [rng.random(120), rng.random((3, 120)), gaps, np.full((2, 120), np.nan), rng.random((2, 120))]
+    options = {"average": average, "resamples": 300, "omit_nan": True}
+    together = stats.cluster_bootstraps(tables, shapes, strata, **options)
+    for table, found in zip(tables, together, strict=True):
+        alone = cluster_bootstrap(table, shapes, strata, **options)
+        assert asdict(found) == pytest.approx(asdict(alone), rel=1e-12, nan_ok=True)
+    pairs = [(tables[0], tables[1]), (tables[1], tables[2]), (tables[3], tables[0]), (tables[1], tables[4])]
+    together = stats.paired_differences(pairs, shapes, strata, **options, flips=200)
+    for pair, found in zip(pairs, together, strict=True):
+        alone = paired_difference(*pair, shapes, strata, **options, flips=200)
+        assert asdict(found) == pytest.approx(asdict(alone), rel=1e-12, nan_ok=True)
+    assert together[0].difference != together[1].difference and math.isnan(together[2].p)
+    assert stats.cluster_bootstraps([], shapes) == stats.paired_differences([], shapes) == []
 
 
 def test_resampling_stays_within_categories():

@@ -30,7 +30,8 @@ class VoxelGRUConfig(EntryConfig):
     """Channels of the recurrent state; every stage's width follows from it."""
     init: Literal["published", "nonzero"] = "published"
     """Initial weights. 'published' counts all inputs of a convolution, although after unpooling seven of
-    eight are zeros, so that every stage shrinks what the picture says by sqrt(8); 'nonzero' makes up for it."""
+    eight are zeros, so that every stage shrinks what the picture says by sqrt(8); 'nonzero' makes up for
+    it."""
 
     @model_validator(mode="after")
     def _widths_are_whole(self) -> "VoxelGRUConfig":

@@ -52,7 +52,9 @@ class Mesh:
         """Lower and upper corner (2, 3) of the vertices that a face uses."""
         if not len(self.faces):
             raise ValueError("a mesh without faces has no bounds")
-        used = self.vertices[np.unique(self.faces)]
+        is_used = np.zeros(len(self.vertices), np.bool_)
+        is_used[self.faces.ravel()] = True
+        used = self.vertices[is_used]
         return np.stack([used.min(0), used.max(0)])
 
     @staticmethod

@@ -52,6 +52,10 @@ def iou_curve(prediction: np.ndarray, truth: np.ndarray, thresholds: Sequence[fl
     values = np.ascontiguousarray(prediction, dtype=np.float32).reshape(-1)
     if prediction.dtype != np.bool_ and not np.isfinite(values).all():
         raise ValueError("prediction holds NaN or infinity")
+    if len(levels) == 1:  # one comparison of all cells is faster than counting
+        reached = values.reshape(truth.shape) >= levels[0]
+        intersection = np.count_nonzero(reached & truth)
+        return np.array([intersection / (occupied + np.count_nonzero(reached) - intersection)])
     histogram = _histogram(values, np.ascontiguousarray(truth).reshape(-1), levels)
     false_positive, intersection = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1][:, 1:]
     return intersection / (occupied + false_positive)
@@ -65,6 +69,9 @@ def _histogram(values, truth, levels):
     histogram = np.zeros((2, count + 1), np.int64)
     for i in range(len(values)):
         value = values[i]
+        if value < levels[0]:  # most cells of most predictions
+            histogram[int(truth[i]), 0] += 1
+            continue
         # start where equally spaced levels would put it and walk: right for any levels, one step for those
         k = min(max(int(min(max(value, 0.0), 1.0) * count), 0), count)
         while k < count and value >= levels[k]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numpy as np
-from scipy import ndimage
+from numba import njit
 
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.inputs import Measured
@@ -43,18 +45,82 @@ def fill(points: np.ndarray, resolution: int) -> np.ndarray:
     Returns:
         (R, R, R) bool.
     """
+    filled = np.zeros((resolution,) * 3, np.bool_)
+    if not len(points):
+        return filled
     fine, reach = resolution * FINE, round(resolution * FINE * REACH)
-    margin = reach + 1  # the outside must be able to go round
-    body = np.zeros((fine + 2 * margin,) * 3, np.uint8)
-    places = np.floor((points + 0.5) * fine).astype(np.int64).clip(0, fine - 1) + margin
-    body[tuple(places.T)] = 1
-    body = ndimage.maximum_filter(body, 2 * reach + 1, mode="constant")
-    regions, _ = ndimage.label(body == 0)
-    body = (regions != regions[0, 0, 0]).astype(np.uint8)
-    body = ndimage.minimum_filter(body, 2 * reach + 1, mode="constant")
-    body = body[margin:-margin, margin:-margin, margin:-margin]
-    share = body.reshape(resolution, FINE, resolution, FINE, resolution, FINE).mean((1, 3, 5))
-    return share > 0.5
+    cells = np.floor((np.ascontiguousarray(points.T) + 0.5) * fine).astype(np.int64).clip(0, fine - 1)
+    # only the box around the points is worked on: what lies beyond it is outside
+    low, high = cells.min(1) // FINE, cells.max(1) // FINE + 1
+    margin = 2 * reach + 1  # reach to spread, as much to take back what was spread, and one for the outside
+    body = np.zeros((high - low) * FINE + 2 * margin, np.bool_)
+    body[tuple(cells - (low * FINE - margin)[:, None])] = True
+    body = _over_cubes(np.logical_or, body, 2 * reach + 1)
+    body = _over_cubes(np.logical_and, ~_outside(body), 2 * reach + 1)
+    count = body[1:-1, 1:-1, 1:-1].view(np.uint8)
+    for _ in range(3):  # contract the first axis and append it: after three turns the order is back
+        count = np.add.reduce([count[k::FINE] for k in range(FINE)], dtype=np.uint8).transpose(1, 2, 0)
+    filled[tuple(map(slice, low, high))] = count > FINE**3 // 2
+    return filled
+
+
+def _over_cubes(join: np.ufunc, values: np.ndarray, width: int) -> np.ndarray:
+    """`join` over every cube of `width` cells that lies in the grid: width - 1 fewer cells along each axis.
+
+    Windows of 1, 2, 4, ... cells are joined in pairs, the last pair overlapping.
+    """
+    for axis in range(3):
+        joined = 1
+        while joined < width:
+            step = min(joined, width - joined)
+            turned = np.moveaxis(values, axis, 0)
+            values = np.moveaxis(join(turned[:-step], turned[step:]), 0, axis)
+            joined += step
+    return values
+
+
+def _outside(body: np.ndarray) -> np.ndarray:
+    """The empty cells that can be reached from the corner, which is empty, through faces of empty cells."""
+    return _reached(np.pad(body, 1, constant_values=True))[1:-1, 1:-1, 1:-1]
+
+
+@njit(cache=True)
+@no_type_check
+def _reached(closed):
+    """What is open and connected with cell (1, 1, 1), behind a wall of closed cells; `closed` is used up.
+
+    The layer behind the wall is open all around. So is what lies on a straight way from it, which leaves
+    little to be found by going from cell to cell.
+    """
+    nx, ny, nz = closed.shape
+    steps = (-ny * nz, -nz, -1, 1, nz, ny * nz)
+    cells = closed.reshape(-1)
+    reached = np.zeros(closed.size, np.bool_)
+    for row in range(ny * nz, (nx - 1) * ny * nz, nz):
+        for begin, step in ((row + 1, 1), (row + nz - 2, -1)):
+            here = begin
+            while not cells[here]:
+                cells[here] = reached[here] = True
+                here += step
+    waiting = np.empty(closed.size, np.int32)
+    for begin in range(ny * nz, (nx - 1) * ny * nz):
+        if cells[begin] or not (
+            reached[begin - nz] or reached[begin + nz] or reached[begin - ny * nz] or reached[begin + ny * nz]
+        ):
+            continue
+        cells[begin] = reached[begin] = True
+        waiting[0] = begin
+        top = 1
+        while top:
+            top -= 1
+            here = waiting[top]
+            for step in steps:
+                there = here + step
+                if not cells[there]:
+                    cells[there] = reached[there] = True
+                    waiting[top] = there
+                    top += 1
+    return reached.reshape(closed.shape)
 
 
 class IoUFilledConfig(EntryConfig):
