@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,11 @@ TINY: dict[str, Any] = {
     "losses": {"voxel_bce": {}, "kl": {"warmup": 0.5}, "adversarial": {"weight": 5.0}},
     "train": {"steps": 6, "batch_size": 2, "checkpoint_every": 2, "log_every": 1, "gate": None},
 }
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts in the background so, and every command that a test interrupts inherits it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
