@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, no_type_check
 
 import numpy as np
 from numba import njit
@@ -383,7 +383,8 @@ def _draws(stratum_of: bytes, count: int, seed: int, block: int) -> np.ndarray:
 
 
 @njit(cache=True)
-def _counted(drawn):  # type: ignore[no-untyped-def]
+@no_type_check
+def _counted(drawn):
     """How often each of K clusters is among the K that each row (B, K) drew, (B, K) uint8."""
     counts = np.zeros(drawn.shape, np.uint8)  # the same cluster more than 255 times does not happen
     for row in range(len(drawn)):
