@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
+from benchmarks.speed.alternatives import by_filters
 from zoo.metrics.inputs import Measured
 from zoo.metrics.iou import iou
 from zoo.metrics.iou_filled import FINE, REACH, IoUFilledConfig, IoUFilledMetric, fill
@@ -61,21 +61,6 @@ def test_points_outside_the_cube_count_as_on_its_border():
     found = fill(far, R)
     assert found.shape == (R, R, R) and found.any()
     np.testing.assert_array_equal(found, fill(far.clip(-0.5, 0.5), R))
-
-
-def by_filters(points, resolution):
-    """The definition of `fill`, step by step on the whole grid, with the filters of scipy."""
-    fine, reach = resolution * FINE, round(resolution * FINE * REACH)
-    margin = reach + 1
-    body = np.zeros((fine + 2 * margin,) * 3, np.uint8)
-    body[tuple((np.floor((points + 0.5) * fine).astype(int).clip(0, fine - 1) + margin).T)] = 1
-    body = ndimage.maximum_filter(body, 2 * reach + 1, mode="constant")
-    regions, _ = ndimage.label(body == 0)
-    body = ndimage.minimum_filter(
-        (regions != regions[0, 0, 0]).astype(np.uint8), 2 * reach + 1, mode="constant"
-    )
-    body = body[margin:-margin, margin:-margin, margin:-margin]
-    return body.reshape(resolution, FINE, resolution, FINE, resolution, FINE).mean((1, 3, 5)) > 0.5
 
 
 @pytest.mark.parametrize("resolution", [5, 16, 32])
