@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.cases import Cases
 from benchmarks.gallery import Case, Drawn
-from benchmarks.report.surfaces import FACES, FAR, POINTS, SPAN, Surface, TruePoints
+from benchmarks.report.surfaces import FAR, POINTS, SPAN, Surface, TruePoints, faces_each
 
 RAMP, FIRST, LAST, STOPS = "YlOrRd", 0.2, 0.85, 9
 """Colours of distances: pale where the surface is right, so that its shape is seen, red where not. The ends
@@ -35,17 +35,18 @@ def pack_cases(cases: Cases, models: list[str]) -> tuple[dict[str, Any], list[di
         {"id": case.id, "category": case.category, "tags": [list(tag) for tag in tags[case.id]]}
         for case in order
     ]
+    faces = faces_each(len(order) * (len(models) + 1))
     head = {
         "chosen": cases.chosen,
         "models": models,
         "cases": index,
-        "faces": FACES,
+        "faces": faces,
         "points": POINTS,
         "far": FAR,
         "span": SPAN,
         "ramp": ramp(),
     }
-    return head, [_packed(case, models) for case in order]
+    return head, [_packed(case, models, faces) for case in order]
 
 
 def ramp() -> list[str]:
@@ -56,23 +57,25 @@ def ramp() -> list[str]:
     return [to_hex(colormaps[RAMP](x)) for x in np.linspace(FIRST, LAST, STOPS)]
 
 
-def _packed(case: Case, models: list[str]) -> dict[str, Any]:
+def _packed(case: Case, models: list[str], faces: int) -> dict[str, Any]:
     truth = TruePoints(case.truth)
     camera = case.camera
     return {
         "image": None if case.image is None else _picture(case.image),
         "camera": [35.0, 20.0] if camera is None else [camera.azimuth, camera.elevation],
-        "truth": Surface.of(case.truth, 0.5).packed(),
-        "models": {name: _drawn(case.predictions, name, truth) for name in models},
+        "truth": Surface.of(case.truth, 0.5, faces=faces).packed(),
+        "models": {name: _drawn(case.predictions, name, truth, faces) for name in models},
     }
 
 
-def _drawn(predictions: Mapping[str, Drawn], name: str, truth: TruePoints) -> dict[str, Any] | None:
+def _drawn(
+    predictions: Mapping[str, Drawn], name: str, truth: TruePoints, faces: int
+) -> dict[str, Any] | None:
     drawn = predictions.get(name)
     if drawn is None:
         return None
     return {
-        "surface": Surface.of(drawn.shape, drawn.level, truth).packed(),
+        "surface": Surface.of(drawn.shape, drawn.level, truth, faces).packed(),
         "scores": [[label, value] for label, value in drawn.scores.items()],
         "maps": [_picture(image) for image in drawn.maps],
     }

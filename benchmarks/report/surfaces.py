@@ -16,6 +16,10 @@ from zoo.shapes import MeshShape, PointShape, Shape
 
 FACES = 8000
 """Triangles of a surface at most; what is measured is the whole surface."""
+PAGE_FACES = 5_000_000
+"""Triangles of all surfaces of a page: some 4 bytes each, so that a page of many models opens at once."""
+FEWEST_FACES = 1000
+"""Triangles that a surface keeps on the fullest page, for its shape to be told."""
 POINTS = 2000
 """Points of a cloud at most."""
 TRUE_POINTS = 50_000
@@ -26,11 +30,16 @@ SPAN = 2.0
 """Edge of the cube of which 16-bit coordinates are fractions; what lies outside is moved to its side."""
 
 
-def lighten(shape: Shape, level: float) -> Shape:
-    """What a page shows of a shape: its surface at `level` with at most `FACES` faces, or `POINTS` points."""
+def faces_each(surfaces: int) -> int:
+    """Triangles that each of so many surfaces on one page may have."""
+    return max(FEWEST_FACES, min(FACES, PAGE_FACES // max(1, surfaces)))
+
+
+def lighten(shape: Shape, level: float, faces: int = FACES) -> Shape:
+    """What a page shows of a shape: its surface at `level` with at most so many faces, or `POINTS` points."""
     mesh = shape.mesh(level)
     if mesh is not None:
-        return MeshShape(simplify(mesh, FACES))
+        return MeshShape(simplify(mesh, faces))
     cloud = shape.points(POINTS, np.random.default_rng(0), level)
     return PointShape(np.unique(cloud, axis=0))
 
@@ -63,18 +72,18 @@ class Surface:
     shades: np.ndarray | None = None
 
     @classmethod
-    def of(cls, shape: Shape, level: float, truth: TruePoints | None = None) -> Surface:
+    def of(cls, shape: Shape, level: float, truth: TruePoints | None = None, faces: int = FACES) -> Surface:
         """The lightened shape, shaded where its truth is given."""
-        light = lighten(shape, level)
+        light = lighten(shape, level, faces)
         mesh = light.mesh()
         if mesh is not None:
             mesh = _without_unused(mesh)
-            vertices, faces = mesh.vertices, mesh.faces
+            vertices, corners = mesh.vertices, mesh.faces
         else:
             assert isinstance(light, PointShape)
-            vertices, faces = light.cloud, None
+            vertices, corners = light.cloud, None
         shades = None if truth is None or not len(vertices) else truth.shades(vertices)
-        return cls(vertices, faces, shades)
+        return cls(vertices, corners, shades)
 
     @property
     def kind(self) -> Literal["mesh", "points", "empty"]:

@@ -25,7 +25,18 @@ from benchmarks.gallery import Case, Drawn
 from benchmarks.report import HERE, card, markup, plots, write_report
 from benchmarks.report.drawing import INK, Plot, png, svg
 from benchmarks.report.gallery import pack_cases, ramp
-from benchmarks.report.surfaces import FACES, FAR, POINTS, SPAN, Surface, TruePoints, lighten
+from benchmarks.report.surfaces import (
+    FACES,
+    FAR,
+    FEWEST_FACES,
+    PAGE_FACES,
+    POINTS,
+    SPAN,
+    Surface,
+    TruePoints,
+    faces_each,
+    lighten,
+)
 from benchmarks.report.training import POINTS as CURVE_POINTS
 from benchmarks.report.training import Curve, read_curves
 from benchmarks.table import Cell, category_block, main_block, paired_block
@@ -355,6 +366,21 @@ def test_a_case_of_two_choices_is_packed_once_with_both(page: tuple[Page, str]) 
     np.testing.assert_array_equal(np.asarray(picture), CASES.overall[0].image)
     assert page[0].island("case-1") == json.loads(json.dumps(pack_cases(CASES, page_models())[1][1]))
     assert len(ramp()) == 9 and all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in ramp())
+
+
+def test_many_surfaces_share_the_triangles_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert faces_each(40 * 11) == faces_each(0) == FACES
+    assert faces_each(40 * 33) == PAGE_FACES // 1320 < FACES / 2
+    assert faces_each(10**9) == FEWEST_FACES
+    noise = VoxelShape(np.random.default_rng(1).random((32, 32, 32), dtype=np.float32))
+    names = ["first", "second"]
+    predictions = {name: Drawn(noise, 0.5, {}) for name in names}
+    cases = replace(CASES, overall=[_case(predictions=predictions)], by_category=[])
+    monkeypatch.setattr("benchmarks.report.surfaces.PAGE_FACES", 4500)
+    head, (packed,) = pack_cases(cases, names)
+    assert head["faces"] == 1500
+    drawn = [packed["models"][name]["surface"] for name in names]
+    assert all(0 < surface["faces"] <= 1500 for surface in drawn)
 
 
 def page_models() -> list[str]:
