@@ -23,15 +23,16 @@ SIDE = 96
 """Pictures are brought to so many pixels: pretrained networks see little in smaller ones."""
 
 
-def find_backbone(name: str | None, device: torch.device) -> Feature | None:
+def find_backbone(name: str | None, device: torch.device, download: bool = True) -> Feature | None:
     """The backbone that was asked for, downloaded where it must be; else `DEFAULT`, where its weights are.
 
     Args:
         name: of timm, with or without a weights tag; None where none was asked for.
+        download: whether one that was asked for may be downloaded.
 
     Raises:
         RegistryError: timm knows no such backbone, tag or weights.
-        ConfigError: the weights cannot be downloaded, or not by their name.
+        ConfigError: the weights are not there and may not or cannot be downloaded, or not by their name.
     """
     if name is None:
         cached = _cached(f"timm/{DEFAULT}", WEIGHTS)  # asked without timm, whose import takes seconds
@@ -43,7 +44,7 @@ def find_backbone(name: str | None, device: torch.device) -> Feature | None:
     if known is None or not known.hf_hub_id:
         raise ConfigError(f"--retrieval-backbone {name}: its weights are not on the Hugging Face Hub")
     full = f"{known.architecture}.{known.tag}" if known.tag else name
-    return _feature(full, _fetched(full, known.hf_hub_id, known.hf_hub_filename or WEIGHTS), device)
+    return _feature(full, _fetched(full, known.hf_hub_id, known.hf_hub_filename or WEIGHTS, download), device)
 
 
 def _feature(name: str, weights: Path, device: torch.device) -> Feature:
@@ -61,10 +62,15 @@ def _cached(repo: str, file: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def _fetched(name: str, repo: str, file: str) -> Path:
+def _fetched(name: str, repo: str, file: str, download: bool) -> Path:
     found = _cached(repo, file)
     if found is not None:
         return found
+    if not download:
+        raise ConfigError(
+            f"--retrieval-backbone {name}: {file} of {repo} is not on this machine, and --only-cache "
+            f"downloads nothing; leave out one of the two"
+        )
     from huggingface_hub import hf_hub_download
 
     try:

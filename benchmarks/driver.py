@@ -102,7 +102,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         f"{describe_device(device)}",
         highlight=False,
     )
-    backbone = find_backbone(args.retrieval_backbone, device)
+    backbone = find_backbone(args.retrieval_backbone, device, download=not args.only_cache)
     with phases("data"):
         store = open_dataset(
             args.dataset,

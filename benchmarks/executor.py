@@ -24,6 +24,7 @@ import torch
 
 from zoo.config import ConfigError, ModelConfig
 from zoo.registry import load_plugin
+from zoo.training.checkpoint import load_pretrained
 from zoo.training.interrupt import Interrupted, graceful_stop
 from zoo.training.trainer import TrainReport, train
 from zoo.types import Source
@@ -212,7 +213,9 @@ def _serve(connection: Connection, job: Job, device: str, threads: int, plugins:
     try:
         for module in plugins:
             load_plugin(module)
-        connection.send(("end", _train(job, slot, tell)))
+        report = _train(job, slot, tell)
+        _predict_once(job, report, slot)
+        connection.send(("end", report))
     except Exception as error:  # travels to the parent, which reports it in the cell's place
         connection.send(("end", _portable(error)))
 
@@ -226,6 +229,11 @@ def _train(job: Job, device: torch.device, tell: Callable[[int, dict[str, float]
         device=device,
         on_step=lambda done, steps, figures: tell(done, figures),
     )
+
+
+def _predict_once(job: Job, report: TrainReport, device: torch.device) -> None:
+    """One prediction here, where a crash costs one cell: measuring predicts in the process of the command."""
+    load_pretrained(report.checkpoint).to(device).predict(job.source.fetch([0], [[0]]))
 
 
 def _portable(error: Exception) -> Exception:

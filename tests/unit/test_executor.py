@@ -84,6 +84,15 @@ def test_a_segfault_in_the_middle_of_a_training_gives_its_slot_back(tmp_path):
     assert isinstance(found["good"], TrainReport)
 
 
+def test_a_segfault_when_it_predicts_costs_its_own_cell_before_it_is_measured(tmp_path):
+    """Measuring predicts in the process of the command, which such a model would end."""
+    steps = []
+    crashing = Executor((torch.device("cpu"),), threads=1, plugins=("tests.unit.crashing_plugin",))
+    found = crashing.run([job("dead", tmp_path)], lambda label, done, figures: steps.append(done))
+    assert 2 in steps  # it was trained
+    assert str(found["dead"]) == "its process ended with status -11 (SIGSEGV)"
+
+
 def test_each_running_job_holds_a_slot_of_its_own(tmp_path, monkeypatch):
     """Two slots, four jobs of different lengths: never two at a time on one, and both go back."""
     devices = [torch.device("cuda", k) for k in range(2)]

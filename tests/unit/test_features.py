@@ -162,6 +162,8 @@ def test_no_weights_no_backbone_and_nothing_is_downloaded(hub):
         backbone.find_backbone("test_vit", CPU)
     with pytest.raises(ConfigError, match=r"LocalEntryNotFoundError: cannot reach timm/[^\n]*HF_HUB_CACHE"):
         backbone.find_backbone(NAME, CPU)
+    with pytest.raises(ConfigError, match=r"test_vit.*--only-cache downloads nothing"):
+        backbone.find_backbone("test_vit", CPU, download=False)
 
 
 def test_a_backbone_that_is_asked_for_is_downloaded(hub, monkeypatch):
