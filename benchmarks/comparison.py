@@ -44,6 +44,13 @@ class Estimate:
         """Half the width of the interval."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
+    @property
+    def bars(self) -> tuple[float, float]:
+        """How far the interval reaches below and above the mean, which it need not hold; 0 without one."""
+        if self.low is None or self.high is None:
+            return 0.0, 0.0
+        return max(0.0, self.mean - self.low), max(0.0, self.high - self.mean)
+
 
 @dataclass(frozen=True)
 class ComparedRow:
@@ -452,7 +459,7 @@ class _Summary:
             use = cells[keys[0]][1]
             shapes, strata = _clusters(self.instances, use)
             chosen = [cells[key][0][:, use] for key in keys]
-            if interval:
+            if interval and len(set(shapes)) > 1:  # one shape says nothing of the others
                 options: Any = {"average": average, "resamples": self.resamples}
                 means = cluster_bootstraps(chosen, shapes, strata, **options)
                 found |= {

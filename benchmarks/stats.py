@@ -60,11 +60,21 @@ class Paired:
 
 @dataclass(frozen=True)
 class _Design:
-    """Which cluster and stratum each instance belongs to, as integers; clusters sorted by stratum."""
+    """Which cluster and stratum each instance belongs to, as integers; clusters sorted by stratum.
+
+    Clusters that are alone in their stratum are drawn from each other (`drawn_from`), as surveys collapse
+    such strata: drawn from itself, a shape would seem to be known without error.
+    """
 
     cluster: np.ndarray
     stratum_of: np.ndarray
     strata: int
+
+    @property
+    def drawn_from(self) -> np.ndarray:
+        """Group (K,) of the clusters that each cluster's draw is made from."""
+        alone = np.bincount(self.stratum_of, minlength=self.strata)[self.stratum_of] == 1
+        return np.where(alone, self.strata, self.stratum_of)
 
     @property
     def clusters(self) -> int:
@@ -84,7 +94,8 @@ def cluster_bootstrap(
     """Mean over instances with a 95 % percentile interval by resampling clusters within strata.
 
     With S > 1 the bootstrap has two levels: seeds are drawn with replacement, and shapes within categories;
-    each drawn seed is read on all drawn shapes.
+    each drawn seed is read on all drawn shapes. Shapes that are alone in their category are drawn from each
+    other; of a single shape in all the interval has no width, and says nothing.
 
     Args:
         values: (S, N) or (N,): training seeds x instances.
@@ -370,16 +381,17 @@ def _resampled(design: _Design, resamples: int, seed: int) -> Iterator[tuple[np.
     size = max(1, min(resamples, BLOCK // design.clusters))
     for block, begin in enumerate(range(0, resamples, size)):
         count = min(size, resamples - begin)
-        yield _draws(design.stratum_of.tobytes(), count, seed, block).astype(float), block
+        yield _draws(design.drawn_from.tobytes(), count, seed, block).astype(float), block
 
 
 @lru_cache(maxsize=64)
-def _draws(stratum_of: bytes, count: int, seed: int, block: int) -> np.ndarray:
-    stratum = np.frombuffer(stratum_of, np.int64)
-    low = np.searchsorted(stratum, stratum, side="left")
-    high = np.searchsorted(stratum, stratum, side="right")
-    drawn = np.random.default_rng([seed, 0, block]).integers(low, high, (count, len(stratum)))
-    return _counted(drawn)
+def _draws(drawn_from: bytes, count: int, seed: int, block: int) -> np.ndarray:
+    group = np.frombuffer(drawn_from, np.int64)
+    order = np.argsort(group, kind="stable")
+    low = np.searchsorted(group, group, side="left", sorter=order)
+    high = np.searchsorted(group, group, side="right", sorter=order)
+    drawn = np.random.default_rng([seed, 0, block]).integers(low, high, (count, len(group)))
+    return _counted(order[drawn])
 
 
 @njit(cache=True)

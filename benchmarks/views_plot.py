@@ -39,12 +39,10 @@ def plot(by_views: Mapping[int, Comparison]) -> bytes:
             if not known:
                 continue
             means = [e.mean for _, e in known]
-            below = [0.0 if e.low is None else e.mean - e.low for _, e in known]
-            above = [0.0 if e.high is None else e.high - e.mean for _, e in known]
             axes.errorbar(
                 [views for views, _ in known],
                 means,
-                yerr=[below, above],
+                yerr=list(zip(*(e.bars for _, e in known), strict=True)),
                 marker=MARKERS[k % len(MARKERS)],
                 capsize=3,
                 label=name,

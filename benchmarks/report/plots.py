@@ -241,11 +241,10 @@ def _mark(k: int) -> dict[str, Any]:
     return style(k) | {"linestyle": "none", "elinewidth": 1}
 
 
-def _bars(estimates: Sequence[Estimate], column: Column) -> list[list[float]]:
-    """How far intervals reach below and above; 0 where there is none."""
-    low = [0.0 if e.low is None else (e.mean - e.low) * column.display for e in estimates]
-    high = [0.0 if e.high is None else (e.high - e.mean) * column.display for e in estimates]
-    return [low, high]
+def _bars(estimates: Sequence[Estimate], column: Column) -> list[tuple[float, ...]]:
+    """How far intervals reach below, and how far above."""
+    reach = [[side * column.display for side in e.bars] for e in estimates]
+    return list(zip(*reach, strict=True))
 
 
 def _axis(column: Column) -> str:

@@ -312,6 +312,10 @@ def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished
     assert "limited to 2 of 4 instances (not for publication)" in text
     assert "<dd>limited to 2 of 4 instances (not for publication)</dd>" in (out / "report.html").read_text()
 
+    assert again(finished, "vae_gan_baseline", extra=["--limit", "1"]) == 0
+    estimates = results_of(finished)["rows"][0]["instance_mean"]
+    assert {e["low"] for e in estimates.values() if e is not None} == {None}  # of one shape nobody knows any
+
     def refuse(*args, **kwargs):
         raise AssertionError("measured again")
 

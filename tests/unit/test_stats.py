@@ -85,6 +85,16 @@ def test_resampling_stays_within_categories():
     assert across.low < 0.15 and across.high > 0.35
 
 
+def test_shapes_alone_in_their_category_are_drawn_from_each_other():
+    """Drawn from itself, a shape would seem to be known without error."""
+    values = np.random.default_rng(0).random(20)
+    shapes = [f"{k:02d}" for k in range(20)]
+    assert cluster_bootstrap(values, shapes, shapes) == cluster_bootstrap(values, shapes)
+    mixed = np.array([0.0, 0.0, 0.0, 1.0, 1.0, 4.0, 8.0])  # two constant categories and two lone shapes
+    found = cluster_bootstrap(mixed, list(range(7)), ["a", "a", "a", "c", "c", "b", "d"])
+    assert (found.mean, found.low, found.high) == (2.0, 10 / 7, 18 / 7)
+
+
 def test_category_mean_weighs_categories_alike():
     values = np.array([0.0] * 30 + [1.0] * 10)
     found = cluster_bootstrap(values, list(range(40)), ["a"] * 30 + ["b"] * 10, average="category")

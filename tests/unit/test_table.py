@@ -421,3 +421,11 @@ def test_names_are_broken_at_words_and_nothing_is_lost() -> None:
     assert lines == ["ground truth at", " model_resolution_", " of_everything"]
     assert all(cell_len(line) <= 18 for line in lines)
     assert table._wrap("x" * 30, 14) == ["x" * 14, " " + "x" * 13, " " + "x" * 3]
+
+
+def test_bars_are_never_negative() -> None:
+    """A percentile interval need not hold the mean, be it by rounding alone."""
+    assert Estimate(0.5, 0.25, 0.625, 9).bars == (0.25, 0.125)
+    assert Estimate(0.5, 0.6, 0.75, 9).bars == (0.0, 0.25)
+    assert Estimate(0.5, 0.25, 0.4, 9).bars == (0.25, 0.0)
+    assert Estimate(0.5, None, None, 9).bars == (0.0, 0.0)
