@@ -3,7 +3,8 @@
 import platform
 import resource
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -50,6 +51,22 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """A block in which CPU arithmetic takes numbers below 1.2e-38 for 0, as GPUs do in training.
+
+    Once a model is sure of most cells their gradients are that small, and a CPU is many times slower at them:
+    the backward pass of a trained 3D-R2N2 takes five times as long. The thread that enters is concerned, and
+    those of torch's that do not run yet.
+    """
+    before = bool(torch.tensor(2.0**-140) * 1 == 0)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 class PeakMemory:

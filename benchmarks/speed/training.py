@@ -77,7 +77,7 @@ def measure(name: str, preset: str, overrides: list[str], steps: int, device_nam
     import torch
 
     from zoo.config import load_config
-    from zoo.device import describe_device, pick_device
+    from zoo.device import describe_device, flushed_denormals, pick_device
     from zoo.smoke import SmokeSource
     from zoo.training.trainer import Trainer
 
@@ -86,7 +86,7 @@ def measure(name: str, preset: str, overrides: list[str], steps: int, device_nam
     resolution = getattr(config.decoder.config, "resolution", 32)
     size: tuple[int, int] = config.preprocess.size  # type: ignore[attr-defined]
     source = SmokeSource(count=train.batch_size, resolution=resolution, size=size)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, flushed_denormals():
         trainer = Trainer(config, source, Path(folder), seed=0, device=device)
         stage = trainer.stages[0]
         trainer.enter(stage)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from zoo.checks import CheckFailed, expect_close, expect_gradients, expect_shape
-from zoo.device import PeakMemory, describe_device, pick_device
+from zoo.device import PeakMemory, describe_device, flushed_denormals, pick_device
 from zoo.seeding import derive, rng
 from zoo.smoke import SmokeSource
 from zoo.types import Batch, ContractError, Latent, Source, Voxels, _unpack_torch
@@ -258,3 +258,22 @@ def test_peak_memory_where_the_mark_cannot_be_reset(monkeypatch):
 def test_peak_memory_without_proc(monkeypatch):
     monkeypatch.setattr(Path, "exists", lambda self: False)
     assert PeakMemory(torch.device("cpu")).mib() > 50
+
+
+def flushed():
+    """Whether the product of a denormal number is 0 in this thread."""
+    return bool(torch.tensor(2.0**-140) * 1 == 0)
+
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot flush denormals")
+def test_denormals_are_flushed_inside_and_as_before_afterwards():
+    assert not flushed()
+    with pytest.raises(KeyError), flushed_denormals():
+        assert (
+            flushed() and float(torch.tensor(2.0**-126) * 1) == 2.0**-126
+        )  # the smallest normal number stays
+        with flushed_denormals():
+            assert flushed()
+        assert flushed()  # as it was before the inner block
+        raise KeyError
+    assert not flushed()

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from zoo.augment import random_mirror
 from zoo.config import ModelConfig, OptimizerConfig, PartName
-from zoo.device import PeakMemory
+from zoo.device import PeakMemory, flushed_denormals
 from zoo.files import write_atomic
 from zoo.frames import to_frame
 from zoo.losses import Loss
@@ -93,7 +93,8 @@ def train(
         CheckpointError: the run folder belongs to another config, seed or data set, or is damaged.
         NonFiniteLoss, LoadError: see there. Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
-    return Trainer(config, source, run_dir, seed=seed, device=device).run(on_step)
+    with flushed_denormals():
+        return Trainer(config, source, run_dir, seed=seed, device=device).run(on_step)
 
 
 class Trainer:
