@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 
 from zoo.metrics import METRICS
 from zoo.metrics.chamfer import DIAGONAL, WORST, Chamfer, chamfer
-from zoo.metrics.emd import assignment, emd
+from zoo.metrics.emd import BLOCK, assignment, emd
 from zoo.metrics.fscore import fscore
 from zoo.metrics.inputs import Measured
 from zoo.metrics.iou import iou, iou_curve
@@ -173,7 +173,17 @@ def _pairs():
     yield "all points equal", np.zeros((n, 3)), np.ones((n, 3))
     yield "identical", (p := sphere(n, rng)), p[rng.permutation(n)]
     yield "shifted lattice", grid_plane(0.0, 17), grid_plane(0.5, 17) + 1 / 17
-    yield "one stray point", np.concatenate([sphere(n - 1, rng), [[1e6, 0, 0]]]), sphere(n, rng)
+    for far in (1e6, 1e60):  # the second is more than single precision holds
+        yield (
+            f"one stray point at {far:g}",
+            np.concatenate([sphere(n - 1, rng), [[far, 0, 0]]]),
+            sphere(n, rng),
+        )
+    for count in (BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK):
+        yield f"{count} points", sphere(count, rng), box(count, rng)
+    yield "nothing but equal points", np.zeros((n, 3)), np.zeros((n, 3))
+    yield "all strays", sphere(n, rng) * 1e60, box(n, rng) * 1e60
+    yield "tiny", sphere(n, rng) * 1e-60, box(n, rng) * 1e-60
 
 
 @pytest.mark.parametrize(("name", "a", "b"), [pytest.param(*p, id=p[0]) for p in _pairs()])
