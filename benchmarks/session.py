@@ -2,7 +2,8 @@
 
 A cell is one (model config, data set and split, preset, seed, protocol). Its record and rows lie in
 ``<out>/cells/<hash>``, its training in ``<out>/runs/<model>-<hash>``: the training does not depend on the
-protocol, so that a second protocol measures the same weights.
+protocol, nor on how a picture refines the weights before it is predicted from, so that a second protocol, or
+another `refine`, measures the same weights.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class Session:
     def cell(self, config: ModelConfig, seed: int) -> ModelCell:
         """The cell of a model and a seed."""
         resolved = config.resolved()
-        training = [resolved, self._training_split(config).fingerprint, self.settings.preset, seed]
+        training = [config.trained_as(), self._training_split(config).fingerprint, self.settings.preset, seed]
         name = hashlib.sha256(canonical_json(training).encode()).hexdigest()[:12]
         return ModelCell(
             config,
@@ -226,6 +227,7 @@ class Session:
     def predictions(self, cell: ModelCell, checkpoint: Path, split: StoreSplit) -> Predictions:
         """A cell's predictions of a split."""
         model = load_pretrained(checkpoint)
+        model.config = model.config.model_copy(update={"refine": cell.config.refine})  # may be another's
         fields = sorted(model.reads - {"image"})
         split = self._split(split.name, fields)
         return Predictions(model, split, self.device, views=self.views)

@@ -189,6 +189,10 @@ class ModelConfig(EntryConfig):
         data["losses"] = {key: loss.flat() for key, loss in self.losses.items()}
         return data
 
+    def trained_as(self) -> dict[str, Any]:
+        """What of `resolved` its weights depend on: all but `refine`, which begins when they are trained."""
+        return {key: value for key, value in self.resolved().items() if key != "refine"}
+
 
 def config_dir() -> Path:
     """Folder of the model YAMLs: R3D_CONFIGS, or `configs/` beside the package or in the working folder."""

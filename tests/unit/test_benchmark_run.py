@@ -326,6 +326,26 @@ def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished
     assert results_of(finished) == whole
 
 
+def test_fine_tuning_on_each_picture_measures_the_same_weights_again(finished, capsys):
+    out = finished[0]
+    assert again(finished, "vae_gan_baseline", extra=["--format", "json"]) == 0
+    plain, trainings = results_of(finished), list((out / "runs").glob("*/*/model.safetensors"))
+    ages = [path.stat().st_mtime_ns for path in trainings]
+    refine = ["refine.steps=2", "refine.losses=[kl]", "refine.trains=[encoder]", "refine.optimizer.lr=0.1"]
+    options = [word for setting in refine for word in ("--set", setting)]
+    assert again(finished, "vae_gan_baseline", extra=[*options, "--format", "json"]) == 0
+    refined = results_of(finished)
+    assert trainings == list((out / "runs").glob("*/*/model.safetensors"))
+    assert ages == [path.stat().st_mtime_ns for path in trainings]
+    name = "vae_gan_baseline"
+    assert refined["values"][name]["cd"] != plain["values"][name]["cd"]
+    assert refined["rows"][0]["name"] == plain["rows"][0]["name"] == name
+    assert (
+        again(finished, name, extra=["--format", "json"]) == 0
+    )  # a cell of its own: the plain one is still there
+    assert results_of(finished) == plain
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

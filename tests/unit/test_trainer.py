@@ -503,6 +503,11 @@ def test_another_config_is_refused(tiny_config, tiny_source, tmp_path):
         fit(tiny_config("train.optimizer.lr=0.5"), tiny_source, tmp_path)
 
 
+def test_another_refine_is_the_same_training(tiny_config, tiny_source, tmp_path):
+    first = fit(tiny_config(), tiny_source, tmp_path)
+    assert fit(tiny_config("refine.steps=2", "refine.losses=[kl]"), tiny_source, tmp_path) == first
+
+
 def test_another_seed_or_data_set_is_refused(tiny_config, tiny_source, tmp_path):
     fit(tiny_config(), tiny_source, tmp_path)
     with pytest.raises(CheckpointError, match="with seed 0 on data smoke, now asked for seed 1 on smoke"):

@@ -342,8 +342,8 @@ class Trainer:
 
     def _restore(self, path: Path) -> None:
         state = load_state(path)
-        saved = read_json(path / "config.json")
-        if saved != json.loads(json.dumps(self.config.resolved())):
+        saved = {k: v for k, v in read_json(path / "config.json").items() if k != "refine"}
+        if saved != json.loads(json.dumps(self.config.trained_as())):
             raise CheckpointError(f"{path} was trained with another config; choose another run folder")
         if (state.seed, state.data) != (self.seed, self.source.fingerprint):
             raise CheckpointError(
