@@ -31,7 +31,7 @@ from benchmarks.descriptors import discriminator_features, pooled_voxels
 from benchmarks.executor import Executor
 from benchmarks.linear import fit_chosen, predict
 from benchmarks.session import Session
-from benchmarks.settings import Settings, add_set, build_protocol, settings
+from benchmarks.settings import Settings, add_set, settings
 from datasets import DataError
 from datasets.prepare import open_dataset
 from datasets.store import Store
@@ -131,7 +131,7 @@ def find_discriminators(
         )
     if args.weights is None:
         device = pick_device(args.device)
-        protocol = build_protocol("r3d-v1", chosen.protocol)
+        protocol = chosen.protocol("r3d-v1")
         session = Session(chosen, store, protocol, device, args.out)
         session.check(config)
         job = session.job(session.cell(config, SEED))

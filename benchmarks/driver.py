@@ -34,7 +34,7 @@ from benchmarks.report.surfaces import lighten
 from benchmarks.report.training import read_curves
 from benchmarks.results import Record, ResultError, Rows
 from benchmarks.session import ModelCell, Session
-from benchmarks.settings import build_protocol, settings
+from benchmarks.settings import settings
 from benchmarks.table import to_rich
 from datasets import DataError
 from datasets.prepare import open_dataset
@@ -89,7 +89,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     executor = Executor.of(args.executor, device, args.jobs, args.plugin)
     torch.set_num_threads(executor.threads)
     chosen = settings(args.preset, args.dataset, overrides)
-    protocol = build_protocol(args.protocol, chosen.protocol)
+    protocol = chosen.protocol(args.protocol)
     configs = [chosen.model(name) for name in names]
     labels = [config.name for config in configs]
     if args.reference and args.reference not in labels:

@@ -29,7 +29,7 @@ from benchmarks.executor import Executor
 from benchmarks.protocols import Protocol
 from benchmarks.results import Record, ResultError, Rows, load
 from benchmarks.session import Session
-from benchmarks.settings import build_protocol, settings
+from benchmarks.settings import settings
 from benchmarks.stats import cluster_bootstrap
 from datasets import DataError
 from datasets.prepare import open_dataset
@@ -98,7 +98,7 @@ def again(record: Record, workers: int | None, console: Console) -> tuple[Rows, 
     for module in args.plugin:
         load_plugin(module)
     chosen = settings(args.preset, args.dataset, run.overrides(args))
-    protocol = build_protocol(args.protocol, chosen.protocol)
+    protocol = chosen.protocol(args.protocol)
     store = open_dataset(
         args.dataset,
         data_root=args.data_root,

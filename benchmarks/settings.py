@@ -20,7 +20,8 @@ class Settings:
         model_overrides: ``key.path=value`` strings for every model.
         data_config: overrides of the data set's own config.
         options: what the store is asked to hold.
-        protocol: settings of the protocol.
+        protocols: settings of the preset by protocol; a published one has none, and is as published.
+        protocol_overrides: of whichever protocol is used.
     """
 
     preset: str
@@ -28,7 +29,16 @@ class Settings:
     model_overrides: tuple[str, ...]
     data_config: dict[str, Any]
     options: PrepareOptions
-    protocol: dict[str, Any]
+    protocols: dict[str, dict[str, Any]]
+    protocol_overrides: dict[str, Any]
+
+    def protocol(self, name: str) -> Protocol:
+        """A protocol with the preset's settings of it and the overrides.
+
+        Raises:
+            RegistryError, ConfigError: see `build_protocol`.
+        """
+        return build_protocol(name, merge(self.protocols.get(name, {}), self.protocol_overrides))
 
     def model(self, name: str) -> ModelConfig:
         """The resolved config of a model under these settings."""
@@ -39,11 +49,13 @@ def settings(preset: str, dataset: str, overrides: Sequence[str]) -> Settings:
     """Sort ``--set`` by prefix: ``data.`` data set, ``prepare.`` store, ``protocol.`` protocol, else models.
 
     Raises:
-        zoo.registry.RegistryError: unknown preset or data set.
+        zoo.registry.RegistryError: unknown preset or data set, or a protocol in the preset that is unknown.
         zoo.config.ConfigError: an override without '=', or a value that does not validate.
     """
     DATASETS.get(dataset)
     general = load_preset(preset)
+    for name in general.get("protocols", {}):
+        PROTOCOLS.get(name)
     own = general.get("datasets", {}).get(dataset, {})
     ours = {"data": [], "prepare": [], "protocol": []}  # type: dict[str, list[str]]
     models = []
@@ -60,7 +72,8 @@ def settings(preset: str, dataset: str, overrides: Sequence[str]) -> Settings:
         model_overrides=tuple(models),
         data_config=merge(own.get("config", {}), parse_overrides(ours["data"])),
         options=validate(PrepareOptions, options, "prepare", f"preset '{preset}' and --set"),
-        protocol=merge(general.get("protocol", {}), parse_overrides(ours["protocol"])),
+        protocols=general.get("protocols", {}),
+        protocol_overrides=parse_overrides(ours["protocol"]),
     )
 
 

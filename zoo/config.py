@@ -282,9 +282,9 @@ def _own_presets(data: dict[str, Any], path: Path) -> dict[str, Any]:
 def load_preset(name: str) -> dict[str, Any]:
     """A preset's sections.
 
-    `data`: what a store is asked to hold. `protocol`: settings of the protocol. `model`: what every model
-    overrides. `parts`: what a part overrides, keyed by ``encoder.cnn``. `datasets`: by name of a data set,
-    its `config`, and its own `data` and `model` on top.
+    `data`: what a store is asked to hold. `protocols`: settings of a protocol, by its name. `model`: what
+    every model overrides. `parts`: what a part overrides, keyed by ``encoder.cnn``. `datasets`: by name of a
+    data set, its `config`, and its own `data` and `model` on top.
 
     Raises:
         RegistryError: no such preset.
@@ -295,7 +295,7 @@ def load_preset(name: str) -> dict[str, Any]:
         known = list_presets()
         raise RegistryError(f"unknown preset '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}")
     data = read_yaml(path)
-    sections = ["summary", "data", "protocol", "model", "parts", "datasets"]
+    sections = ["summary", "data", "protocols", "model", "parts", "datasets"]
     for key in data:
         if key not in sections:
             raise ConfigError(

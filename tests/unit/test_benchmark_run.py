@@ -11,22 +11,27 @@ from huggingface_hub import constants
 from PIL import Image
 
 from benchmarks import executor
+from benchmarks.protocols import PROTOCOLS
 from benchmarks.results import load
 from benchmarks.run import main
 from benchmarks.scoring import score
 from benchmarks.session import _kind_of
+from benchmarks.settings import build_protocol, settings
 from datasets import BadItem
 from datasets.procedural import ProceduralSource
 from datasets.store import Store
+from zoo.config import list_presets
+from zoo.registry import RegistryError
 from zoo.training.interrupt import Interrupted
 from zoo.training.trainer import NonFiniteLoss
 
-TINY = [
+AS_PUBLISHED = [
     *("--workers", "0", "--executor", "inline", "--device", "cpu"),
     *("--categories", "chair,table", "--set", "data.train=3", "--set", "data.val=1"),
     *("--set", "data.test=2", "--set", "prepare.views=2", "--set", "prepare.points=1024"),
-    *("--set", "protocol.points=1024", "--set", "train.steps=2", "--set", "train.batch_size=2"),
+    *("--set", "train.steps=2", "--set", "train.batch_size=2"),
 ]
+TINY = [*AS_PUBLISHED, "--set", "protocol.points=1024"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -324,6 +329,39 @@ def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished
     assert results_of(finished) == limited
     assert again(finished, "vae_gan_baseline", extra=["--limit", "4", "--format", "json"]) == 0  # all of them
     assert results_of(finished) == whole
+
+
+@pytest.mark.parametrize("name", [name for name in PROTOCOLS.names() if name != "r3d-v1"])
+def test_every_published_protocol_measures_the_trained_models_as_published(finished, name):
+    """The preset's number of points is r3d-v1's alone."""
+    out, data = finished
+    trainings = {path.name for path in (out / "runs").iterdir()}
+    words = ["--models", "vae_gan_baseline", "--out", str(out), "--data-root", str(data), *AS_PUBLISHED]
+    assert main([*words, "--protocol", name, "--limit", "1", "--format", "json"]) == 0
+    assert {path.name for path in (out / "runs").iterdir()} == trainings
+    found = results_of(finished)
+    protocol = build_protocol(name, {})
+    assert found["protocol"]["id"] == protocol.id
+    assert set(found["rows"][0]["instance_mean"]) == {column.name for column in protocol.columns}
+
+
+@pytest.mark.parametrize("preset", list_presets())
+def test_presets_leave_published_protocols_alone(preset):
+    chosen = settings(preset, "procedural", [])
+    for name in PROTOCOLS.names():
+        published = build_protocol(name, {}).settings
+        points = {
+            "points": {"quick": 10_000, "overfit": 10_000, "standard": 30_000, "paper": 100_000}[preset]
+        }
+        assert chosen.protocol(name).settings == (published | points if name == "r3d-v1" else published)
+
+
+def test_a_preset_with_an_unknown_protocol_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/mine.yaml").write_text("protocols: {r3d_v1: {points: 2000}}")
+    monkeypatch.setenv("R3D_CONFIGS", str(tmp_path))
+    with pytest.raises(RegistryError, match=r"unknown protocol 'r3d_v1'. Did you mean 'r3d-v1'"):
+        settings("mine", "procedural", [])
 
 
 def test_fine_tuning_on_each_picture_measures_the_same_weights_again(finished, capsys):
