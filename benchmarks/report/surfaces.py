@@ -16,7 +16,7 @@ from zoo.shapes import MeshShape, PointShape, Shape
 
 FACES = 8000
 """Triangles of a surface at most; what is measured is the whole surface."""
-PAGE_FACES = 5_000_000
+PAGE_FACES = 4_000_000
 """Triangles of all surfaces of a page: some 4 bytes each, so that a page of many models opens at once."""
 FEWEST_FACES = 1000
 """Triangles that a surface keeps on the fullest page, for its shape to be told."""
