@@ -55,7 +55,7 @@ def _cpu_name() -> str:
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """A block in which CPU arithmetic takes numbers below 1.2e-38 for 0, as GPUs do in training.
+    """A block in which CPU arithmetic takes numbers below 1.2e-38 for 0.
 
     Once a model is sure of most cells their gradients are that small, and a CPU is many times slower at them:
     the backward pass of a trained 3D-R2N2 takes five times as long. The thread that enters is concerned, and
