@@ -32,17 +32,16 @@ from benchmarks.executor import Executor
 from benchmarks.linear import fit_chosen, predict
 from benchmarks.session import Session
 from benchmarks.settings import Settings, add_set, settings
-from datasets import DataError
 from datasets.prepare import open_dataset
 from datasets.store import Store
-from zoo.config import ConfigError, ModelConfig
+from zoo.command import run_command
+from zoo.config import ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.discriminators import Discriminator
 from zoo.files import write_atomic
 from zoo.model import build_discriminator, build_model
-from zoo.registry import RegistryError
 from zoo.seeding import derive
-from zoo.training.checkpoint import CheckpointError, load_config_of, load_discriminator
+from zoo.training.checkpoint import load_config_of, load_discriminator
 from zoo.types import ContractError
 
 SEED = 0
@@ -213,14 +212,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, help="processes for data (default: one per core)")
     add_set(parser)
     args = parser.parse_args(argv)
-    try:
-        return run(args, Console())
-    except (RegistryError, ConfigError, ContractError, CheckpointError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from there", file=sys.stderr)
-        return 130
+    return run_command(lambda: run(args, Console()), "stopped; the same command goes on from there")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ from benchmarks.results import (
     DatasetInfo,
     ProtocolInfo,
     Record,
-    ResultError,
     ResultStore,
     Rows,
     Threshold,
@@ -48,9 +47,10 @@ from benchmarks.scoring import score
 from benchmarks.settings import add_set, build_protocol
 from benchmarks.table import to_rich
 from datasets import BadItem, DataError
+from zoo.command import run_command
 from zoo.config import ConfigError, parse_overrides
 from zoo.metrics.neighbours import active_backend
-from zoo.registry import RegistryError, did_you_mean
+from zoo.registry import did_you_mean
 
 EXAMPLES = """examples:
   python -m benchmarks.evaluate --pred out/my_model --gt data/true_meshes
@@ -354,14 +354,7 @@ def _named(words: Sequence[str]) -> dict[str, Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; exit status 0, 1 when a row could not be measured, 2 for bad input, 130 interrupted."""
     args = parser().parse_args(argv)
-    try:
-        return run(args, Console())
-    except (RegistryError, ConfigError, DataError, ResultError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        return 130
+    return run_command(lambda: run(args, Console()))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from zoo.config import ConfigError, ModelConfig
+from zoo.processes import asked_threads, available_cores, die_with_parent
 from zoo.registry import load_plugin
 from zoo.training.checkpoint import load_pretrained
 from zoo.training.interrupt import Interrupted, graceful_stop
@@ -82,7 +83,7 @@ class Executor:
 
     Attributes:
         slots: device of each training that may run at the same time.
-        threads: torch threads of each. It depends on the machine and the number of slots alone, never on how
+        threads: torch threads of each: what OMP_NUM_THREADS says, else its share of the cores, never on how
             many jobs there are, because sums depend on it in their last bits.
         inline: in this process, on the only slot.
     """
@@ -101,19 +102,19 @@ class Executor:
         Raises:
             ConfigError: a number of jobs that it cannot run.
         """
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = available_cores()
         if name == "inline":
             if jobs is not None:
                 raise ConfigError(
                     f"--jobs {jobs} is for --executor local; --executor inline trains one after the other"
                 )
-            return cls((device,), cores, tuple(plugins), inline=True)
+            return cls((device,), asked_threads() or cores, tuple(plugins), inline=True)
         if jobs is not None and jobs < 1:
             raise ConfigError(
                 f"--jobs must be at least 1, got {jobs}; to train in this process use --executor inline"
             )
         chosen = slots(device, jobs, torch.cuda.device_count(), cores)
-        return cls(chosen, max(1, cores // len(chosen)), tuple(plugins))
+        return cls(chosen, asked_threads() or max(1, cores // len(chosen)), tuple(plugins))
 
     def run(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
         """Run all jobs; what fails is returned in its place, the others go on.
@@ -196,6 +197,7 @@ def _status(process: BaseProcess) -> str:
 
 
 def _serve(connection: Connection, job: Job, device: str, threads: int, plugins: Sequence[str]) -> None:
+    die_with_parent()
     if hasattr(os, "setsid"):
         os.setsid()  # a Ctrl-C in the terminal reaches the parent alone, which passes it on once
     torch.set_num_threads(threads)

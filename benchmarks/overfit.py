@@ -26,6 +26,7 @@ from benchmarks.predict import Truths
 from benchmarks.protocols import Truth
 from benchmarks.settings import add_set, settings
 from datasets.prepare import open_dataset
+from zoo.command import run_command
 from zoo.device import describe_device, pick_device
 from zoo.frames import Frame, to_canonical, to_frame
 from zoo.metrics.chamfer import chamfer
@@ -166,7 +167,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="auto")
     add_set(parser)
     args = parser.parse_args(argv)
-    console, device = Console(), pick_device(args.device)
+    return run_command(lambda: run(args, Console()))
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Train every model and print the table."""
+    device = pick_device(args.device)
     table = Table(title=f"learnt by heart, {describe_device(device)}", title_justify="left")
     for column in ("model", "steps", "seconds", "IoU@.5", "CD", "floor", "CD / floor", "bar"):
         left = column == "model"

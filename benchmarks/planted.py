@@ -20,11 +20,9 @@ from rich.console import Console
 from scipy import ndimage
 
 from benchmarks.settings import add_set, settings
-from datasets import DataError
 from datasets.prepare import open_dataset
-from zoo.config import ConfigError
+from zoo.command import run_command
 from zoo.geometry.surface import marching_cubes
-from zoo.registry import RegistryError
 from zoo.seeding import rng
 
 Fault = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -134,18 +132,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("planted"), help="default: %(default)s/")
     add_set(parser)
-    args, console = parser.parse_args(argv), Console(soft_wrap=True, highlight=False)
-    try:
-        chosen = settings(args.preset, args.dataset, args.overrides)
-        store = open_dataset(
-            args.dataset,
-            data_root=args.data_root,
-            config_overrides=chosen.data_config,
-            options=chosen.options,
-        )
-    except (RegistryError, ConfigError, DataError) as error:
-        console.print(f"error: {error}", style="red")
-        return 2
+    args = parser.parse_args(argv)
+    return run_command(lambda: run(args, Console(soft_wrap=True, highlight=False)))
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Write the folders and say how to score them."""
+    chosen = settings(args.preset, args.dataset, args.overrides)
+    store = open_dataset(
+        args.dataset,
+        data_root=args.data_root,
+        config_overrides=chosen.data_config,
+        options=chosen.options,
+    )
     split = store.split("test")
     names = [
         f"{category}/{id.replace('/', '-')}" for id, category in zip(split.ids, split.categories, strict=True)
@@ -157,7 +156,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{len(some)} shapes of '{args.dataset}' in {len(folders)} folders below {args.out}. To score them:\n"
         f"python -m benchmarks.evaluate --gt {args.out / 'gt'} --pred {' '.join(map(str, folders))}"
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from benchmarks.predict import VIEW
 from benchmarks.settings import add_set, settings
 from datasets.prepare import open_dataset
 from datasets.store import StoreSplit
+from zoo.command import run_command
+from zoo.config import ConfigError
 from zoo.device import pick_device
 from zoo.model import Reconstructor
 from zoo.pose import ANGLES, Angle, decode
@@ -96,6 +98,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="auto")
     add_set(parser)
     args = parser.parse_args(argv)
+    return run_command(lambda: run(args, Console()))
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Measure every run and print the table.
+
+    Raises:
+        ConfigError: a folder without weights, or a model without a head.
+    """
     chosen, device = settings(args.preset, args.dataset, args.overrides), pick_device(args.device)
     store = open_dataset(args.dataset, config_overrides=chosen.data_config, options=chosen.options)
     table = Table(title="viewpoints, test split", title_justify="left")
@@ -108,28 +119,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         "within by chance",
     ):
         table.add_column(column, justify="left" if column in ("run", "angle") else "right")
-    for run in args.runs:
-        weights = checkpoints(run)
+    for folder in args.runs:
+        weights = checkpoints(folder)
+        if not weights:
+            raise ConfigError(f"{folder}: no weights there")
+        model = load_pretrained(weights[-1]).to(device)
+        split = store.split("test", max(store.resolutions), sorted(model.reads - {"image"} | {"camera"}))
         try:
-            if not weights:
-                raise ValueError("no weights there")
-            model = load_pretrained(weights[-1]).to(device)
-            split = store.split("test", max(store.resolutions), sorted(model.reads - {"image"} | {"camera"}))
             found = measure(model, split)
         except ValueError as error:
-            Console(stderr=True).print(f"error: {run}: {error}", highlight=False)
-            return 2
+            raise ConfigError(f"{folder}: {error}") from error
         for name, figures in found.items():
             table.add_row(
-                run.name,
+                folder.name,
                 name,
                 f"{figures.median:.1f}",
                 f"{figures.share:.1%}",
                 f"{figures.chance_median:.1f}",
                 f"{figures.chance_share:.1%}",
             )
-    Console().print(table)
-    return 0
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from zoo.errors import UserError
 from zoo.registry import did_you_mean
 
 DEFAULT_PATH = Path(__file__).with_name("published.yaml")
 
 
-class PublishedError(ValueError):
+class PublishedError(UserError, ValueError):
     """The file of published numbers is wrong: names the file, the place and the mend."""
 
 

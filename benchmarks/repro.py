@@ -31,13 +31,12 @@ from benchmarks.results import Record, ResultError, Rows, load
 from benchmarks.session import Session
 from benchmarks.settings import settings
 from benchmarks.stats import cluster_bootstrap
-from datasets import DataError
 from datasets.prepare import open_dataset
-from zoo.config import ConfigError, parse_model
+from zoo.command import run_command
+from zoo.config import parse_model
 from zoo.device import pick_device
-from zoo.registry import RegistryError, load_plugin
+from zoo.registry import load_plugin
 from zoo.training.trainer import TrainReport
-from zoo.types import ContractError
 
 
 @dataclass(frozen=True)
@@ -152,14 +151,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--workers", type=int, help="processes for data and measuring (default: one per core)"
     )
-    args, console = parser.parse_args(argv), Console(highlight=False)
-    try:
-        record, before = load(args.result)
-        rows, protocol = again(record, args.workers, console)
-        held = compare_rows(before, rows, protocol)
-    except (ResultError, RegistryError, ConfigError, ContractError, DataError) as error:
-        console.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
-        return 2
+    args = parser.parse_args(argv)
+    return run_command(lambda: run_again(args, Console(highlight=False)))
+
+
+def run_again(args: argparse.Namespace, console: Console) -> int:
+    """Measure the record's cell again and print what holds."""
+    record, before = load(args.result)
+    rows, protocol = again(record, args.workers, console)
+    held = compare_rows(before, rows, protocol)
     table = Table(title=f"{record.name}, seed {record.seed}, {protocol.id}", title_justify="left")
     for heading in ("metric", "record", "again", "95 % interval of the record", "verdict"):
         table.add_column(heading, justify="left" if heading in ("metric", "verdict") else "right")

@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from zoo.errors import UserError
 from zoo.files import write_atomic
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -34,7 +35,7 @@ Rows = list[dict[str, Any]]
 """One dict per instance: `ROW_KEYS`, then metric name to float, or None where it is not defined."""
 
 
-class ResultError(ValueError):
+class ResultError(UserError, ValueError):
     """A stored result that cannot be used, or results that must not share a table."""
 
 

@@ -11,12 +11,10 @@ from rich.console import Console
 
 from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
-from benchmarks.results import ResultError
 from benchmarks.settings import add_set
-from datasets import DataError
+from zoo.command import run_command
 from zoo.config import ConfigError, list_models, load_config
-from zoo.registry import RegistryError, load_plugin
-from zoo.types import ContractError
+from zoo.registry import load_plugin
 
 EXAMPLES = """examples:
   python -m benchmarks.run --models r3d,vae_gan_baseline
@@ -155,8 +153,9 @@ def overrides(args: argparse.Namespace) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; exit status 0, 1 when a cell failed, 2 for bad input, 130 when interrupted."""
     args = parser().parse_args(argv)
-    console = Console()
-    try:
+
+    def body() -> int:
+        console = Console()
         for module in args.plugin:
             load_plugin(module)
         if args.list:
@@ -168,12 +167,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from benchmarks.driver import run
 
         return run(args, resolve_models(args.models), overrides(args), console)
-    except (RegistryError, ConfigError, ContractError, DataError, ResultError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; what was finished is kept, the same command goes on from there", file=sys.stderr)
-        return 130
+
+    return run_command(body, "stopped; what was finished is kept, the same command goes on from there")
 
 
 def _list(console: Console) -> int:

@@ -6,7 +6,6 @@ for every row: models, seeds and controls of one instance are scored together.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from benchmarks.measuring import Measured, Measurers, Prediction, Task, measure_task
 from benchmarks.protocols import Measurement, Protocol, Truth
+from zoo.processes import available_cores
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
 
 
@@ -61,7 +61,7 @@ def score(
     who = _check(predictions, truths, thresholds)
     tasks = _tasks(predictions, truths, who)
     found: Measured = {}
-    count = _available_cores() if workers is None else workers
+    count = available_cores() if workers is None else workers
     groups = len({id for id, _, _ in who})
     measurers = Measurers(protocol, thresholds, min(count, groups))
     results = (
@@ -157,7 +157,3 @@ def _mean_curve(measured: Sequence[Measurement], protocol: Protocol) -> tuple[tu
     if not curves:
         return ()
     return tuple(zip(protocol.curve, map(float, np.mean(curves, axis=0)), strict=True))
-
-
-def _available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,16 +16,17 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from zoo.errors import UserError
 from zoo.registry import EntryConfig, Registry
 
 SPLITS = ("train", "val", "test")
 
 
-class DataError(ValueError):
+class DataError(UserError, ValueError):
     """A data set that cannot be used: the message names the path, what is wrong and the mend."""
 
 
-class BadItem(ValueError):
+class BadItem(UserError, ValueError):
     """One item that cannot be used; it is skipped, counted and named in the report."""
 
 

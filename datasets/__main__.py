@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from zoo.config import ConfigError, parse_overrides
-from zoo.registry import RegistryError, did_you_mean
+from zoo.command import known_command, run_command
+from zoo.config import parse_overrides
+from zoo.processes import available_cores
 
-from . import DATASETS, SPLITS, DataError, Item, PrepareOptions
+from . import DATASETS, SPLITS, Item, PrepareOptions
 from ._verify import find_damage
 from ._writer import count
-from .prepare import ITEM_TIMEOUT, Request, available_cores, open_dataset, request
+from .prepare import ITEM_TIMEOUT, Request, open_dataset, request
 from .store import MANIFEST, SKIPPED, Store
 
 EXAMPLES = """examples:
@@ -42,17 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status: 0, 1 when `verify` found damage, 2 for a user's error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser, commands = _parser()
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in commands:
-        near = did_you_mean(arguments[0], commands)
-        return _fail(f"unknown command '{arguments[0]}'.{near} Known: {', '.join(commands)}")
-    args = parser.parse_args(arguments)
-    try:
+
+    def body() -> int:
+        known_command(arguments, commands)
+        args = parser.parse_args(arguments)
         return int(args.run(args) or 0)
-    except (RegistryError, ConfigError, DataError) as error:
-        return _fail(str(error))
-    except KeyboardInterrupt:
-        print("interrupted; what is done is kept, the same command goes on", file=sys.stderr)
-        return 130
+
+    return run_command(body, "interrupted; what is done is kept, the same command goes on")
 
 
 def list_command(args: argparse.Namespace) -> None:

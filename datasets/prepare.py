@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-import sys
 import time
 import warnings
 from collections import Counter
@@ -25,6 +24,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from zoo.config import validate
+from zoo.processes import available_cores
 from zoo.registry import EntryConfig
 
 from . import DATASETS, SPLITS, DataError, DataSource, Item, PrepareOptions
@@ -314,13 +314,6 @@ def _check_built(name: str, items: Sequence[Item], writer: StoreWriter, require:
 
 def _sizes(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{split} {sizes.get(split, 0)}" for split in SPLITS)
-
-
-def available_cores() -> int:
-    """Cores that this process may use (its share of the machine, where the system says so)."""
-    if sys.version_info >= (3, 13):
-        return os.process_cpu_count() or 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def how_to_get(source: type[DataSource]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from zoo.command import run_command
 from zoo.config import MODEL_PARTS, ConfigError, ModelConfig, list_models, load_config
 from zoo.registry import Entry, Registry, RegistryError, did_you_mean, load_plugin
 
@@ -48,17 +49,13 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status, 2 for bad input."""
     args = parser().parse_args(argv)
-    # these load torch, which --help does not need
-    from zoo.training.checkpoint import CheckpointError
-    from zoo.types import ContractError
 
-    try:
+    def body() -> int:
         for module in args.plugin:
             load_plugin(module)
         return int(args.run(args))
-    except (RegistryError, ConfigError, ContractError, CheckpointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+    return run_command(body)
 
 
 def parser() -> argparse.ArgumentParser:

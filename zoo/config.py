@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_validator
 
+from zoo.errors import UserError
 from zoo.registry import EntryConfig, Registry, RegistryError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -27,7 +28,7 @@ PartName = Literal["sketcher", "encoder", "shape_encoder", "fusion", "head", "de
 MODEL_PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """A config that does not validate; the message names the file, the key path and the mend."""
 
 

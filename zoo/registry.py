@@ -20,11 +20,13 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from zoo.errors import UserError
+
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 
 
-class RegistryError(LookupError):
+class RegistryError(UserError, LookupError):
     """A name that cannot be resolved, or a part that may not be registered."""
 
 

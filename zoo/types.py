@@ -22,11 +22,12 @@ import torch
 from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor
 
+from zoo.errors import UserError
 from zoo.geometry.mesh import Mesh
 from zoo.shapes import PatchShape, PointShape, Shape, VoxelShape
 
 
-class ContractError(ValueError):
+class ContractError(UserError, ValueError):
     """Two parts, or a part and the data, do not fit; the message names both sides and what would."""
 
 

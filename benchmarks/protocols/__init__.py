@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from zoo.errors import UserError
 from zoo.metrics import Column
 from zoo.metrics.iou import iou_curve
 from zoo.registry import EntryConfig, Registry
@@ -21,7 +22,7 @@ CURVE = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """Thresholds of the IoU curve and candidates for the frozen one, unless a protocol says otherwise."""
 
 
-class TruthError(ValueError):
+class TruthError(UserError, ValueError):
     """A true shape that cannot be measured against: an error in the data, never a model's failure."""
 
 

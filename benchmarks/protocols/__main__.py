@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.protocols import PROTOCOLS
-from zoo.registry import RegistryError, did_you_mean
+from zoo.command import known_command, run_command
 
 EXAMPLES = """examples:
   python -m benchmarks.protocols list                every protocol, in a line each
@@ -36,19 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     show.add_argument("name", metavar="NAME", help="as `list` prints it")
     arguments = list(sys.argv[1:] if argv is None else argv)
     known = list(commands.choices)
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
-        near = did_you_mean(arguments[0], known)
-        return _fail(f"unknown command '{arguments[0]}'.{near} Known: {', '.join(known)}")
-    args = parser.parse_args(arguments)
-    out = Console(highlight=False, markup=False)
-    try:
+
+    def body() -> None:
+        known_command(arguments, known)
+        args = parser.parse_args(arguments)
+        out = Console(highlight=False, markup=False)
         if args.command == "list":
             _list(out)
         else:
             _show(out, args.name)
-    except RegistryError as error:
-        return _fail(str(error))
-    return 0
+
+    return run_command(body)
 
 
 def _list(out: Console) -> None:
@@ -67,11 +65,6 @@ def _show(out: Console, name: str) -> None:
     for key, field in entry.config.model_fields.items():
         text = " ".join((field.description or "").split())
         out.print(f"--set protocol.{key}={field.get_default()}: {text}", soft_wrap=True)
-
-
-def _fail(message: str) -> int:
-    print(message, file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

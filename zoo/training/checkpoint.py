@@ -24,6 +24,7 @@ from torch import nn
 from zoo import __version__
 from zoo.config import ModelConfig, parse_model
 from zoo.discriminators import Discriminator
+from zoo.errors import UserError
 from zoo.files import atomic_folder
 from zoo.model import Reconstructor, build_discriminator, build_model
 
@@ -31,7 +32,7 @@ FORMAT = 1
 KEEP = 2
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError, ValueError):
     """A checkpoint that is damaged or does not fit its config; the message names file and tensors."""
 
 

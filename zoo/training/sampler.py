@@ -14,6 +14,7 @@ from itertools import islice
 import numpy as np
 import torch
 
+from zoo.errors import UserError
 from zoo.seeding import derive, rng
 from zoo.types import Batch, Source
 
@@ -26,7 +27,7 @@ AHEAD = 4
 reads."""
 
 
-class LoadError(RuntimeError):
+class LoadError(UserError, RuntimeError):
     """A data set could not give the samples of a step; names the step, the samples and the reason."""
 
 

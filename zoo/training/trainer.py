@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from zoo.augment import random_mirror
 from zoo.config import ModelConfig, OptimizerConfig, PartName
 from zoo.device import PeakMemory, flushed_denormals
+from zoo.errors import UserError
 from zoo.files import write_atomic
 from zoo.frames import to_frame
 from zoo.losses import Loss
@@ -55,7 +56,7 @@ OnStep = Callable[[int, int, dict[str, float]], None]
 """Called after every step with steps done, steps in all and the latest logged figures."""
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(UserError, RuntimeError):
     """A loss became NaN or infinite; the ids of its batch lie in ``nonfinite.json`` of the run folder."""
 
 

@@ -1,0 +1,9 @@
+"""The base of every error that a user can mend."""
+
+
+class UserError(Exception):
+    """Something that the user can mend; the message names the thing, the value and the mend.
+
+    Commands print it as one line (`zoo.command.run_command`); whatever else ends a command is a bug and keeps
+    its traceback.
+    """

@@ -1,0 +1,64 @@
+"""What processes share: how many cores there are for them, and that none outlives its command."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import threading
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_cores() -> int:
+    """Cores that this process may use: what the machine has, its affinity and its container's quota allow."""
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on; PYTHON_CPU_COUNT and -X cpu_count count too
+        affinity = os.process_cpu_count() or 1
+    else:
+        affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(affinity, quota() or affinity))
+
+
+def quota(root: Path = CGROUP) -> int | None:
+    """Whole cores' worth of time that the container may use, rounded up; None where nothing limits it.
+
+    Args:
+        root: where control groups are mounted; version 2 and 1 are read.
+    """
+    try:
+        limit, period = (root / "cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        try:
+            limit = (root / "cpu/cpu.cfs_quota_us").read_text(encoding="ascii").strip()
+            period = (root / "cpu/cpu.cfs_period_us").read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            return None
+    try:
+        share = int(limit) / int(period)  # 'max' of version 2 is no number
+    except (ValueError, ZeroDivisionError):
+        return None
+    return math.ceil(share) if share > 0 else None  # version 1 says -1 for no limit
+
+
+def asked_threads() -> int | None:
+    """Threads per process that OMP_NUM_THREADS asks for; None where it is unset or no number above 0."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
+
+
+def die_with_parent() -> None:
+    """End this process as soon as the one that started it is gone, however that ended.
+
+    A child of `multiprocessing` that waits on a queue is told of its parent's end by nobody when the parent
+    is killed. To be called first thing in the child; does nothing in a process that is no child.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="die with parent", daemon=True).start()
