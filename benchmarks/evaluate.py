@@ -1,7 +1,9 @@
 """Score anybody's predictions: folders of shapes against a folder of true shapes, by any protocol.
 
 Shapes are obj, off, ply, stl, glb, gltf (meshes), ply, npz, npy (points) and npz, npy, binvox, mat (voxels).
-They are paired by name: the path below the folder without its extension. Everything is measured in the frame
+They are paired by name: the path below the folder without its extension. A folder that holds one shape
+alone, like <id>/model.obj, goes by the name <id> too, and letter case does not matter where nothing else is
+meant. Everything is measured in the frame
 and units of the files, which prediction and truth must share. A grid fills the unit cube around the origin,
 whatever a binvox header says, so that meshes and points that are compared with it must lie there too.
 
@@ -29,7 +31,7 @@ from benchmarks.controls import CONTROLS
 from benchmarks.foreign import PredictionFiles, TruthFiles, digest
 from benchmarks.foreign_cases import gather_foreign
 from benchmarks.outputs import parse_formats, write_outputs
-from benchmarks.pairs import Instance, instances
+from benchmarks.pairs import Instance, instances, unread_lines
 from benchmarks.protocols import Protocol, ThresholdChoice, TruthError
 from benchmarks.report import write_report
 from benchmarks.report.surfaces import lighten
@@ -150,13 +152,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise ConfigError(f"--threshold must lie in (0, 1], got {args.threshold:g}")
     wanted, skipped = _usable(instances(args.gt, args.names), args.allow_missing, console)
     folders = [PredictionFiles.below(path, name, wanted) for name, path in _named(args.pred).items()]
-    for files in folders:
-        if files.missing or files.extra:
-            console.print(
-                f"{files.name}: {files.missing} of {len(wanted)} true shapes have no prediction and count as "
-                f"failures; {files.extra} files belong to none and are left aside",
-                highlight=False,
-            )
+    for line in [*unread_lines(args.gt), *(line for files in folders for line in files.unpaired())]:
+        console.print(line, highlight=False, markup=False)
     chosen = _chosen_thresholds(args, protocol, console)
     given = args.threshold if protocol.level is None else ThresholdChoice(protocol.level, (), 0, fixed=True)
     truth = PredictionFiles(FLOOR.name, tuple(one.truth for one in wanted))
@@ -326,9 +323,9 @@ def _chosen_thresholds(
             f"--val-pred has {sorted(strange)}, --pred has {sorted(rows)}; say NAME= to give both one name"
         )
     wanted, _ = _usable(instances(args.val_gt), False, console)
-    truths, chosen = TruthFiles(wanted), {}
+    chosen = {}
     for name, folder in folders.items():
-        choice = protocol.choose_threshold(PredictionFiles.below(folder, name, wanted).read(), truths)
+        choice = PredictionFiles.below(folder, name, wanted).choose_threshold(protocol, wanted)
         if choice is not None:
             chosen[name] = choice
     return chosen

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks.protocols import Measurement, Protocol, Truth
-from zoo.shapes import Shape
+from zoo.shapes import Shape, VoxelShape
 
 Unread = Callable[[], Shape]
 """A prediction that is read, from a file say, by the process that measures it; picklable."""
@@ -57,7 +57,9 @@ def measure_task(task: Task, protocol: Protocol, thresholds: Mapping[str, float 
                 continue
             try:
                 there = shape if isinstance(shape, Shape) else shape()
-                found[place][name] = protocol.measure(there, threshold, truth, prepared)
+                # one row's files may be of several kinds, of which only grids have a threshold
+                known = isinstance(shape, Shape) or isinstance(there, VoxelShape)
+                found[place][name] = protocol.measure(there, threshold if known else None, truth, prepared)
             except Exception as error:  # one bad prediction is that row's failure, with its reason
                 reason = f"{type(error).__name__}: {error}"
                 found[place][name] = protocol.failure(threshold, truth, reason)
