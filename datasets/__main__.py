@@ -126,7 +126,8 @@ def verify_command(args: argparse.Namespace) -> int:
         console = Console(stderr=True)
         reasons = dict(track(found, f"reading {wanted.name}", total=len(items), console=console))
         problems = [f"{item.id}: {reasons[item]}" for item in items if reasons.get(item)]
-        damage |= _report(problems, f"{len(items)} items under {wanted.source.root}")
+        unread = [f"{file}: of a kind that is not read" for file in wanted.source.unread()]
+        damage |= _report(problems, f"{len(items)} items under {wanted.source.root}", unread)
     if (wanted.path / MANIFEST).is_file():
         damage |= _report(Store.open(wanted.path).verify(), f"store {wanted.path}")
     else:
@@ -198,11 +199,13 @@ def _print_some(what: str, absent: Sequence[dict[str, str]], file: Path, most: i
         out.print(f"... {len(absent) - most} more {what}, in {file}")
 
 
-def _report(problems: Sequence[str], what: str) -> int:
-    out.print(f"{what}: " + (f"{len(problems)} damaged" if problems else "all well"))
-    for problem in problems:
+def _report(problems: Sequence[str], what: str, unread: Sequence[str] = ()) -> int:
+    counts = [f"{len(problems)} damaged"] if problems else []
+    counts += [f"{len(unread)} files of a kind that is not read"] if unread else []
+    out.print(f"{what}: {', '.join(counts) or 'all well'}")
+    for problem in (*problems, *unread):
         out.print(f"  {problem}")
-    return int(bool(problems))
+    return int(bool(counts))
 
 
 def _parser() -> tuple[argparse.ArgumentParser, list[str]]:

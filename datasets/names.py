@@ -99,10 +99,10 @@ def lone_folders(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def paired(wanted: Sequence[Named], found: Sequence[Named]) -> dict[int, int]:
     """Position in `found` of the partner of each of `wanted`, where it has one.
 
-    Equal names come first. Then a folder with one file stands for the file where the other side has
-    something of the folder's name, or a folder that is as alone and both files have names that name nobody.
-    Last, the same with letter case left aside. No step pairs what has two partners: it is left to the
-    caller as missing rather than guessed.
+    Equal paths come first, then equal names. Then a folder with one file stands for the file where the other
+    side has a file of the folder's name, or the file's own name names nobody. Last, the same with letter
+    case left aside. No step pairs what has two partners: it is left to the caller as missing rather than
+    guessed.
     """
     pairs: dict[int, int] = {}
     taken: set[int] = set()
@@ -124,11 +124,11 @@ def some(names: Sequence[object], most: int = 5) -> str:
 
 _Names = Callable[[Named], Iterable[str]]
 _STEPS: tuple[tuple[_Names, _Names], ...] = (
-    (lambda each: [each.full or each.name], lambda each: [each.full or each.name]),
-    (lambda each: each.own, lambda each: each.own),
-    (lambda each: each.own, lambda each: each.folders),
-    (lambda each: each.folders, lambda each: each.own),
-    (lambda each: each.above, lambda each: each.above),
+    (lambda one: [one.full or one.name], lambda one: [one.full or one.name]),
+    (lambda one: one.own, lambda one: one.own),
+    (lambda one: [one.full or one.name], lambda one: one.folders),
+    (lambda one: one.folders, lambda one: [one.full or one.name]),
+    (lambda one: one.own | one.above, lambda one: one.own | one.above),
 )
 
 
