@@ -18,6 +18,8 @@ from benchmarks.protocols import Measurement
 from zoo.files import naming, write_atomic
 
 FORMAT = 1
+JOURNAL = "measured.jsonl"
+"""Name of the file in the folder of a result that is not finished."""
 
 Key = tuple[str, int]
 """Shape id and view of an instance."""

@@ -17,7 +17,7 @@ from benchmarks.journal import Journal
 from benchmarks.measurers import Measurers
 from benchmarks.measuring import Measured, Prediction, RowGivenUp, Task, measure_task
 from benchmarks.protocols import Measurement, Protocol, Truth, TruthError
-from zoo.metrics.neighbours import active_backend
+from zoo.metrics.neighbours import running_backend
 from zoo.processes import available_cores
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
 
@@ -74,7 +74,7 @@ def score(
         ValueError: no truths, an instance twice, rows of another length, a row without its threshold, a
             number of workers below 0.
     """
-    neighbours = active_backend().name
+    neighbours = running_backend().name
     who = _check(predictions, truths, thresholds, protocol)
     count = available_cores() if workers is None else workers
     if count < 0:
