@@ -8,13 +8,24 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An error of the system that says of no file where it happened within the block says this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or all of the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     raw = data.encode() if isinstance(data, str) else data
     try:
-        with temporary.open("wb") as file:
+        with naming(path), temporary.open("wb") as file:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())

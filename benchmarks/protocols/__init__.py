@@ -185,6 +185,14 @@ class Protocol(ABC):
     def describe(self) -> str:
         """Formulas, units, points, normalisation, threshold rule, averages, and what it compares with."""
 
+    def check(self, truth: Truth) -> None:
+        """Raise where `prepare` would refuse the truth, without computing what that does.
+
+        Raises:
+            TruthError: the truth cannot be measured against.
+        """
+        truth.check()
+
     @abstractmethod
     def prepare(self, truth: Truth) -> Any:
         """What is computed once per true shape and used for every row.

@@ -152,8 +152,16 @@ def _converted(image: Image.Image, name: str, max_pixels: int, upright: bool) ->
         )
     rgba = _from_16_bits(image) if image.mode.startswith("I;16") else image.convert("RGBA")
     # asked after decoding: PIL turns TIFF by itself, and then no longer says so
-    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1)) if upright else None
+    turn = _turn(image) if upright else None
     return np.array(rgba if turn is None else rgba.transpose(turn))
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What brings a picture upright; None where its EXIF says nothing, or cannot be read."""
+    try:
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # of JPEG PIL takes broken EXIF for none; of PNG and WebP it raises nearly anything
+        return None
 
 
 def _largest_part(image: Image.Image) -> tuple[int, int]:
