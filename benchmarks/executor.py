@@ -11,7 +11,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -22,6 +23,7 @@ from typing import Any
 
 import torch
 
+from zoo.command import Stopped
 from zoo.config import ConfigError, ModelConfig
 from zoo.processes import asked_threads, available_cores, die_with_parent
 from zoo.registry import load_plugin
@@ -59,6 +61,9 @@ class Job:
 
 Progress = Callable[[str, int, dict[str, float]], None]
 """Called with a job's label, its steps done and its latest figures."""
+
+OnWait = Callable[[str, Path], None]
+"""Called with a job's label and its run folder, where another command is training in that."""
 
 
 def slots(device: torch.device, jobs: int | None, gpus: int, cores: int) -> tuple[torch.device, ...]:
@@ -116,37 +121,46 @@ class Executor:
         chosen = slots(device, jobs, torch.cuda.device_count(), cores)
         return cls(chosen, asked_threads() or max(1, cores // len(chosen)), tuple(plugins))
 
-    def run(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
+    def run(
+        self, jobs: Sequence[Job], progress: Progress, on_wait: OnWait = lambda label, folder: None
+    ) -> dict[str, TrainReport | Exception]:
         """Run all jobs; what fails is returned in its place, the others go on.
 
         Raises:
-            KeyboardInterrupt: stopped by a signal, after every running job has saved its state.
+            Stopped: by a signal, after every running job has saved its state; a second one ends them at once.
         """
-        return self._here(jobs, progress) if self.inline else self._in_processes(jobs, progress)
+        run = self._here if self.inline else self._in_processes
+        return run(jobs, progress, on_wait)
 
-    def _here(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
+    def _here(
+        self, jobs: Sequence[Job], progress: Progress, on_wait: OnWait
+    ) -> dict[str, TrainReport | Exception]:
         found: dict[str, TrainReport | Exception] = {}
         for job in jobs:
             try:
-                found[job.label] = _train(job, self.slots[0], partial(progress, job.label))
-            except Interrupted:
-                raise KeyboardInterrupt from None
+                found[job.label] = _train(
+                    job, self.slots[0], partial(progress, job.label), partial(on_wait, job.label)
+                )
+            except Interrupted as stop:
+                raise Stopped(stop.number) from None
             except Exception as error:  # reported in its cell's place
                 found[job.label] = error
         return found
 
-    def _in_processes(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
+    def _in_processes(
+        self, jobs: Sequence[Job], progress: Progress, on_wait: OnWait
+    ) -> dict[str, TrainReport | Exception]:
         found: dict[str, TrainReport | Exception] = {}
         waiting, running = list(jobs), dict[Connection, _Running]()
         free = list(self.slots)
-        stopped = False
-        with graceful_stop() as stop:
+        stopped = 0
+        with graceful_stop() as stop, _ended(running):
             while running or (waiting and not stopped):
                 while waiting and free and not stopped:
                     connection, started = self._start(waiting.pop(0), free.pop(0))
                     running[connection] = started
                 if stop() and not stopped:
-                    stopped = True
+                    stopped = stop()
                     for one in running.values():
                         one.process.terminate()  # SIGTERM: each saves its state and leaves
                 for ready in wait(list(running), timeout=0.2):
@@ -164,10 +178,12 @@ class Executor:
                         continue
                     if kind == "step":
                         progress(one.job.label, *content)
+                    elif kind == "wait":
+                        on_wait(one.job.label, content)
                     else:
                         found[one.job.label] = content
         if stopped:
-            raise KeyboardInterrupt
+            raise Stopped(stopped)
         return found
 
     def _start(self, job: Job, slot: torch.device) -> tuple[Connection, _Running]:
@@ -189,6 +205,17 @@ class _Running:
     slot: torch.device
 
 
+@contextmanager
+def _ended(running: dict[Connection, _Running]) -> Iterator[None]:
+    """Whatever still runs when the block ends is killed: by then nobody waits for it any more."""
+    try:
+        yield
+    finally:
+        for one in running.values():
+            one.process.kill()
+            one.process.join()
+
+
 def _status(process: BaseProcess) -> str:
     """How a process ended, for a reader."""
     code = process.exitcode or 0
@@ -206,23 +233,34 @@ def _serve(connection: Connection, job: Job, device: str, threads: int, plugins:
         torch.cuda.set_device(slot)  # else whatever names no index would land on the first GPU
     last = 0.0
 
+    def say(kind: str, content: object) -> None:
+        try:
+            connection.send((kind, content))
+        except OSError:  # the command is gone, and nobody is left to hear of an error
+            os._exit(1)
+
     def tell(done: int, figures: dict[str, float]) -> None:
         nonlocal last
         if monotonic() - last >= SECONDS_BETWEEN_STEPS or done == job.config.train.steps:
             last = monotonic()
-            connection.send(("step", (done, figures)))
+            say("step", (done, figures))
 
     try:
         for module in plugins:
             load_plugin(module)
-        report = _train(job, slot, tell)
+        report = _train(job, slot, tell, partial(say, "wait"))
         _predict_once(job, report, slot)
-        connection.send(("end", report))
+        say("end", report)
     except Exception as error:  # travels to the parent, which reports it in the cell's place
-        connection.send(("end", _portable(error)))
+        say("end", _portable(error))
 
 
-def _train(job: Job, device: torch.device, tell: Callable[[int, dict[str, float]], None]) -> TrainReport:
+def _train(
+    job: Job,
+    device: torch.device,
+    tell: Callable[[int, dict[str, float]], None],
+    on_wait: Callable[[Path], None],
+) -> TrainReport:
     return train(
         job.config,
         job.source,
@@ -230,6 +268,7 @@ def _train(job: Job, device: torch.device, tell: Callable[[int, dict[str, float]
         seed=job.seed,
         device=device,
         on_step=lambda done, steps, figures: tell(done, figures),
+        on_wait=on_wait,
     )
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from unicodedata import normalize
 
+from zoo.text import printable
+
 from . import DataError
 
 _BY_KIND = [
@@ -119,7 +121,7 @@ def paired(wanted: Sequence[Named], found: Sequence[Named]) -> dict[int, int]:
 def some(names: Sequence[object], most: int = 5) -> str:
     """The first few names and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(map(str, names[:most])) + more
+    return ", ".join(printable(str(name)) for name in names[:most]) + more
 
 
 _Names = Callable[[Named], Iterable[str]]

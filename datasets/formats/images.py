@@ -78,7 +78,8 @@ def read_rgba(
 def to_rgba(image: Image.Image, max_pixels: int = MAX_PIXELS, name: str = "texture") -> np.ndarray:
     """As `read_rgba`, of a picture that another library has opened and nobody has decoded yet."""
     with _guarded(name, max_pixels):
-        if image.format is not None and image.format not in FORMATS:
+        # MPO: a JPEG with more pictures behind it, as phones write; PIL opens it as JPEG if asked for that
+        if image.format is not None and image.format not in (*FORMATS, "MPO"):
             raise BadItem(f"{name}: a picture of format {image.format}; {_KNOWN}")
         return _converted(image, name, max_pixels, upright=True)
 
