@@ -295,7 +295,10 @@ def _chosen_thresholds(
     wanted, _ = _usable(instances(args.val_gt), Truth.check, False, console)
     chosen = {}
     for name, folder in folders.items():
-        choice = PredictionFiles.below(folder, name, wanted).choose_threshold(protocol, wanted)
+        files = PredictionFiles.below(folder, name, wanted)
+        for line in files.unpaired():
+            _say(console, f"validation, {line}")
+        choice = files.choose_threshold(protocol, wanted)
         if choice is not None:
             chosen[name] = choice
     return chosen
