@@ -9,8 +9,11 @@ time waiting for each other's threads. Predicting has a process of its own too: 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -22,6 +25,7 @@ import torch
 
 from benchmarks.child import ended, minutes, portable, settle
 from benchmarks.predicting import Predictor, PredictorHere, PredictorProcess
+from zoo.command import Stopped
 from zoo.config import ConfigError, ModelConfig
 from zoo.processes import asked_threads, available_cores
 from zoo.registry import load_plugin
@@ -61,6 +65,9 @@ class Job:
 
 Progress = Callable[[str, int, dict[str, float]], None]
 """Called with a job's label, its steps done and its latest figures."""
+
+OnWait = Callable[[str, Path], None]
+"""Called with a job's label and its run folder, where another command is training in that."""
 
 
 def slots(device: torch.device, jobs: int | None, gpus: int, cores: int) -> tuple[torch.device, ...]:
@@ -133,37 +140,46 @@ class Executor:
             return PredictorHere(device)
         return PredictorProcess(device, self.threads, self.plugins, self.patience)
 
-    def run(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
+    def run(
+        self, jobs: Sequence[Job], progress: Progress, on_wait: OnWait = lambda label, folder: None
+    ) -> dict[str, TrainReport | Exception]:
         """Run all jobs; what fails is returned in its place, the others go on.
 
         Raises:
-            KeyboardInterrupt: stopped by a signal, after every running job has saved its state.
+            Stopped: by a signal, after every running job has saved its state; a second one ends them at once.
         """
-        return self._here(jobs, progress) if self.inline else self._in_processes(jobs, progress)
+        run = self._here if self.inline else self._in_processes
+        return run(jobs, progress, on_wait)
 
-    def _here(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
+    def _here(
+        self, jobs: Sequence[Job], progress: Progress, on_wait: OnWait
+    ) -> dict[str, TrainReport | Exception]:
         found: dict[str, TrainReport | Exception] = {}
         for job in jobs:
             try:
-                found[job.label] = _train(job, self.slots[0], partial(progress, job.label))
-            except Interrupted:
-                raise KeyboardInterrupt from None
+                found[job.label] = _train(
+                    job, self.slots[0], partial(progress, job.label), partial(on_wait, job.label)
+                )
+            except Interrupted as stop:
+                raise Stopped(stop.number) from None
             except Exception as error:  # reported in its cell's place
                 found[job.label] = error
         return found
 
-    def _in_processes(self, jobs: Sequence[Job], progress: Progress) -> dict[str, TrainReport | Exception]:
+    def _in_processes(
+        self, jobs: Sequence[Job], progress: Progress, on_wait: OnWait
+    ) -> dict[str, TrainReport | Exception]:
         found: dict[str, TrainReport | Exception] = {}
         waiting, running = list(jobs), dict[Connection, _Running]()
         free = list(self.slots)
-        stopped = False
-        with graceful_stop() as stop:
+        stopped = 0
+        with graceful_stop() as stop, _ended(running):
             while running or (waiting and not stopped):
                 while waiting and free and not stopped:
                     connection, started = self._start(waiting.pop(0), free.pop(0))
                     running[connection] = started
                 if stop() and not stopped:
-                    stopped = True
+                    stopped = stop()
                     for one in running.values():
                         one.process.terminate()  # SIGTERM: each saves its state and leaves
                 for one in running.values():
@@ -187,10 +203,13 @@ class Executor:
                         continue
                     if kind == "step":
                         progress(one.job.label, *content)
+                    elif kind == "wait":
+                        one.heard = math.inf  # however long the other command trains
+                        on_wait(one.job.label, content)
                     else:
                         found[one.job.label] = content
         if stopped:
-            raise KeyboardInterrupt
+            raise Stopped(stopped)
         return found
 
     def _start(self, job: Job, slot: torch.device) -> tuple[Connection, _Running]:
@@ -213,26 +232,48 @@ class _Running:
     heard: float = field(default_factory=monotonic)
 
 
+@contextmanager
+def _ended(running: dict[Connection, _Running]) -> Iterator[None]:
+    """Whatever still runs when the block ends is killed: by then nobody waits for it any more."""
+    try:
+        yield
+    finally:
+        for one in running.values():
+            one.process.kill()
+            one.process.join()
+
+
 def _serve(connection: Connection, job: Job, device: str, threads: int, plugins: Sequence[str]) -> None:
     slot = settle(device, threads)
     last = 0.0
+
+    def say(kind: str, content: object) -> None:
+        try:
+            connection.send((kind, content))
+        except OSError:  # the command is gone, and nobody is left to hear of an error
+            os._exit(1)
 
     def tell(done: int, figures: dict[str, float]) -> None:
         nonlocal last
         if monotonic() - last >= SECONDS_BETWEEN_STEPS or done == job.config.train.steps:
             last = monotonic()
-            connection.send(("step", (done, figures)))
+            say("step", (done, figures))
 
     try:
         for module in plugins:
             load_plugin(module)
         require_code(job.code, job.config)
-        connection.send(("end", _train(job, slot, tell)))
+        say("end", _train(job, slot, tell, partial(say, "wait")))
     except Exception as error:  # travels to the parent, which reports it in the cell's place
-        connection.send(("end", portable(error)))
+        say("end", portable(error))
 
 
-def _train(job: Job, device: torch.device, tell: Callable[[int, dict[str, float]], None]) -> TrainReport:
+def _train(
+    job: Job,
+    device: torch.device,
+    tell: Callable[[int, dict[str, float]], None],
+    on_wait: Callable[[Path], None],
+) -> TrainReport:
     return train(
         job.config,
         job.source,
@@ -240,4 +281,5 @@ def _train(job: Job, device: torch.device, tell: Callable[[int, dict[str, float]
         seed=job.seed,
         device=device,
         on_step=lambda done, steps, figures: tell(done, figures),
+        on_wait=on_wait,
     )

@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from zoo.command import known_command, run_command
-from zoo.config import parse_overrides
+from zoo.config import ConfigError, parse_overrides
 from zoo.processes import available_cores
 
 from . import DATASETS, SPLITS, Item, PrepareOptions
@@ -138,6 +138,8 @@ def show_command(args: argparse.Namespace) -> None:
     """Write a contact sheet of the prepared store, preparing it first when needed."""
     from ._sheet import contact_sheet
 
+    if args.shapes < 1:
+        raise ConfigError(f"--shapes must be at least 1, got {args.shapes}")
     store = open_dataset(
         args.name,
         data_root=args.root,
@@ -201,11 +203,6 @@ def _report(problems: Sequence[str], what: str) -> int:
     for problem in problems:
         out.print(f"  {problem}")
     return int(bool(problems))
-
-
-def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 2
 
 
 def _parser() -> tuple[argparse.ArgumentParser, list[str]]:

@@ -14,7 +14,8 @@ from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
 from .. import BadItem
 from ._arrays import open_npz, read_array
 from ._files import read_limited
-from ._mesh_checks import ply_header
+from ._mesh_ply import has_surface
+from ._ply_tables import ply_header
 from ._quiet import silenced
 from .binvox import read_binvox
 from .mat import read_voxel_mat
@@ -35,7 +36,8 @@ def read_shape(path: str | os.PathLike[str]) -> Shape:
 
     A grid fills the unit cube: cell i of R has its centre at (i + 0.5) / R - 0.5, whatever the header of a
     binvox says of place and size; its axes are x, y, z. Of an .npz the array 'voxels' ('voxel', 'occupancy')
-    or 'points', or else the only array: (R, R, R) is a grid, (N, 3) a cloud. A .ply without faces is a cloud.
+    or 'points', or else the only array: (R, R, R) is a grid, (N, 3) a cloud. A .ply is a cloud if nothing in
+    it joins its vertices.
 
     Raises:
         BadItem: the file is missing, of no known format, broken, too large or empty, a grid is no cube or
@@ -109,6 +111,6 @@ def _unless_points(read: partial[np.ndarray]) -> np.ndarray | None:
 
 def _has_faces(path: Path) -> bool:
     try:
-        return bool(ply_header(read_limited(path, MAX_BYTES))[1].get("face"))
+        return has_surface(ply_header(read_limited(path, MAX_BYTES))[0])
     except BadItem as error:
         raise BadItem(str(error) if str(path) in str(error) else f"{path}: {error}") from error
