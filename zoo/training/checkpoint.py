@@ -49,6 +49,8 @@ class TrainState:
     """Time spent in steps, over all the runs that led here."""
     peak_memory_mib: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+    """Digest of the code of each part, see `zoo.source`; 'one then another' where that was edited between."""
 
 
 def versions() -> dict[str, str]:
