@@ -3,9 +3,9 @@
 Shapes are obj, off, ply, stl, glb, gltf (meshes), ply, npz, npy (points) and npz, npy, binvox, mat (voxels).
 They are paired by name: the path below the folder without its extension. A folder that holds one shape
 alone, like <id>/model.obj, goes by the name <id> too, and letter case does not matter where nothing else is
-meant. Everything is measured in the frame
-and units of the files, which prediction and truth must share. A grid fills the unit cube around the origin,
-whatever a binvox header says, so that meshes and points that are compared with it must lie there too.
+meant. Everything is measured in the frame and units of the files, which prediction and truth must share. A
+grid fills the unit cube around the origin, whatever a binvox header says, so that meshes and points that are
+compared with it must lie there too.
 
 What is missing, cannot be read or is empty counts as a failure with the protocol's worst values; nothing is
 dropped. The numbers are those that the same shapes would get as a model's in benchmarks.run.
