@@ -50,6 +50,8 @@ from datasets import BadItem, DataError
 from zoo.command import run_command
 from zoo.config import ConfigError, parse_overrides
 from zoo.metrics.neighbours import active_backend
+from zoo.names import check_name, one_line
+from zoo.plugins import add_plugin, load_plugins
 from zoo.registry import did_you_mean
 
 EXAMPLES = """examples:
@@ -135,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--workers", type=int, help="processes that measure (default: one per core)")
     add_set(p, "a setting of the protocol, like points=10000")
+    add_plugin(p)
     return p
 
 
@@ -144,6 +147,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     Raises:
         RegistryError, ConfigError, DataError, ResultError: bad input; names the file, the value and the mend.
     """
+    load_plugins(args.plugin, args.protocol)
     protocol = build_protocol(args.protocol, parse_overrides(args.overrides))
     formats = parse_formats(args.format)
     if not 0 < args.threshold <= 1:
@@ -338,13 +342,13 @@ def _named(words: Sequence[str]) -> dict[str, Path]:
     """Folders by row name: ``NAME=DIR``, or the folder's own name.
 
     Raises:
-        ConfigError: a name twice, or that of the noise floor.
+        ConfigError: a name twice, or that of the noise floor. BadName: what no row may be called.
     """
     found: dict[str, Path] = {}
     for word in words:
         name, equals, folder = word.rpartition("=")
         path = Path(folder)
-        name = name if equals else path.resolve().name
+        name = check_name(name if equals else path.resolve().name, f"{one_line(word)}: give it NAME=DIR")
         if name in found or name == FLOOR.name:
             raise ConfigError(f"two rows '{name}'; give one of them another name: NAME={folder}")
         found[name] = path
