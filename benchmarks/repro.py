@@ -44,9 +44,9 @@ from datasets.prepare import open_dataset
 from zoo.command import run_command
 from zoo.config import MODEL_PARTS, parse_model
 from zoo.device import pick_device
-from zoo.names import one_line
 from zoo.plugins import add_plugin, load_plugins
 from zoo.processes import available_cores
+from zoo.text import printable
 from zoo.training.trainer import TrainReport
 
 
@@ -105,8 +105,8 @@ def arguments(record: Record) -> argparse.Namespace:
         words = []
     if record.kind != "model" or words[:3] != ["python", "-m", "benchmarks.run"]:
         raise ResultError(
-            f"'{one_line(record.name)}' was not trained by benchmarks.run; run its command again: "
-            f"{one_line(record.command)}"
+            f"'{printable(record.name)}' was not trained by benchmarks.run; run its command again: "
+            f"{printable(record.command)}"
         )
     said = io.StringIO()
     try:
@@ -115,7 +115,7 @@ def arguments(record: Record) -> argparse.Namespace:
     except SystemExit:
         why = said.getvalue().strip().rpartition("error: ")[2] or "it runs nothing"
         raise ResultError(
-            f"the command of '{one_line(record.name)}' cannot be run again: {one_line(why)}"
+            f"the command of '{printable(record.name)}' cannot be run again: {printable(why)}"
         ) from None
 
 
@@ -155,10 +155,10 @@ def agree(record: Record, wishes: Sequence[str], trust: bool, console: Console) 
     """
     if not wishes:
         return
-    console.print(escape(one_line(f"'{record.name}' was made by: {record.command}")), soft_wrap=True)
+    console.print(escape(printable(f"'{record.name}' was made by: {record.command}")), soft_wrap=True)
     console.print("To run it again is to:", soft_wrap=True)
     for wish in wishes:
-        console.print(escape(one_line(f"- {wish}")), soft_wrap=True)
+        console.print(escape(printable(f"- {wish}")), soft_wrap=True)
     if trust:
         return
     if sys.stdin.isatty() and input("Do you trust it? [y/N] ").strip().lower() in ("y", "yes"):
@@ -267,7 +267,7 @@ def run_again(args: argparse.Namespace, console: Console) -> int:
     agree(record, reaches(record, asked, args), args.trust, console)
     rows, protocol = again(record, asked, args, console)
     held = compare_rows(before, rows, protocol)
-    title = escape(f"{one_line(record.name)}, seed {record.seed}, {protocol.id}")
+    title = escape(f"{printable(record.name)}, seed {record.seed}, {protocol.id}")
     table = Table(title=title, title_justify="left")
     for heading in ("metric", "record", "again", "95 % interval of the record", "verdict"):
         table.add_column(heading, justify="left" if heading in ("metric", "verdict") else "right")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
-from benchmarks.settings import add_set
+from benchmarks.settings import add_set, patience
 from zoo.command import run_command
 from zoo.config import ConfigError, list_models, load_config
 from zoo.plugins import add_plugin, load_plugins
@@ -120,6 +120,15 @@ def parser() -> argparse.ArgumentParser:
         "(default: one per GPU, 2 on a CPU)",
     )
     p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
+    p.add_argument(
+        "--time-limit",
+        type=float,
+        default=30.0,
+        metavar="MINUTES",
+        help="the longest that a plugin may import, a model be built, a training go without finishing a "
+        "step, or a few pictures be predicted: then that row fails and the others go on; 0 for no limit. "
+        "Trainings and predictions of --executor inline have none (default: %(default)g)",
+    )
     add_set(p, "override a setting; see below")
     add_plugin(p)
     p.add_argument(
@@ -155,7 +164,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def body() -> int:
         console = Console()
-        load_plugins(args.plugin, args.dataset, args.protocol)
+        limit = patience(args.time_limit)
+        load_plugins(args.plugin, args.dataset, args.protocol, limit=limit)
         if args.list:
             return _list(console)
         if args.seeds < 1:

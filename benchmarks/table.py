@@ -20,10 +20,11 @@ from rich.text import Text
 
 from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimate, PairedRow
 from benchmarks.controls import CONTROLS, title_of
+from benchmarks.failures import Kind, kind_of
 from benchmarks.labels import csv_text
 from benchmarks.published import Published, PublishedTable, load_published
 from zoo.metrics import Column
-from zoo.names import one_line
+from zoo.text import printable
 
 OUTPUT_SCHEMA_VERSION = 2
 """Of `results.json`."""
@@ -34,6 +35,8 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 ALPHA = 0.05
 MARKDOWN = str.maketrans({**{sign: f"\\{sign}" for sign in "\\`*_[]|$~"}, "<": "&lt;", "&": "&amp;"})
 """What stands for a character with which Markdown says something, also that of GitHub."""
+EXAMPLES = 3
+"""So many failures of a kind are told with their reasons under the main table."""
 GAP = 2
 
 Style = Literal["", "best", "faint", "warn"]
@@ -48,7 +51,7 @@ class Cell:
     style: Style = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", one_line(self.text))
+        object.__setattr__(self, "text", printable(self.text))
 
 
 @dataclass(frozen=True)
@@ -271,7 +274,7 @@ def rich_block(block: Block, width: int) -> list[Text]:
     """Lines of a block; columns that do not fit are continued below the others."""
     everything = [row for section in block.sections for row in section.rows]
     natural = [
-        max(cell_len(one_line(label)), *(cell_len(row[i].text) for row in everything))
+        max(cell_len(printable(label)), *(cell_len(row[i].text) for row in everything))
         for i, label in enumerate(block.columns)
     ]
     first, others = natural[0], sum(natural[1:]) + GAP * (len(natural) - 1)
@@ -286,10 +289,10 @@ def rich_block(block: Block, width: int) -> list[Text]:
             used = first
         groups[-1].append(i)
         used += GAP + w
-    lines = [Text(one_line(block.title), style="bold")]
+    lines = [Text(printable(block.title), style="bold")]
     for group in groups:
         lines += _grid(block, group, [first, *natural[1:]], continued=group is not groups[0])
-    return lines + [Text(one_line(note), style="dim") for note in block.notes]
+    return lines + [Text(printable(note), style="dim") for note in block.notes]
 
 
 def _grid(block: Block, group: Sequence[int], widths: Sequence[int], continued: bool) -> list[Text]:
@@ -313,7 +316,7 @@ def _grid(block: Block, group: Sequence[int], widths: Sequence[int], continued: 
         rows = [row for row in section.rows if not continued or any(row[i] != _NONE for i in group)]
         if rows and section.heading:
             lines.append(
-                Text(one_line(section.heading), style="italic dim", no_wrap=True, overflow="ellipsis")
+                Text(printable(section.heading), style="italic dim", no_wrap=True, overflow="ellipsis")
             )
         for row in rows:
             lines += line(row)
@@ -633,14 +636,37 @@ def _captions(comparison: Comparison) -> list[str]:
         lines.append(f"incomplete: {what} are missing; the row is neither ranked nor compared.")
     if comparison.absent:
         lines.append("missing: asked for, but there is no result.")
-    if any(row.n_failed for row in comparison.rows):
-        lines.append("failed: empty or missing predictions, over all seeds; they count with the worst value.")
+    lines += _failures(comparison)
     known = {control.name: control.explanation for control in CONTROLS}
     for row in comparison.controls:
         # of the controls that depend on what is compared, only their records know
         if said := known.get(row.name) or row.records[0].config.get("explanation"):
             lines.append(f"{row.title}: {said}.")
     return [*lines, *comparison.notes]
+
+
+def _failures(comparison: Comparison) -> list[str]:
+    """What failed, by what it was; the reasons of what was there and could not be used."""
+    words: dict[Kind, str] = {
+        "unreadable": "files that could not be read",
+        "unmeasurable": "shapes that could not be measured",
+    }
+    found: dict[Kind, list[str]] = {kind: [] for kind in words}
+    for row in comparison.rows:
+        for _, id, _, reason in row.failures:
+            if (kind := kind_of(reason)) in words:
+                found[kind].append(f"{row.name}, {id}: {reason}")
+    lines = []
+    if sum(row.n_failed for row in comparison.rows) > sum(map(len, found.values())):
+        lines.append("failed: empty or missing predictions, over all seeds; they count with the worst value.")
+    for kind, examples in found.items():
+        if examples:
+            lines.append(
+                f"failed: {len(examples):,} {words[kind]}, over all seeds; they count with the worst value: "
+                + "; ".join(examples[:EXAMPLES])
+                + ("; ..." if len(examples) > EXAMPLES else ".")
+            )
+    return lines
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

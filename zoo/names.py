@@ -2,7 +2,7 @@
 
 Models, presets and rows of a table have names: they become folders on every system, stand in tables and on
 command lines, and are refused where they could not (`check_name`). Ids and categories are a data set's own
-and may be anything; they are made safe where they are used (`one_line`, `file_names`).
+and may be anything; they are made safe where they are used (`zoo.text.printable`, `file_names`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from zoo.errors import UserError
+from zoo.text import printable
 
 MAX_LENGTH = 100
 """Characters of a name."""
@@ -70,19 +71,12 @@ def _fault(name: str) -> str:
     return "is a device of Windows" if _DEVICES.fullmatch(name) else ""
 
 
-def one_line(text: str) -> str:
-    r"""A text in one line of printable characters: others are written as \n, \t, \x1b, \u200b."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def file_names(texts: Sequence[str]) -> list[str]:
     """A name of a file for each of some texts, different for different ones on every system.
 
     What may stand in a name stays, '/' becomes '-'; a short hash tells apart what would fall together.
     """
-    plain = [re.sub(r'[/\\:*?"<>|]', "-", one_line(_nfc(text))).strip(". ") for text in texts]
+    plain = [re.sub(r'[/\\:*?"<>|]', "-", printable(_nfc(text))).strip(". ") for text in texts]
     often = Counter(name.casefold() for name in dict(zip(texts, plain, strict=True)).values())
     good = [often[name.casefold()] == 1 and not _fault(name) for name in plain]
     marked = [f"{_cut(name)}-{_digest(text)}".strip("-") for text, name in zip(texts, plain, strict=True)]

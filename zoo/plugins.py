@@ -6,6 +6,7 @@ import re
 from argparse import ArgumentParser
 from collections.abc import Iterable
 
+from zoo.processes import time_limit
 from zoo.registry import load_plugin
 
 _PATH = re.compile(r"([\w.]+):\w+")  # no path of a file: those have separators
@@ -22,15 +23,17 @@ def add_plugin(parser: ArgumentParser) -> None:
     )
 
 
-def load_plugins(modules: Iterable[str], *named: str | None) -> None:
+def load_plugins(modules: Iterable[str], *named: str | None, limit: float | None = None) -> None:
     """Import the modules of ``--plugin``, and those of parts that the command line names.
 
     Args:
         named: what users name beside it, as a data set: where one is ``module:Class``, its module.
+        limit: seconds that one may take; None for no limit.
 
     Raises:
-        RegistryError: a module cannot be imported; says why.
+        RegistryError: a module cannot be imported; says why. TookTooLong: it took longer than the limit.
     """
     paths = [match for name in named if name and (match := _PATH.fullmatch(name))]
     for module in [*modules, *(path[1] for path in paths)]:
-        load_plugin(module)
+        with time_limit(limit, f"importing plugin '{module}'"):
+            load_plugin(module)
