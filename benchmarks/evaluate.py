@@ -58,6 +58,7 @@ from zoo.command import run_command
 from zoo.config import ConfigError, parse_overrides
 from zoo.files import try_folder
 from zoo.metrics.neighbours import active_backend
+from zoo.plugins import load_plugins
 from zoo.registry import did_you_mean
 
 PRESET = "files"
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     Raises:
         RegistryError, ConfigError, DataError, ResultError: bad input; names the file, the value and the mend.
     """
+    load_plugins(args.plugin, args.protocol)
     protocol = build_protocol(args.protocol, parse_overrides(args.overrides))
     formats = parse_formats(args.format)
     check(args)
