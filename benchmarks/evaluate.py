@@ -58,6 +58,7 @@ from zoo.command import run_command
 from zoo.config import ConfigError, parse_overrides
 from zoo.files import try_folder
 from zoo.metrics.neighbours import active_backend
+from zoo.plugins import load_plugins
 from zoo.registry import did_you_mean
 
 PRESET = "files"
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     Raises:
         RegistryError, ConfigError, DataError, ResultError: bad input; names the file, the value and the mend.
     """
+    load_plugins(args.plugin, args.protocol)
     protocol = build_protocol(args.protocol, parse_overrides(args.overrides))
     formats = parse_formats(args.format)
     check(args)
@@ -125,6 +127,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if not results:
         _say(console, "no row has a result; see the failures above")
         return 1
+    for record, _ in results:
+        for hint in record.hints:
+            name = escape(record.name)
+            _say(console, f"[yellow]look[/yellow] the predictions of {name} {escape(hint)}", markup=True)
     reference = None if args.reference in died else args.reference
     comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
     written = write_outputs(comparison, args.out, formats)
@@ -193,7 +199,8 @@ def _score(
         for row in [row for row in todo if row.files.name not in died]:
             name = row.files.name
             record = _record(row, scores.rows[name], cells[name], dataset, info)
-            record = record.model_copy(update={"iou_curve": scores.iou_curve[name]})
+            measured = {"iou_curve": scores.iou_curve[name], "hints": scores.hints[name]}
+            record = record.model_copy(update=measured)
             save(record, scores.rows[name], store.folder(record.cell))
             journals[name].unlink()
     found = [store.find(cells[row.files.name]) for row in rows]
