@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
+from benchmarks.say import say
 from benchmarks.settings import add_set
 from zoo.command import run_command
 from zoo.config import ConfigError, list_models, load_config
@@ -173,8 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _list(console: Console) -> int:
     for name in list_models():
-        config = load_config(name)
-        console.print(f"[bold]{name:20}[/bold] {config.summary}", highlight=False)
+        say(console, load_config(name).summary, f"{name:20}", "bold")
     return 0
 
 
