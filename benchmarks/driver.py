@@ -24,7 +24,7 @@ from benchmarks.backbone import DEFAULT, find_backbone
 from benchmarks.by_views import FILES as VIEWS
 from benchmarks.by_views import ByViews, parse_views, views_rich, write_views
 from benchmarks.comparison import Comparison, compare
-from benchmarks.controls import Control, controls, recognition
+from benchmarks.controls import Control, controls, recognition, title_of
 from benchmarks.executor import Executor, Job
 from benchmarks.features import Feature, latent_feature
 from benchmarks.forget import forget, forget_results
@@ -36,16 +36,19 @@ from benchmarks.results import Record, ResultError, Rows
 from benchmarks.say import say, say_failed
 from benchmarks.scoring import check_truths
 from benchmarks.session import ModelCell, Session
-from benchmarks.settings import settings
+from benchmarks.settings import Settings, patience, settings
+from benchmarks.stale import stale_results, stale_weights
 from benchmarks.table import to_rich
 from datasets import DataError
 from datasets.prepare import open_dataset
 from datasets.store import MANIFEST
-from zoo.config import ModelConfig
+from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device, pick_device
+from zoo.errors import UserError
 from zoo.files import sweep, try_folder
 from zoo.locks import OnWait, hold
 from zoo.model import takes_views
+from zoo.processes import TookTooLong, time_limit
 from zoo.registry import RegistryError, did_you_mean
 from zoo.text import printable
 from zoo.training.checkpoint import checkpoints
@@ -93,12 +96,14 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     since, phases, device = time(), Phases(), pick_device(args.device)
     formats = parse_formats(args.format or ",".join(TABLES if args.only_cache else FORMATS))
     _try_folders(args.out, args.only_cache)
-    executor = Executor.of(args.executor, device, args.jobs, args.plugin)
+    limit = patience(args.time_limit)
+    executor = Executor.of(args.executor, device, args.jobs, args.plugin, limit)
     torch.set_num_threads(executor.threads)
     chosen = settings(args.preset, args.dataset, overrides)
     protocol = chosen.protocol(args.protocol)
-    configs = [chosen.model(name) for name in names]
+    configs = [_config(chosen, name, limit) for name in names]
     labels = [config.name for config in configs]
+    _check_rows(labels)
     if args.reference and args.reference not in labels:
         raise RegistryError(
             f"--reference '{args.reference}' is not among the models.{did_you_mean(args.reference, labels)} "
@@ -121,8 +126,9 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
             allow_missing=args.allow_missing,
             build=not args.only_cache,
         )
+    predictor = executor.predictor(device)
     sessions = [
-        Session(chosen, store, protocol, device, args.out, views, args.limit)
+        Session(chosen, store, protocol, device, args.out, views, args.limit, predictor)
         for views in parse_views(args.views)
     ]
     session = sessions[0]
@@ -133,7 +139,8 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
             f"too ({store.path / MANIFEST} names them). Leave them out with --set prepare.leaks=drop, or "
             f"measure on them with --allow-leaks"
         )
-    configs = _fitting(session, configs, asked_by_name(args.models), console)
+    failed: dict[str, Exception] = {}
+    configs = _fitting(session, configs, asked_by_name(args.models), limit, failed, console)
     plan: Plan = {
         each: [
             each.cell(config, seed)
@@ -148,7 +155,8 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         check_truths(session.truths("test"), protocol)
     if args.force:
         _forget(plan, backbone, since, console)
-    failed: dict[str, Exception] = {}
+    for note in stale_weights(plan):
+        say(console, note, "note", "yellow")
     outcomes: dict[str, TrainReport | Exception] = {}
     if not args.only_cache:
         with phases("training"):
@@ -162,6 +170,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
             failed |= _measure(plan, outcomes, beside, args.workers, console)
     late: dict[str, Exception] = {}
     results = [*_collect(session, cells), *_found(session, map(session.control_cell, beside))]
+    notes += stale_results(results, configs)
     lacking = len(cells) + len(beside) - len(results)
     if args.only_cache and lacking:
         say(
@@ -183,7 +192,8 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         shown = [record.name for record, _ in results]
         wanted = args.reference or REFERENCE
         reference = wanted if wanted in shown else None
-        asked = _seeds(cells) | {control.name: [] for control in beside}
+        unbuilt = {name: list(range(args.seeds)) for name in failed if name in labels}
+        asked = _seeds(cells) | unbuilt | {control.name: [] for control in beside}
         comparison = compare(results, protocol, reference, notes=notes, wanted=asked)
         by_views: ByViews = {
             each.views: compare(found, protocol, wanted=_seeds(own))
@@ -227,10 +237,33 @@ def _show(comparison: Comparison, by_views: ByViews, console: Console) -> None:
         console.print("", views_rich(by_views, console.width))
 
 
+def _check_rows(names: Sequence[str]) -> None:
+    """Raise ConfigError where two rows of the table would go by one name."""
+    for k, name in enumerate(names):
+        taken = "of a control" if title_of(name) is not None else "twice" if name in names[:k] else ""
+        if taken:
+            raise ConfigError(f"--models: the name '{name}' is there {taken}; give a YAML another 'name:'")
+
+
+def _config(chosen: Settings, name: str, limit: float | None) -> ModelConfig:
+    """A model's config; reading it imports whatever registers its parts."""
+    with time_limit(limit, f"importing the parts of model '{name}'"):
+        return chosen.model(name)
+
+
 def _fitting(
-    session: Session, configs: Sequence[ModelConfig], named: set[str], console: Console
+    session: Session,
+    configs: Sequence[ModelConfig],
+    named: set[str],
+    limit: float | None,
+    failed: dict[str, Exception],
+    console: Console,
 ) -> list[ModelConfig]:
     """The models that can be trained on the data set; those that a pattern matched may be left out.
+
+    Args:
+        limit: seconds that building one may take.
+        failed: what somebody's part raised while it was built, or that it was not built in time.
 
     Raises:
         ContractError: one that was asked for by name does not fit, or none does.
@@ -238,14 +271,21 @@ def _fitting(
     fitting = []
     for config in configs:
         try:
-            session.check(config)
+            with time_limit(limit, f"building model '{config.name}'"):
+                session.check(config)
         except ContractError as error:
             if config.name in named or len(configs) == 1:
                 raise
             say(console, str(error), "left out", "yellow")
+        except (Exception, SystemExit) as error:
+            if isinstance(error, UserError) and not isinstance(error, TookTooLong):
+                raise
+            failed[config.name] = RuntimeError(f"{type(error).__name__} while it was built: {error}")
         else:
             fitting.append(config)
     if not fitting:
+        for name, why in failed.items():
+            raise ContractError(f"no model of --models can be trained: {name}: {why}")
         raise ContractError(f"no model of --models can be trained on '{session.store.dataset}'")
     return fitting
 
@@ -292,7 +332,7 @@ def _features(
         outcome: of its training, where it was trained now.
     """
     found, notes, left_out = [], [], f"Left out: recognition by the latent of {cell.config.name}"
-    latent = latent_feature(cell, session.device)
+    latent = latent_feature(cell, session.predictor)
     if latent is None:
         notes.append(f"{left_out}, which reads depth beside the picture.")
     elif not isinstance(outcome, TrainReport) and session.results.find(cell.hash) is None:
@@ -365,7 +405,7 @@ def _forget(plan: Plan, backbone: Feature | None, since: float, console: Console
     measured: dict[Path, list[Path]] = {}
     beside: list[Path] = []
     for session, cells in plan.items():
-        latents = (latent_feature(cell, session.device) for cell in cells)
+        latents = (latent_feature(cell, session.predictor) for cell in cells)
         features = [*filter(None, latents), *filter(None, [backbone])]
         hashes = map(session.control_cell, controls(features))
         beside += map(session.results.folder, hashes)

@@ -30,6 +30,7 @@ from zoo.locks import OnWait, hold
 from zoo.losses import Loss
 from zoo.model import build_discriminator, build_losses, build_model
 from zoo.seeding import derive
+from zoo.source import digests, followed, parts_of
 from zoo.training.checkpoint import (
     CheckpointError,
     TrainState,
@@ -125,7 +126,8 @@ class Trainer:
         self.stages = lay_out(config.train.stages, config.train.steps)
         self.autocast = _precision(config.train.precision, device)
         self.memory = PeakMemory(device)
-        self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions())
+        self.code = digests(parts_of(config))
+        self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions(), code=self.code)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.learners: dict[str, tuple[OptimizerConfig, list[nn.Parameter]]] = {}
         self.pending: list[tuple[int, Tensor]] = []  # losses whose finiteness is not checked yet
@@ -364,6 +366,7 @@ class Trainer:
             load_weights(self.discriminator, path / "discriminator.safetensors")
         self.state = state
         self.state.versions = versions()
+        self.state.code = followed(state.code, self.code)
 
 
 def to_fast_memory_format(module: nn.Module) -> None:
