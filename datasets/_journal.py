@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo.files import parse_json
+from zoo.plain_data import parse_json
 
 from ._pack import json_hash
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from zoo.files import parse_json
 from zoo.geometry.camera import ROW
+from zoo.plain_data import parse_json
 
 from . import DataError
 from ._pack import HEADER, RowSpec, json_hash

@@ -275,7 +275,7 @@ def test_a_manifest_with_another_value_is_noticed(store, key):
 
 def test_a_manifest_nested_without_end(store):
     (store.path / "manifest.json").write_text('{"a":' * 300_000)
-    with pytest.raises(DataError, match=r"manifest.json: not a manifest: nested too deeply; delete"):
+    with pytest.raises(DataError, match=r"manifest.json: not a manifest: nested too deeply; .*; delete"):
         Store.open(store.path)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
+from zoo.compiled import njit
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.inputs import Measured
 from zoo.metrics.iou import iou
@@ -49,7 +49,7 @@ def fill(points: np.ndarray, resolution: int) -> np.ndarray:
     if not len(points):
         return filled
     fine, reach = resolution * FINE, round(resolution * FINE * REACH)
-    cells = np.floor((np.ascontiguousarray(points.T) + 0.5) * fine).astype(np.int64).clip(0, fine - 1)
+    cells = np.floor((np.ascontiguousarray(points.T) + 0.5) * fine).clip(0, fine - 1).astype(np.int64)
     # only the box around the points is worked on: what lies beyond it is outside
     low, high = cells.min(1) // FINE, cells.max(1) // FINE + 1
     margin = 2 * reach + 1  # reach to spread, as much to take back what was spread, and one for the outside
@@ -84,7 +84,7 @@ def _outside(body: np.ndarray) -> np.ndarray:
     return _reached(np.pad(body, 1, constant_values=True))[1:-1, 1:-1, 1:-1]
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _reached(closed):
     """What is open and connected with cell (1, 1, 1), behind a wall of closed cells; `closed` is used up.

@@ -68,6 +68,8 @@ class TrainState:
     """Time spent in steps, over all the runs that led here."""
     peak_memory_mib: Annotated[float, Field(ge=0)] = 0.0
     versions: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+    """Digest of the code of each part, see `zoo.source`; 'one then another' where that was edited between."""
 
 
 def versions() -> dict[str, str]:
@@ -244,8 +246,9 @@ def _load_config(folder: Path) -> ModelConfig:
 
 def _load_model(folder: Path) -> Reconstructor:
     config, weights = _load_config(folder), folder / MODEL
-    model = build_to_fit(lambda: build_model(config, seed=0), weights)
+    model = build_to_fit(lambda: build_model(config.without_downloads(), seed=0), weights)
     load_weights(model, weights)
+    model.config = config
     return model.eval()
 
 
@@ -253,7 +256,7 @@ def _load_discriminator(folder: Path) -> Discriminator:
     config, weights = _load_config(folder), folder / DISCRIMINATOR
     if config.discriminator is None:
         raise CheckpointError(f"{folder}: model '{config.name}' was trained without a discriminator")
-    decoder = build_to_fit(lambda: build_model(config, seed=0), folder / MODEL).decoder
+    decoder = build_to_fit(lambda: build_model(config.without_downloads(), seed=0), folder / MODEL).decoder
 
     def make() -> Discriminator:
         made = build_discriminator(config, decoder, seed=0)

@@ -9,7 +9,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from zoo.files import parse_json, write_atomic
+from zoo.files import write_atomic
+from zoo.plain_data import parse_json
 
 LOG = "metrics.jsonl"
 
