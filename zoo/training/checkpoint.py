@@ -46,7 +46,7 @@ class TrainState:
     """Fingerprint of the data set and split that it trains on."""
     seconds: float = 0.0
     """Time spent in steps, over all the runs that led here."""
-    peak_memory_mib: float = 0.0
+    peak_memory_mib: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,8 +66,9 @@ def save_checkpoint(
     """Write ``step-N/`` atomically and drop all but the newest two."""
     path = run_dir / f"step-{state.step:07d}"
     with atomic_folder(path) as folder:
-        (folder / "config.json").write_text(json.dumps(config.resolved(), indent=1))
-        (folder / "state.json").write_text(json.dumps({"format": FORMAT, **asdict(state)}, indent=1))
+        (folder / "config.json").write_text(json.dumps(config.resolved(), indent=1), encoding="utf-8")
+        saved = json.dumps({"format": FORMAT, **asdict(state)}, indent=1)
+        (folder / "state.json").write_text(saved, encoding="utf-8")
         _save_weights(model, folder / "model.safetensors")
         if discriminator is not None:
             _save_weights(discriminator, folder / "discriminator.safetensors")

@@ -67,14 +67,14 @@ class TrainReport:
     Attributes:
         checkpoint: folder of the final weights.
         seconds: time in steps; images_per_second: samples seen per such second.
-        peak_memory_mib: of the device's allocations on CUDA, of the process elsewhere.
+        peak_memory_mib: of the device's allocations on CUDA, of the process elsewhere; None if unknown.
     """
 
     checkpoint: Path
     steps: int
     seconds: float
     images_per_second: float
-    peak_memory_mib: float
+    peak_memory_mib: float | None
     parameters: int
 
 
@@ -181,7 +181,7 @@ class Trainer:
             if done % train.log_every == 0 or last:
                 logged = {k: v.item() if isinstance(v, Tensor) else v for k, v in figures.items()}
                 rate = (done - since) * train.batch_size / (perf_counter() - started)
-                with log.open("a") as file:
+                with log.open("a", encoding="utf-8") as file:
                     file.write(
                         json.dumps({"step": done, "stage": stage.config.name, **logged, "rate": rate}) + "\n"
                     )
@@ -336,7 +336,8 @@ class Trainer:
         self.pending.clear()
 
     def _save(self) -> None:
-        self.state.peak_memory_mib = max(self.state.peak_memory_mib, self.memory.mib())
+        if (peak := self.memory.mib()) is not None:
+            self.state.peak_memory_mib = max(self.state.peak_memory_mib or 0.0, peak)
         save_checkpoint(
             self.run_dir, self.config, self.state, self.model, self.discriminator, self.optimizers
         )
@@ -375,7 +376,8 @@ def _cut_log(log: Path, step: int) -> None:
     """Drop lines that a resumed run will write again, and a last one that a crash left half written."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
-        whole = [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
         kept = [line.rstrip("\n") for line in whole if json.loads(line)["step"] <= step]
         write_atomic(log, "".join(line + "\n" for line in kept))
 
