@@ -34,14 +34,17 @@ from benchmarks.report.surfaces import lighten
 from benchmarks.report.training import read_curves
 from benchmarks.results import Record, ResultError, Rows
 from benchmarks.session import ModelCell, Session
-from benchmarks.settings import settings
+from benchmarks.settings import Settings, patience, settings
+from benchmarks.stale import stale_results, stale_weights
 from benchmarks.table import to_rich
 from datasets import DataError
 from datasets.prepare import open_dataset
 from datasets.store import MANIFEST
 from zoo.config import ModelConfig
 from zoo.device import describe_device, pick_device
+from zoo.errors import UserError
 from zoo.model import takes_views
+from zoo.processes import TookTooLong, time_limit
 from zoo.registry import RegistryError, did_you_mean
 from zoo.training.checkpoint import checkpoints
 from zoo.training.trainer import TrainReport
@@ -86,11 +89,12 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     """
     phases, device = Phases(), pick_device(args.device)
     formats = parse_formats(args.format or ",".join(TABLES if args.only_cache else FORMATS))
-    executor = Executor.of(args.executor, device, args.jobs, args.plugin)
+    limit = patience(args.time_limit)
+    executor = Executor.of(args.executor, device, args.jobs, args.plugin, limit)
     torch.set_num_threads(executor.threads)
     chosen = settings(args.preset, args.dataset, overrides)
     protocol = chosen.protocol(args.protocol)
-    configs = [chosen.model(name) for name in names]
+    configs = [_config(chosen, name, limit) for name in names]
     labels = [config.name for config in configs]
     if args.reference and args.reference not in labels:
         raise RegistryError(
@@ -113,8 +117,9 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
             allow_missing=args.allow_missing,
             build=not args.only_cache,
         )
+    predictor = executor.predictor(device)
     sessions = [
-        Session(chosen, store, protocol, device, args.out, views, args.limit)
+        Session(chosen, store, protocol, device, args.out, views, args.limit, predictor)
         for views in parse_views(args.views)
     ]
     session = sessions[0]
@@ -125,7 +130,8 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
             f"too ({store.path / MANIFEST} names them). Leave them out with --set prepare.leaks=drop, or "
             f"measure on them with --allow-leaks"
         )
-    configs = _fitting(session, configs, asked_by_name(args.models), console)
+    failed: dict[str, Exception] = {}
+    configs = _fitting(session, configs, asked_by_name(args.models), limit, failed, console)
     plan: Plan = {
         each: [
             each.cell(config, seed)
@@ -138,7 +144,8 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     cells = plan[session]
     if args.force:
         _forget(plan, backbone)
-    failed: dict[str, Exception] = {}
+    for note in stale_weights(plan):
+        console.print(f"[yellow]note[/yellow] {note}", highlight=False)
     outcomes: dict[str, TrainReport | Exception] = {}
     if not args.only_cache:
         with phases("training"):
@@ -151,6 +158,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         with phases("measuring"):
             failed |= _measure(plan, outcomes, beside, args.workers, console)
     results = [*_collect(session, cells), *_found(session, map(session.control_cell, beside))]
+    notes += stale_results(results, configs)
     lacking = len(cells) + len(beside) - len(results)
     if args.only_cache and lacking:
         console.print(
@@ -172,7 +180,8 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         shown = [record.name for record, _ in results]
         wanted = args.reference or REFERENCE
         reference = wanted if wanted in shown else None
-        asked = _seeds(cells) | {control.name: [] for control in beside}
+        unbuilt = {name: list(range(args.seeds)) for name in failed if name in labels}
+        asked = _seeds(cells) | unbuilt | {control.name: [] for control in beside}
         comparison = compare(results, protocol, reference, notes=notes, wanted=asked)
         if "rich" in formats:
             console.print("", to_rich(comparison, console.width))
@@ -198,10 +207,25 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     return 1 if failed else 0
 
 
+def _config(chosen: Settings, name: str, limit: float | None) -> ModelConfig:
+    """A model's config; reading it imports whatever registers its parts."""
+    with time_limit(limit, f"importing the parts of model '{name}'"):
+        return chosen.model(name)
+
+
 def _fitting(
-    session: Session, configs: Sequence[ModelConfig], named: set[str], console: Console
+    session: Session,
+    configs: Sequence[ModelConfig],
+    named: set[str],
+    limit: float | None,
+    failed: dict[str, Exception],
+    console: Console,
 ) -> list[ModelConfig]:
     """The models that can be trained on the data set; those that a pattern matched may be left out.
+
+    Args:
+        limit: seconds that building one may take.
+        failed: what somebody's part raised while it was built, or that it was not built in time.
 
     Raises:
         ContractError: one that was asked for by name does not fit, or none does.
@@ -209,14 +233,21 @@ def _fitting(
     fitting = []
     for config in configs:
         try:
-            session.check(config)
+            with time_limit(limit, f"building model '{config.name}'"):
+                session.check(config)
         except ContractError as error:
             if config.name in named or len(configs) == 1:
                 raise
             console.print(f"[yellow]left out[/yellow] {error}", highlight=False)
+        except (Exception, SystemExit) as error:
+            if isinstance(error, UserError) and not isinstance(error, TookTooLong):
+                raise
+            failed[config.name] = RuntimeError(f"{type(error).__name__} while it was built: {error}")
         else:
             fitting.append(config)
     if not fitting:
+        for name, why in failed.items():
+            raise ContractError(f"no model of --models can be trained: {name}: {why}")
         raise ContractError(f"no model of --models can be trained on '{session.store.dataset}'")
     return fitting
 
@@ -259,7 +290,7 @@ def _features(
         outcome: of its training, where it was trained now.
     """
     found, notes, left_out = [], [], f"Left out: recognition by the latent of {cell.config.name}"
-    latent = latent_feature(cell, session.device)
+    latent = latent_feature(cell, session.predictor)
     if latent is None:
         notes.append(f"{left_out}, which reads depth beside the picture.")
     elif not isinstance(outcome, TrainReport) and session.results.find(cell.hash) is None:
@@ -324,7 +355,7 @@ def _seeds(cells: Sequence[ModelCell]) -> dict[str, list[int]]:
 def _forget(plan: Plan, backbone: Feature | None) -> None:
     """Delete the results and the trainings of a plan, and the results of its controls."""
     for session, cells in plan.items():
-        latents = (latent_feature(cell, session.device) for cell in cells)
+        latents = (latent_feature(cell, session.predictor) for cell in cells)
         features = [*filter(None, latents), *filter(None, [backbone])]
         hashes = [*(cell.hash for cell in cells), *map(session.control_cell, controls(features))]
         for folder in [*map(session.results.folder, hashes), *(cell.run_dir for cell in cells)]:

@@ -1,25 +1,21 @@
-"""Measuring one true shape with all its predictions, in processes of which one may die.
+"""Measuring one true shape with all its predictions, and whose fault it is when that raises.
 
-A pool of the standard library is broken for good when one of its processes dies, and does not say what
-killed it. What was under way is then measured again in a process of its own, and where that dies too, row by
-row: the row that kills it is given up, by name, and costs no other row. It gets no worst values either: lack
-of memory, which is the usual cause, says nothing about a prediction.
+A prediction that cannot be read or measured is that row's failure, at the worst values. Where the truth
+measured against itself raises too, or every row, it is nobody's prediction: the machine, a backend, a bug.
+Such a fault ends the scoring, and nothing that it touched counts as measured.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Any
 
-from benchmarks.protocols import Measurement, Protocol, Truth
-from zoo.shapes import Shape
+from benchmarks.protocols import Measurement, Protocol, Truth, TruthError
+from datasets import BadItem
+from zoo.errors import UserError
+from zoo.shapes import Shape, VoxelShape
 
 Unread = Callable[[], Shape]
 """A prediction that is read, from a file say, by the process that measures it; picklable."""
@@ -29,156 +25,128 @@ Prediction = Shape | Unread | None
 Measured = dict[int, dict[str, Measurement]]
 """Place of an instance among the truths to row name to what was measured."""
 
+MEND = "what was measured before is kept, and the same command goes on there"
+
+
+class MeasuringError(UserError, RuntimeError):
+    """Measuring failed by no prediction's fault; names the instance, the cause and the mend."""
+
+
+class RowGivenUp(Exception):
+    """A row that cannot be measured on this machine, which says nothing about its predictions.
+
+    Attributes:
+        row, reason: its name, and what happened.
+    """
+
+    def __init__(self, row: str, reason: str) -> None:
+        super().__init__(row, reason)
+        self.row, self.reason = row, reason
+
 
 @dataclass(frozen=True)
 class Task:
-    """All the instances of one true shape with the predictions of every row."""
+    """All the instances of one true shape with the predictions of every row that has none measured yet."""
 
     places: list[int]
     truths: list[Truth]
     predictions: list[dict[str, Prediction]]
 
-    def of(self, names: Collection[str]) -> Task:
-        """The same with these rows alone."""
-        kept = [{name: shape for name, shape in own.items() if name in names} for own in self.predictions]
+    def without(self, names: Collection[str]) -> Task:
+        """The same but for these rows."""
+        kept = [{name: s for name, s in own.items() if name not in names} for own in self.predictions]
         return replace(self, predictions=kept)
 
 
-def measure_task(task: Task, protocol: Protocol, thresholds: Mapping[str, float | None]) -> Measured:
-    """One true shape, all its views, all rows."""
-    prepared = protocol.prepare(task.truths[0])
+def measure_task(
+    task: Task,
+    protocol: Protocol,
+    thresholds: Mapping[str, float | None],
+    starts: Callable[[int, str], None] = lambda place, row: None,
+) -> Measured:
+    """One true shape, all its views, all rows.
+
+    Args:
+        starts: called with the place and the row of each prediction before it is measured.
+
+    Raises:
+        TruthError: the truth cannot be measured against.
+        RowGivenUp: there is not enough memory for a row.
+        MeasuringError: by no prediction's fault.
+    """
+    try:
+        prepared = protocol.prepare(task.truths[0])
+    except TruthError:
+        raise
+    except Exception as error:
+        raise MeasuringError(f"true shape '{task.truths[0].id}': {_said(error)}; mend it; {MEND}") from error
     found: Measured = {}
     for place, truth, shapes in zip(task.places, task.truths, task.predictions, strict=True):
-        found[place] = {}
+        found[place], raised = {}, dict[str, Exception]()
         for name, shape in shapes.items():
-            threshold = thresholds[name]
-            if shape is None:
-                found[place][name] = protocol.failure(threshold, truth, "no prediction")
-                continue
+            starts(place, name)
             try:
-                there = shape if isinstance(shape, Shape) else shape()
-                found[place][name] = protocol.measure(there, threshold, truth, prepared)
-            except Exception as error:  # one bad prediction is that row's failure, with its reason
-                reason = f"{type(error).__name__}: {error}"
-                found[place][name] = protocol.failure(threshold, truth, reason)
+                found[place][name] = _measure(shape, thresholds[name], truth, prepared, protocol)
+            except Exception as error:  # whose fault it is shows once every row was asked
+                raised[name] = error
+        if raised:
+            _blame(raised, len(shapes), truth, prepared, protocol)
+        found[place] |= {
+            name: protocol.failure(thresholds[name], truth, _said(problem))
+            for name, problem in raised.items()
+        }
     return found
 
 
-class Measurers:
-    """Processes that measure tasks.
-
-    Attributes:
-        died: name of each row that killed the process which measured it, to what happened.
-    """
-
-    def __init__(self, protocol: Protocol, thresholds: Mapping[str, float | None], workers: int) -> None:
-        self.workers = workers
-        self.died: dict[str, str] = {}
-        self._state = (protocol, dict(thresholds))
-
-    def run(self, tasks: Iterator[Task]) -> Iterator[Measured]:
-        """Results as they come, with only a few tasks under way: a large test split never waits in memory."""
-        pool, pending = self._pool(self.workers), dict[Future[Measured], Task]()
-        more = True
-        try:
-            while more or pending:
-                suspects: list[Task] = []
-                while more and not suspects and len(pending) < 3 * self.workers:
-                    task = next(tasks, None)
-                    if task is None:
-                        more = False
-                    else:
-                        try:
-                            pending[self._submit(pool, task)] = task
-                        except BrokenProcessPool:
-                            suspects.append(task)
-                done = wait(pending, return_when=FIRST_COMPLETED).done
-                if suspects or any(_broke(future) for future in done):
-                    pool.shutdown(wait=True)  # then every future is done, one way or the other
-                    done = set(pending)
-                for future in done:
-                    task = pending.pop(future)
-                    if _broke(future):
-                        suspects.append(task)
-                    else:
-                        yield future.result()
-                if suspects:
-                    yield from self._one_by_one(suspects)
-                    pool = self._pool(self.workers)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _one_by_one(self, suspects: list[Task]) -> Iterator[Measured]:
-        """Each task alone, and where that kills its process, each of its rows; the guilty ones are noted."""
-        for task in suspects:
-            found = self._alone(task)
-            if found is None:
-                found = {place: {} for place in task.places}
-                for name in [name for name in task.predictions[0] if name not in self.died]:
-                    own = self._alone(task.of({name}))
-                    if own is None:
-                        self.died[name] = (
-                            f"the process that measured it died at '{task.truths[0].id}', most likely killed "
-                            f"for lack of memory; try fewer --workers"
-                        )
-                        continue
-                    for place, measured in own.items():
-                        found[place] |= measured
-            yield found
-
-    def _alone(self, task: Task) -> Measured | None:
-        """What a process of its own measures; None where that dies."""
-        with self._pool(1) as pool:
-            try:
-                return self._submit(pool, task).result()
-            except BrokenProcessPool:
-                return None
-
-    def _submit(self, pool: ProcessPoolExecutor, task: Task) -> Future[Measured]:
-        _refuse_main(task)
-        with _without_main():
-            return pool.submit(_run, task.of(task.predictions[0].keys() - self.died.keys()))
-
-    def _pool(self, workers: int) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=self._state)
-
-
-def _broke(future: Future[Measured]) -> bool:
-    return isinstance(future.exception(), BrokenProcessPool)
-
-
-_state: dict[str, Any] = {}
-
-
-def _start(protocol: Protocol, thresholds: dict[str, float | None]) -> None:
-    _state.update(protocol=protocol, thresholds=thresholds)
-
-
-def _run(task: Task) -> Measured:
-    return measure_task(task, _state["protocol"], _state["thresholds"])
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Start children without the main module.
-
-    A spawned process imports the module that was run as a script, which here imports torch: seconds and
-    hundreds of megabytes for nothing. Children look it up in `sys.modules` when they are started.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
+def _measure(
+    shape: Prediction, threshold: float | None, truth: Truth, prepared: Any, protocol: Protocol
+) -> Measurement:
+    if shape is None:
+        return protocol.failure(threshold, truth, "no prediction")
     try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+        there = shape if isinstance(shape, Shape) else shape()
+    except BadItem as error:
+        return protocol.failure(threshold, truth, _said(error))
+    # one row's files may be of several kinds, of which only grids have a threshold
+    of_file = threshold if isinstance(shape, Shape) or isinstance(there, VoxelShape) else None
+    measured = protocol.measure(there, of_file, truth, prepared)
+    for column, value in measured.values.items():
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{column} is {value}")
+    return measured
 
 
-def _refuse_main(task: Task) -> None:
-    for shapes in task.predictions:
-        for name, shape in shapes.items():
-            if type(shape).__module__ == "__main__":
-                raise ValueError(
-                    f"row '{name}': {type(shape).__name__} is defined in the script that was run; move it to "
-                    f"a module, or score with workers=0"
-                )
+def _blame(
+    raised: Mapping[str, Exception], rows: int, truth: Truth, prepared: Any, protocol: Protocol
+) -> None:
+    """Return where what was raised is the fault of the predictions.
+
+    Raises:
+        RowGivenUp, MeasuringError: it is not.
+    """
+    first = next(iter(raised))
+    level = 0.5 if isinstance(truth.shape, VoxelShape) else None
+    try:
+        protocol.measure(truth.shape, level, truth, prepared)
+    except Exception as own:
+        raise MeasuringError(
+            f"'{truth.id}': the truth measured against itself fails as the row '{first}' does "
+            f"({_said(own)}), so no prediction is to blame and none is scored; mend what it says: {MEND}"
+        ) from own
+    for name, error in raised.items():
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            raise RowGivenUp(name, f"not enough memory at '{truth.id}' ({_said(error)}); try fewer --workers")
+        if isinstance(error, OSError | ImportError | UserError) or "CUDA" in str(error):
+            raise MeasuringError(
+                f"'{truth.id}', row '{name}': {_said(error)}: a fault of the machine, not of the prediction; "
+                f"mend it: {MEND}"
+            ) from error
+    if 1 < rows == len(raised):
+        raise MeasuringError(
+            f"'{truth.id}': all {rows} rows fail ({', '.join(raised)}; the first: {_said(raised[first])}), "
+            f"so no prediction is to blame and none is scored; mend what it says: {MEND}"
+        ) from raised[first]
+
+
+def _said(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

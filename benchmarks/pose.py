@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.predict import VIEW
+from benchmarks.blocks import VIEW
 from benchmarks.settings import add_set, settings
 from datasets.prepare import open_dataset
 from datasets.store import StoreSplit

@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from benchmarks.failures import no_predictions_fault
 from zoo.errors import UserError
 from zoo.files import write_atomic
 
@@ -134,6 +135,9 @@ class Record(_Part):
     versions: dict[str, str]
     device: str
     git: Git
+    code: dict[str, str] = {}
+    """Digest of the code of each part that the weights were trained by, see `zoo.source`; of older records
+    unknown."""
     neighbours: str
     """Which nearest-neighbour backend measured the distances."""
     command: str
@@ -237,6 +241,8 @@ def load(folder: Path) -> tuple[Record, Rows]:
         _check_counts(record, rows, str(rows_path))
     except ValueError as error:
         raise _broken(rows_path, f"cannot be read ({error})") from error
+    if fault := no_predictions_fault(record.kind, record.name, rows):
+        raise _broken(rows_path, f"counts a fault of the machine as failures of predictions ({fault})")
     return record, rows
 
 

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
-from benchmarks.settings import add_set
+from benchmarks.settings import add_set, patience
 from zoo.command import run_command
 from zoo.config import ConfigError, list_models, load_config
+from zoo.processes import time_limit
 from zoo.registry import load_plugin
 
 EXAMPLES = """examples:
@@ -119,6 +120,15 @@ def parser() -> argparse.ArgumentParser:
         "(default: one per GPU, 2 on a CPU)",
     )
     p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
+    p.add_argument(
+        "--time-limit",
+        type=float,
+        default=30.0,
+        metavar="MINUTES",
+        help="the longest that a plugin may import, a model be built, a training go without finishing a "
+        "step, or a few pictures be predicted: then that row fails and the others go on; 0 for no limit. "
+        "Trainings and predictions of --executor inline have none (default: %(default)g)",
+    )
     add_set(p, "override a setting; see below")
     p.add_argument(
         "--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts"
@@ -156,8 +166,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def body() -> int:
         console = Console()
+        limit = patience(args.time_limit)
         for module in args.plugin:
-            load_plugin(module)
+            with time_limit(limit, f"importing plugin '{module}'"):
+                load_plugin(module)
         if args.list:
             return _list(console)
         if args.seeds < 1:

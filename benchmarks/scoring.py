@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import Measured, Measurers, Prediction, Task, measure_task
-from benchmarks.protocols import Measurement, Protocol, Truth
+from benchmarks.journal import Journal
+from benchmarks.measurers import Measurers
+from benchmarks.measuring import Measured, Prediction, RowGivenUp, Task, measure_task
+from benchmarks.protocols import Measurement, Protocol, Truth, TruthError
+from zoo.metrics.neighbours import running_backend
 from zoo.processes import available_cores
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
+
+SHOWN = 5
+"""So many truths that cannot be measured against are named."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class Scores:
         rows: one dict per truth, in the order of the truths: id, category, view, failed, reason, then one
             value per column of the protocol (None where it is not defined).
         iou_curve: (threshold, mean IoU over all instances), thresholds ascending; empty without voxels.
-        died: rows that are in neither, because measuring them killed its process, to what happened.
+        died: rows that are in neither, because predicting or measuring them failed, to what happened.
     """
 
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -41,58 +48,121 @@ def score(
     thresholds: Mapping[str, float | None],
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    journals: Mapping[str, Path] | None = None,
+    limit: float | None = None,
 ) -> Scores:
     """Measure every row's prediction of every truth.
 
     A prediction that is None, or whose reading or measurement raises, becomes a failed row at the protocol's
-    worst values with the reason; one that kills the process that measures it costs its row. Neither costs
-    another row. The numbers do not depend on `workers`.
+    worst values with the reason. One that raises when it is asked for, kills the process that measures it or
+    takes longer than the limit costs its row. Neither costs another row. The numbers do not depend on
+    `workers`, nor on what the journals hold.
 
     Args:
         predictions: row name to one shape per truth, in their order; read once, item by item.
         thresholds: frozen occupancy threshold of each row; None for shapes without voxels.
         workers: processes; None for one per available core, 0 to stay in this one, without protection.
         progress: called with (instances done, instances in all).
+        journals: row name to the file that keeps what was measured of it, to be deleted once the row is
+            saved. What it holds is neither measured nor asked for again; other predictions need another file.
+        limit: seconds that one prediction may take in a process of its own; None for no limit.
 
     Raises:
         TruthError: a truth cannot be measured against.
-        ValueError: no truths, an instance twice, rows of another length, a row without its threshold.
+        MeasuringError: measuring failed by no prediction's fault.
+        BackendError: the nearest-neighbour backend that is asked for cannot run.
+        ValueError: no truths, an instance twice, rows of another length, a row without its threshold, a
+            number of workers below 0.
     """
-    who = _check(predictions, truths, thresholds)
-    tasks = _tasks(predictions, truths, who)
-    found: Measured = {}
+    neighbours = running_backend().name
+    who = _check(predictions, truths, thresholds, protocol)
     count = available_cores() if workers is None else workers
+    if count < 0:
+        raise ValueError(f"workers must be 0 (measure in this process) or more, got {count}")
+    died: dict[str, str] = {}
     groups = len({id for id, _, _ in who})
-    measurers = Measurers(protocol, thresholds, min(count, groups))
-    results = (
-        measurers.run(tasks)
-        if count > 0 and groups > 1
-        else (measure_task(task, protocol, thresholds) for task in tasks)
-    )
+    facts = {"protocol": protocol.id, "version": protocol.version, "settings": protocol.settings}
+    books = {
+        name: Journal(path, {**facts, "threshold": thresholds[name], "neighbours": neighbours})
+        for name, path in (journals or {}).items()
+        if name in predictions
+    }
+    keys = [(id, view) for id, _, view in who]
+    found: Measured = {
+        k: {name: book.measured[key] for name, book in books.items() if key in book.measured}
+        for k, key in enumerate(keys)
+    }
+    tasks = _tasks(predictions, truths, who, found, died)
+    if count > 0 and (groups > 1 or limit is not None):
+        results = Measurers(protocol, thresholds, min(count, groups), limit, died).run(tasks)
+    else:
+        results = _measure_here(tasks, protocol, thresholds, died)
     for part in results:
-        found |= part
+        for name, book in books.items():
+            book.add((keys[k], own[name]) for k, own in part.items() if name in own)
+        for k, own in part.items():
+            found[k] |= own
         if progress is not None:
-            progress(len(found), len(who))
-    if set(found) != set(range(len(who))):
-        raise RuntimeError(f"scored {len(found)} of {len(who)} instances: a bug in benchmarks.scoring")
-    scores = Scores(died=measurers.died)
-    for name in [name for name in predictions if name not in measurers.died]:
+            progress(sum(own.keys() >= predictions.keys() - died.keys() for own in found.values()), len(who))
+    scores = Scores(died=died)
+    for name in [name for name in predictions if name not in died]:
+        lacking = sum(name not in own for own in found.values())
+        if lacking:
+            raise RuntimeError(f"row '{name}': {lacking} instances not scored: a bug in benchmarks.scoring")
         measured = protocol.finish([found[k][name] for k in range(len(who))])
         scores.rows[name] = [_row(*w, m, protocol) for w, m in zip(who, measured, strict=True)]
         scores.iou_curve[name] = _mean_curve(measured, protocol)
     return scores
 
 
+def check_truths(truths: Sequence[Truth], protocol: Protocol) -> list[tuple[str, str, int]]:
+    """Id, category and view of each instance, once the protocol is known to take all the truths.
+
+    To be called before anything is spent on them, training for one.
+
+    Raises:
+        TruthError: some cannot be measured against; names them, and why.
+    """
+    who, problems = [], []
+    for truth in truths:  # one at a time: they may be read from a file as asked for
+        who.append((truth.id, truth.category, truth.view))
+        try:
+            protocol.check(truth)
+        except TruthError as error:
+            problems.append(str(error))
+    if problems:
+        listed = "; ".join(problems[:SHOWN]) + ("; ..." if len(problems) > SHOWN else "")
+        raise TruthError(
+            f"{len(problems)} of {len(truths)} true shapes cannot be measured against by {protocol.id}; "
+            f"leave them out, or take another --protocol: {listed}"
+        )
+    return who
+
+
+def _measure_here(
+    tasks: Iterator[Task],
+    protocol: Protocol,
+    thresholds: Mapping[str, float | None],
+    died: dict[str, str],
+) -> Iterator[Measured]:
+    """Without other processes; a row that is given up is noted in `died`."""
+    for task in tasks:
+        while True:
+            try:
+                yield measure_task(task.without(died), protocol, thresholds)
+                break
+            except RowGivenUp as error:
+                died[error.row] = error.reason
+
+
 def _check(
     predictions: Mapping[str, Sequence[Prediction]],
     truths: Sequence[Truth],
     thresholds: Mapping[str, float | None],
+    protocol: Protocol,
 ) -> list[tuple[str, str, int]]:
-    """Id, category and view of each instance; a bad truth is found before anything is measured."""
-    who = []
-    for truth in truths:  # one at a time: they may be read from a file as asked for
-        truth.check()
-        who.append((truth.id, truth.category, truth.view))
+    """Id, category and view of each instance; what does not fit is found before anything is measured."""
+    who = check_truths(truths, protocol)
     if not who:
         raise ValueError("there is no instance to score: the split is empty")
     if len({(id, view) for id, _, view in who}) != len(who):
@@ -109,16 +179,30 @@ def _tasks(
     predictions: Mapping[str, Sequence[Prediction]],
     truths: Sequence[Truth],
     who: Sequence[tuple[str, str, int]],
+    found: Mapping[int, Mapping[str, Measurement]],
+    died: dict[str, str],
 ) -> Iterator[Task]:
+    """What is not among `found`, by true shape; rows that cannot predict are noted in `died`."""
     places: dict[str, list[int]] = {}
     for place, (id, _, _) in enumerate(who):
         places.setdefault(id, []).append(place)
     for group in places.values():
+        wanted = {k: predictions.keys() - found[k].keys() - died.keys() for k in group}
+        if not any(wanted.values()):
+            continue
         own = [truths[k] for k in group]
         for other in own[1:]:
             if not _same_shape(own[0], other):
                 raise ValueError(f"id '{other.id}' names different true shapes in different views")
-        yield Task(group, own, [{name: p[k] for name, p in predictions.items()} for k in group])
+        shapes: list[dict[str, Prediction]] = [{} for _ in group]
+        for name in [name for name in predictions if name not in died]:
+            try:
+                for k, into in zip(group, shapes, strict=True):
+                    if name in wanted[k]:
+                        into[name] = predictions[name][k]
+            except Exception as error:  # a model that fails here must not cost the other rows
+                died[name] = f"predicting '{who[k][0]}': {type(error).__name__}: {error}"
+        yield Task(group, own, shapes)
 
 
 def _same_shape(a: Truth, b: Truth) -> bool:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from typing import Any
 import torch
 
 from benchmarks import environment
+from benchmarks.blocks import VIEW, Trained
 from benchmarks.controls import Control
 from benchmarks.executor import CellDied, Job
-from benchmarks.predict import VIEW, Predictions, StoredPictures, Truths
+from benchmarks.predict import Predictions, StoredPictures, Truths
+from benchmarks.predicting import Predictor, PredictorHere
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.recognition import Training
 from benchmarks.results import (
@@ -42,10 +44,12 @@ from benchmarks.settings import Settings
 from datasets.store import Store, StoreSplit
 from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device
+from zoo.metrics import METRICS
 from zoo.metrics.neighbours import active_backend
 from zoo.model import build_discriminator, build_losses, build_model, supervision, takes_views
 from zoo.shapes import Shape
-from zoo.training.checkpoint import load_pretrained
+from zoo.source import digests, followed, foreign, parts_of
+from zoo.training.checkpoint import load_state
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
 
@@ -58,6 +62,8 @@ class ModelCell:
     seed: int
     hash: str
     run_dir: Path
+    code: dict[str, str] = field(default_factory=dict)
+    """Digest of the code of each part when the command was started; see `zoo.source`."""
 
     @property
     def label(self) -> str:
@@ -86,6 +92,7 @@ class Session:
             this alone share their trainings.
         limit: at most so many test instances, always the same; None for all. Their results have cells of
             their own, their trainings are those of the whole split.
+        predictor: where trained models predict; None for this process.
 
     Raises:
         ConfigError: more views than the store holds.
@@ -100,9 +107,12 @@ class Session:
         out: Path,
         views: int = 1,
         limit: int | None = None,
+        predictor: Predictor | None = None,
     ) -> None:
         self.settings, self.store, self.protocol, self.device = settings, store, protocol, device
         self.out, self.views, self.limit = out, views, limit
+        self.predictor = predictor or PredictorHere(device)
+        self._measured_by = foreign(_measures(protocol))
         self.results = ResultStore(out / "cells")
         self.resolution = max(store.resolutions)
         self.test, self.val = (self._split(name) for name in ("test", "val"))
@@ -140,14 +150,18 @@ class Session:
 
     def cell(self, config: ModelConfig, seed: int) -> ModelCell:
         """The cell of a model and a seed."""
-        resolved = config.resolved()
+        parts = parts_of(config)
         training = [config.trained_as(), self._training_split(config).fingerprint, self.settings.preset, seed]
+        theirs = foreign(parts)
+        if theirs:  # not of this project, where versions would tell
+            training.append(theirs)
         name = hashlib.sha256(canonical_json(training).encode()).hexdigest()[:12]
         return ModelCell(
             config,
             seed,
-            self._hash("model", config.name, resolved, seed),
+            self._hash("model", config.name, config.resolved(), seed, theirs),
             self.out / "runs" / f"{config.name}-{name}",
+            digests(parts),
         )
 
     def check(self, config: ModelConfig) -> None:
@@ -180,7 +194,8 @@ class Session:
 
     def job(self, cell: ModelCell) -> Job:
         """The training of a cell."""
-        return Job(cell.label, cell.config, self._training_split(cell.config), cell.run_dir, cell.seed)
+        source = self._training_split(cell.config)
+        return Job(cell.label, cell.config, source, cell.run_dir, cell.seed, cell.code)
 
     def measure(
         self,
@@ -225,12 +240,10 @@ class Session:
         return Truths(self.test if split == "test" else self.val, self.resolution, self.has_points)
 
     def predictions(self, cell: ModelCell, checkpoint: Path, split: StoreSplit) -> Predictions:
-        """A cell's predictions of a split."""
-        model = load_pretrained(checkpoint)
-        model.config = model.config.model_copy(update={"refine": cell.config.refine})  # may be another's
-        fields = sorted(model.reads - {"image"})
-        split = self._split(split.name, fields)
-        return Predictions(model, split, self.device, views=self.views)
+        """A cell's predictions of a split, in the blocks of the whole of it."""
+        whole = self.store.split(split.name, self.resolution)
+        recipe = Trained(checkpoint, cell.config.refine, whole, self.views, cell.code)
+        return Predictions(self.predictor, recipe, split.ids, cell.label)
 
     def control_cell(self, control: Control) -> str:
         """Hash of a control's cell."""
@@ -253,6 +266,7 @@ class Session:
                 rows=rows,
                 curve=curve,
                 threshold=choice,
+                code=followed(load_state(report.checkpoint).code, cell.code),
                 parameters=report.parameters,
                 train=TrainCost(
                     steps=report.steps,
@@ -336,11 +350,19 @@ class Session:
             **fields,
         )
 
-    def _hash(self, kind: Any, name: str, config: dict[str, Any], seed: int | None) -> str:
+    def _hash(
+        self,
+        kind: Any,
+        name: str,
+        config: dict[str, Any],
+        seed: int | None,
+        code: Mapping[str, str] | None = None,
+    ) -> str:
+        theirs = {**self._measured_by, **(code or {})}
         return cell_hash(
             kind=kind,
             name=name,
-            config=config,
+            config=config | ({"code": theirs} if theirs else {}),
             dataset=self.dataset_info,
             protocol=self.protocol_info,
             preset=self.settings.preset,
@@ -373,6 +395,14 @@ class Session:
     def _images(self, split: StoreSplit) -> Any:
         pictures = split.images(list(range(len(split))), [[VIEW]] * len(split))
         return pictures[:, 0].transpose(0, 2, 3, 1)
+
+
+def _measures(protocol: Protocol) -> dict[str, type]:
+    """The class of a protocol and of the metrics that were added to it, by what messages call them."""
+    added = protocol.settings.get("extra_metrics", ())
+    return {f"protocol {protocol.name}": type(protocol)} | {
+        f"metric {name}": METRICS.get(name).cls for name in added
+    }
 
 
 def _kind_of(reason: str) -> str:

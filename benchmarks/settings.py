@@ -9,7 +9,10 @@ from typing import Any
 
 from benchmarks.protocols import PROTOCOLS, Protocol
 from datasets import DATASETS, PrepareOptions
-from zoo.config import ModelConfig, load_config, load_preset, merge, parse_overrides, validate
+from zoo.config import ConfigError, ModelConfig, load_config, load_preset, merge, parse_overrides, validate
+
+LONGEST = 100_000
+"""Largest ``--time-limit`` in minutes: ten weeks."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,17 @@ def add_set(parser: ArgumentParser, described: str = "as in benchmarks.run") -> 
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help=described
     )
+
+
+def patience(minutes: float) -> float | None:
+    """``--time-limit`` in seconds; None for no limit.
+
+    Raises:
+        ConfigError: no such number of minutes.
+    """
+    if not 0 <= minutes <= LONGEST:
+        raise ConfigError(f"--time-limit must be 0 (no limit) to {LONGEST:,} minutes, got {minutes:g}")
+    return 60 * minutes or None
 
 
 def build_protocol(name: str, config: dict[str, Any]) -> Protocol:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimate, PairedRow
 from benchmarks.controls import CONTROLS, title_of
+from benchmarks.failures import Kind, kind_of
 from benchmarks.published import Published, PublishedTable, load_published
 from zoo.metrics import Column
 
@@ -30,6 +31,8 @@ COUNTS = ("n", "seeds", "failed")
 COSTS = ("params M", "train im/s", "im/s", "peak MB")
 ARROWS = {"higher": "↑", "lower": "↓"}
 ALPHA = 0.05
+EXAMPLES = 3
+"""So many failures of a kind are told with their reasons under the main table."""
 GAP = 2
 
 Style = Literal["", "best", "faint", "warn"]
@@ -625,14 +628,37 @@ def _captions(comparison: Comparison) -> list[str]:
         lines.append(f"incomplete: {what} are missing; the row is neither ranked nor compared.")
     if comparison.absent:
         lines.append("missing: asked for, but there is no result.")
-    if any(row.n_failed for row in comparison.rows):
-        lines.append("failed: empty or missing predictions, over all seeds; they count with the worst value.")
+    lines += _failures(comparison)
     known = {control.name: control.explanation for control in CONTROLS}
     for row in comparison.controls:
         # of the controls that depend on what is compared, only their records know
         if said := known.get(row.name) or row.records[0].config.get("explanation"):
             lines.append(f"{row.title}: {said}.")
     return [*lines, *comparison.notes]
+
+
+def _failures(comparison: Comparison) -> list[str]:
+    """What failed, by what it was; the reasons of what was there and could not be used."""
+    words: dict[Kind, str] = {
+        "unreadable": "files that could not be read",
+        "unmeasurable": "shapes that could not be measured",
+    }
+    found: dict[Kind, list[str]] = {kind: [] for kind in words}
+    for row in comparison.rows:
+        for _, id, _, reason in row.failures:
+            if (kind := kind_of(reason)) in words:
+                found[kind].append(f"{row.name}, {id}: {reason}")
+    lines = []
+    if sum(row.n_failed for row in comparison.rows) > sum(map(len, found.values())):
+        lines.append("failed: empty or missing predictions, over all seeds; they count with the worst value.")
+    for kind, examples in found.items():
+        if examples:
+            lines.append(
+                f"failed: {len(examples):,} {words[kind]}, over all seeds; they count with the worst value: "
+                + "; ".join(examples[:EXAMPLES])
+                + ("; ..." if len(examples) > EXAMPLES else ".")
+            )
+    return lines
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

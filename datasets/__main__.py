@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from zoo.command import known_command, run_command
-from zoo.config import parse_overrides
+from zoo.config import ConfigError, parse_overrides
 from zoo.processes import available_cores
 
 from . import DATASETS, SPLITS, Item, PrepareOptions
@@ -126,7 +126,8 @@ def verify_command(args: argparse.Namespace) -> int:
         console = Console(stderr=True)
         reasons = dict(track(found, f"reading {wanted.name}", total=len(items), console=console))
         problems = [f"{item.id}: {reasons[item]}" for item in items if reasons.get(item)]
-        damage |= _report(problems, f"{len(items)} items under {wanted.source.root}")
+        unread = [f"{file}: of a kind that is not read" for file in wanted.source.unread()]
+        damage |= _report(problems, f"{len(items)} items under {wanted.source.root}", unread)
     if (wanted.path / MANIFEST).is_file():
         damage |= _report(Store.open(wanted.path).verify(), f"store {wanted.path}")
     else:
@@ -138,6 +139,8 @@ def show_command(args: argparse.Namespace) -> None:
     """Write a contact sheet of the prepared store, preparing it first when needed."""
     from ._sheet import contact_sheet
 
+    if args.shapes < 1:
+        raise ConfigError(f"--shapes must be at least 1, got {args.shapes}")
     store = open_dataset(
         args.name,
         data_root=args.root,
@@ -196,16 +199,13 @@ def _print_some(what: str, absent: Sequence[dict[str, str]], file: Path, most: i
         out.print(f"... {len(absent) - most} more {what}, in {file}")
 
 
-def _report(problems: Sequence[str], what: str) -> int:
-    out.print(f"{what}: " + (f"{len(problems)} damaged" if problems else "all well"))
-    for problem in problems:
+def _report(problems: Sequence[str], what: str, unread: Sequence[str] = ()) -> int:
+    counts = [f"{len(problems)} damaged"] if problems else []
+    counts += [f"{len(unread)} files of a kind that is not read"] if unread else []
+    out.print(f"{what}: {', '.join(counts) or 'all well'}")
+    for problem in (*problems, *unread):
         out.print(f"  {problem}")
-    return int(bool(problems))
-
-
-def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 2
+    return int(bool(counts))
 
 
 def _parser() -> tuple[argparse.ArgumentParser, list[str]]:

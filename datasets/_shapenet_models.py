@@ -64,6 +64,10 @@ class ShapeNetModels(DataSource):
         rules: what `split` may be besides a path.
     """
 
+    how_to_split = (
+        "more shapes or categories, or another split rule, would fill it. What has a limit of 0 is not asked "
+        "for: train=0 and val=0 make a data set for testing alone"
+    )
     known: ClassVar[Mapping[str, str]] = R2N2_CATEGORIES
     rules: ClassVar[tuple[str, ...]] = ("r2n2",)
     config: ShapeNetModelsConfig

@@ -120,6 +120,10 @@ class Pix3D(DataSource):
         f"{INDEX}, img/, mask/ and model/ as the root. For the splits 's1' and 's2' put Mesh R-CNN's "
         "pix3d_s1_train.json, pix3d_s1_test.json, ... (see its datasets/pix3d/download_pix3d.sh) beside it."
     )
+    how_to_split = (
+        "get the files of both of Mesh R-CNN's parts, or take split=shapes; split=chairs2894, or a list in "
+        "Pix2Vox's form that has 'test' alone, makes a data set for testing alone"
+    )
 
     config: Pix3DConfig
     root: Path

@@ -245,7 +245,7 @@ def _build(
     stamp = wanted.source.stamp()  # before anything is read: what changes later must be noticed
     name, source, options = wanted.name, wanted.source, wanted.options
     items = list(source.items())
-    _check_items(name, items, require)
+    _check_items(name, items, require, source.how_to_split)
     if workers is None:
         workers = available_cores()
     writer = StoreWriter(wanted.path, source, items, options)
@@ -291,7 +291,7 @@ def _missing(name: str, count: int, total: int, file: Path) -> DataError:
     )
 
 
-def _check_items(name: str, items: Sequence[Item], require: Sequence[str]) -> None:
+def _check_items(name: str, items: Sequence[Item], require: Sequence[str], how_to_split: str) -> None:
     """What a source must keep to, checked before hours are spent."""
     if not items:
         raise DataError(f"data set '{name}': no items")
@@ -303,10 +303,7 @@ def _check_items(name: str, items: Sequence[Item], require: Sequence[str]) -> No
         raise DataError(f"data set '{name}': unknown split '{unknown[0]}'; splits are {', '.join(SPLITS)}")
     for split in require:
         if not sizes[split]:
-            raise DataError(
-                f"data set '{name}': split '{split}' is empty ({_sizes(sizes)}); "
-                f"more shapes or categories, or another split rule, would fill it"
-            )
+            raise DataError(f"data set '{name}': split '{split}' is empty ({_sizes(sizes)}); {how_to_split}")
 
 
 def _check_built(name: str, items: Sequence[Item], writer: StoreWriter, require: Sequence[str]) -> None:

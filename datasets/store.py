@@ -152,9 +152,11 @@ class Store:
             DataError: the split is empty, or the resolution or a field is not stored; says what is.
         """
         if name not in self.splits:
+            mend = did_you_mean(name, list(self.splits))
+            if name in SPLITS and "train" not in self.splits:
+                mend = " It is for testing alone: train on another data set, or give it shapes to train on"
             raise DataError(
-                f"{self.path}: no shapes in split '{name}'; there is {', '.join(self.splits)}."
-                f"{did_you_mean(name, list(self.splits))}"
+                f"{self.path}: no shapes in split '{name}'; there is {', '.join(self.splits)}.{mend}"
             )
         return StoreSplit(self, name, resolution, fields, limit)
 

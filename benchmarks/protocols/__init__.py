@@ -76,14 +76,19 @@ class Truth:
         """Raise where this cannot be a truth.
 
         Raises:
-            TruthError: no occupied cell, face or point; or the surface points are none, not (P, 3) or not
-                finite.
+            TruthError: no occupied cell, face with an area or point; or the surface points are none, not
+                (P, 3) or not finite.
         """
         grid = self.grid
         if grid is not None and not grid.any():
             raise TruthError(f"true shape '{self.id}' has no occupied cell; exclude it from the split")
-        if grid is None and not len(self.shape.points(1, np.random.default_rng(0))):
-            raise TruthError(f"true shape '{self.id}' has no surface; exclude it from the split")
+        if grid is None:
+            try:
+                found = self.shape.points(1, np.random.default_rng(0))
+            except ValueError as error:
+                raise TruthError(f"true shape '{self.id}': {error}; exclude it from the split") from error
+            if not len(found):
+                raise TruthError(f"true shape '{self.id}' has no surface; exclude it from the split")
         if self.surface is None:
             return
         shape = self.surface.shape
@@ -91,6 +96,16 @@ class Truth:
             raise TruthError(f"true shape '{self.id}': surface points must be (P, 3), got {shape}")
         if not np.isfinite(self.surface).all():
             raise TruthError(f"true shape '{self.id}': surface points hold NaN or infinity")
+
+    def check_extent(self) -> None:
+        """The same, and where it has no longest edge to measure by.
+
+        Raises:
+            TruthError: as `check` and `bounds`.
+        """
+        self.check()
+        if self.grid is None:  # an occupied cell has edges
+            _ = self.bounds
 
 
 @dataclass(frozen=True)
@@ -164,7 +179,7 @@ class Protocol(ABC):
     @property
     @abstractmethod
     def id(self) -> str:
-        """The name shown over a table; differs whenever the numbers cannot be compared."""
+        """The name shown over a table; with `version`, differs whenever numbers cannot be compared."""
 
     @property
     @abstractmethod
@@ -185,6 +200,14 @@ class Protocol(ABC):
     def describe(self) -> str:
         """Formulas, units, points, normalisation, threshold rule, averages, and what it compares with."""
 
+    def check(self, truth: Truth) -> None:
+        """Raise where `prepare` would refuse the truth, without computing what that does.
+
+        Raises:
+            TruthError: the truth cannot be measured against.
+        """
+        truth.check()
+
     @abstractmethod
     def prepare(self, truth: Truth) -> Any:
         """What is computed once per true shape and used for every row.
@@ -197,6 +220,8 @@ class Protocol(ABC):
     def measure(self, prediction: Shape, threshold: float | None, truth: Truth, prepared: Any) -> Measurement:
         """Measure one prediction. Depends on nothing but the arguments and the config.
 
+        No value may be worse than its column's declared worst one, see `bounded`.
+
         Args:
             threshold: frozen occupancy threshold; None exactly for shapes without voxels.
             prepared: what `prepare` gave for this truth's shape.
@@ -205,6 +230,20 @@ class Protocol(ABC):
     @abstractmethod
     def failure(self, threshold: float | None, truth: Truth, reason: str) -> Measurement:
         """The declared worst values, for a prediction that is missing or raised."""
+
+    def bounded(self, values: Mapping[str, float | None]) -> dict[str, float | None]:
+        """Values of which none is worse than its column's declared worst one.
+
+        What is measured of a prediction has no bound where it may lie anywhere: without this, leaving out the
+        worst predictions would improve a mean. To be applied by `measure`.
+        """
+        bounded = dict(values)
+        for column in self.columns:
+            value = bounded.get(column.name)
+            if value is not None:
+                worse = max if column.better == "higher" else min
+                bounded[column.name] = worse(value, column.worst)
+        return bounded
 
     def finish(self, measured: Sequence[Measurement]) -> Sequence[Measurement]:
         """What one row scored, once all its instances are measured; here as it is.

@@ -12,7 +12,15 @@ import torch
 
 from zoo.metrics import neighbours
 from zoo.metrics.boxtree import LEAF, BoxTree, morton_order
-from zoo.metrics.neighbours import Index, active_backend, nearest, nearest_both_ways, why_not
+from zoo.metrics.neighbours import (
+    BackendError,
+    Index,
+    active_backend,
+    nearest,
+    nearest_both_ways,
+    running_backend,
+    why_not,
+)
 
 ON_CPU = ("boxtree", "kdtree", "torch")
 
@@ -248,3 +256,46 @@ def test_a_cloud_that_is_not_finite_has_no_nearest_points():
     clouds[1, 2, 0] = float("inf")
     points = torch.tensor([[1.0, 0, 0], [0.1, 0, 0]]).expand(2, 2, 3)
     assert neighbours.nearest_indices(clouds, points).tolist() == [[1, 1, 1, 1], [0, 0, 0, 0]]
+
+
+NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+
+
+@pytest.mark.parametrize(
+    ("forced", "said"),
+    [
+        pytest.param("torch:cuda", "by torch on cuda cannot run here", marks=NO_CUDA),
+        pytest.param("torch:cuda:7", "by torch on cuda:7 cannot run here", marks=NO_CUDA),
+        ("torch:gpu", "by torch on gpu cannot run here"),
+        ("torch:xpu:99", "by torch on xpu:99 cannot run here"),
+        ("boxtree:cuda", "runs on the CPU, not on cuda; use torch there"),
+        ("kdtree:cuda:0", "runs on the CPU, not on cuda:0; use torch there"),
+        ("pytorch3d", "pytorch3d cannot be imported"),
+        ("pytorch3d:cuda", "pytorch3d cannot be imported"),
+        ("fast", "no such backend; choose one of boxtree"),
+        (":cuda", "no such backend"),
+        ("TORCH", "no such backend"),
+    ],
+)
+def test_a_forced_backend_that_cannot_run_is_named_before_it_is_relied_on(monkeypatch, forced, said):
+    monkeypatch.setenv(neighbours.ENVIRONMENT, forced)
+    monkeypatch.setitem(sys.modules, "pytorch3d", None)
+    monkeypatch.setitem(sys.modules, "pytorch3d.ops", None)
+    with pytest.raises(BackendError, match="R3D_NEIGHBOURS") as found:
+        running_backend()
+    assert said in str(found.value) and "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("forced", ["", *ON_CPU, "torch:cpu", "boxtree:cpu"])
+def test_a_backend_that_runs_is_the_one_that_is_chosen(monkeypatch, forced):
+    monkeypatch.setenv(neighbours.ENVIRONMENT, forced)
+    assert running_backend() == active_backend()
+
+
+@pytest.mark.parametrize("error", [ImportError, OSError, AttributeError, RuntimeError])
+def test_a_library_that_is_broken_in_any_way_is_why_not(monkeypatch, error):
+    def broken(name):
+        raise error("undefined symbol")
+
+    monkeypatch.setattr(neighbours, "import_module", broken)
+    assert why_not("pytorch3d") == "pytorch3d cannot be imported (undefined symbol)"

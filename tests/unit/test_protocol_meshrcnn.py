@@ -35,7 +35,7 @@ def clouds():
 
 def test_named_and_described():
     assert PROTOCOLS.get("meshrcnn").cls is MeshRCNN
-    assert MeshRCNN(MeshRCNNConfig()).id == "meshrcnn v1" and SMALL.id == "meshrcnn v1 (1,500 points)"
+    assert MeshRCNN(MeshRCNNConfig()).id == "meshrcnn v2" and SMALL.id == "meshrcnn v2 (1,500 points)"
     assert MeshRCNN(MeshRCNNConfig()).settings["points"] == 10_000
     text = " ".join(SMALL.describe().split())
     for fact in ("becomes 10", "squared and summed", "signed one", "strictly nearer, in per cent", "600"):

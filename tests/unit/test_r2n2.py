@@ -323,6 +323,12 @@ def nan_metadata(root):
     return "rendering_metadata.txt: distances must be positive and all numbers finite"
 
 
+def huge_metadata(root):
+    path = root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "rendering_metadata.txt"
+    path.write_text(path.read_text().replace("1.0 25.0 0 ", "1.0 1e300 0 ", 1))
+    return "rendering_metadata.txt: distances must be positive and all numbers finite, below 1e"
+
+
 def turned_metadata(root):
     path = root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "rendering_metadata.txt"
     path.write_text(path.read_text().replace("1.0 25.0 0 ", "1.0 25.0 12 ", 1))
@@ -350,6 +356,7 @@ def no_metadata(root):
         short_metadata,
         odd_metadata,
         nan_metadata,
+        huge_metadata,
         turned_metadata,
         no_metadata,
     ],

@@ -362,7 +362,7 @@ def uninterrupted(tiny_config, tiny_source, tmp_path):
     return final_of(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
 def test_a_stop_at_any_step_leaves_no_trace(tiny_config, tiny_source, tmp_path, uninterrupted, step, number):
     """Weights and optimiser state bit-equal; step 3 is the border between the stages."""

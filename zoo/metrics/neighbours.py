@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
+from zoo.errors import UserError
 from zoo.metrics.boxtree import BoxTree
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ BACKENDS = ("boxtree", "kdtree", "torch", "pytorch3d")
 ENVIRONMENT = "R3D_NEIGHBOURS"
 CHUNK = 1 << 22
 """Distances held at once by the torch backend."""
+
+
+class BackendError(UserError, ImportError, ValueError):
+    """The backend that is asked for is none, or cannot run here; says why, and what to choose instead."""
 
 
 class Backend(NamedTuple):
@@ -45,19 +50,18 @@ def active_backend(device: str = "cpu") -> Backend:
     """What `auto` means for clouds on `device`, with the reason in words.
 
     Raises:
-        ValueError: the environment variable names no backend.
-        ImportError: it names one that cannot be imported here.
+        BackendError: the environment variable names no backend, or one that cannot be imported here.
     """
     forced = os.environ.get(ENVIRONMENT, "")
     if forced:
         name, _, wanted = forced.partition(":")
         if name not in BACKENDS:
-            raise ValueError(
+            raise BackendError(
                 f"{ENVIRONMENT}={forced}: no such backend; choose one of {', '.join(BACKENDS)}, "
                 f"for torch and pytorch3d optionally with a device as in torch:cuda"
             )
         if (problem := why_not(name)) is not None:
-            raise ImportError(f"{ENVIRONMENT}={forced}: {problem}")
+            raise BackendError(f"{ENVIRONMENT}={forced}: {problem}")
         return Backend(name, wanted or device, f"forced by {ENVIRONMENT}={forced}")
     if not device.startswith("cuda"):
         return Backend("boxtree", device, "exact and the fastest on a CPU at every size")
@@ -67,6 +71,24 @@ def active_backend(device: str = "cpu") -> Backend:
     return Backend("torch", device, f"the clouds are on CUDA, and {problem}")
 
 
+def running_backend(device: str = "cpu") -> Backend:
+    """`active_backend`, once it has found a nearest point: to be asked for before hours rely on it.
+
+    Raises:
+        BackendError: as `active_backend`; or the search fails, on a device that is not there for one.
+    """
+    backend = active_backend(device)
+    corner = np.zeros((1, 3))
+    try:
+        nearest(corner, corner, backend.name, backend.device)
+    except Exception as error:  # whatever a library raises that was built for another machine
+        raise BackendError(
+            f"nearest neighbours by {backend.name} on {backend.device} cannot run here ({backend.reason}): "
+            f"{' '.join(str(error).split())}; choose another by {ENVIRONMENT}, or unset it"
+        ) from error
+    return backend
+
+
 def why_not(backend: str) -> str | None:
     """Why a backend cannot be used here, or None when it can. Asking about a torch backend imports torch."""
     module = {"torch": "torch", "pytorch3d": "pytorch3d.ops"}.get(backend)
@@ -74,7 +96,7 @@ def why_not(backend: str) -> str | None:
         return None
     try:
         import_module(module)
-    except (ImportError, OSError) as error:  # OSError: a kernel built for another torch
+    except Exception as error:  # OSError, AttributeError and others: a kernel built for another torch
         return f"{module.partition('.')[0]} cannot be imported ({error})"
     return None
 

@@ -9,6 +9,7 @@ A checkpoint is a folder ``step-000200/`` with::
     optimizers.pt            tensors only, read with weights_only=True
 """
 
+import io
 import json
 import platform
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from shutil import rmtree
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from zoo import __version__
@@ -48,6 +49,8 @@ class TrainState:
     """Time spent in steps, over all the runs that led here."""
     peak_memory_mib: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+    """Digest of the code of each part, see `zoo.source`; 'one then another' where that was edited between."""
 
 
 def versions() -> dict[str, str]:
@@ -72,7 +75,9 @@ def save_checkpoint(
         _save_weights(model, folder / "model.safetensors")
         if discriminator is not None:
             _save_weights(discriminator, folder / "discriminator.safetensors")
-        torch.save({k: o.state_dict() for k, o in optimizers.items()}, folder / "optimizers.pt")
+        states = io.BytesIO()  # torch's own files do not say that a disk is full
+        torch.save({k: o.state_dict() for k, o in optimizers.items()}, states)
+        (folder / "optimizers.pt").write_bytes(states.getbuffer())
     for old in [*checkpoints(run_dir)[:-KEEP], *run_dir.glob(".step-*.part")]:  # .part: left by a killed run
         rmtree(old)
     return path
@@ -198,7 +203,8 @@ def _checkpoint(path: Path) -> Path:
 
 
 def _save_weights(module: nn.Module, path: Path) -> None:
-    save_file({k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}, path)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
+    path.write_bytes(save(tensors))  # its own files do not say that a disk is full
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -24,11 +24,13 @@ from zoo.augment import random_mirror
 from zoo.config import ModelConfig, OptimizerConfig, PartName
 from zoo.device import PeakMemory, flushed_denormals
 from zoo.errors import UserError
-from zoo.files import write_atomic
+from zoo.files import naming, write_atomic
 from zoo.frames import to_frame
+from zoo.locks import OnWait, hold
 from zoo.losses import Loss
 from zoo.model import build_discriminator, build_losses, build_model
 from zoo.seeding import derive
+from zoo.source import digests, followed, parts_of
 from zoo.training.checkpoint import (
     CheckpointError,
     TrainState,
@@ -86,15 +88,22 @@ def train(
     seed: int,
     device: torch.device,
     on_step: OnStep | None = None,
+    on_wait: OnWait | None = None,
 ) -> TrainReport:
     """Train a model, or go on where its run folder stopped, or return at once when it is done.
+
+    One command at a time trains in a run folder; another one waits, and finds it done.
+
+    Args:
+        on_wait: called with the run folder where another command holds it.
 
     Raises:
         ContractError: parts, losses and data do not fit; checked before the first step.
         CheckpointError: the run folder belongs to another config, seed or data set, or is damaged.
-        NonFiniteLoss, LoadError: see there. Interrupted: SIGINT or SIGTERM came; the state is saved.
+        NonFiniteLoss, LoadError: see there. Interrupted: a signal to stop came; the state is saved.
+        OSError: the run folder cannot be written.
     """
-    with flushed_denormals():
+    with hold(run_dir, on_wait), flushed_denormals():
         return Trainer(config, source, run_dir, seed=seed, device=device).run(on_step)
 
 
@@ -117,7 +126,8 @@ class Trainer:
         self.stages = lay_out(config.train.stages, config.train.steps)
         self.autocast = _precision(config.train.precision, device)
         self.memory = PeakMemory(device)
-        self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions())
+        self.code = digests(parts_of(config))
+        self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions(), code=self.code)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.learners: dict[str, tuple[OptimizerConfig, list[nn.Parameter]]] = {}
         self.pending: list[tuple[int, Tensor]] = []  # losses whose finiteness is not checked yet
@@ -153,7 +163,7 @@ class Trainer:
         )
 
     def _run_stage(
-        self, stage: Stage, stop: Callable[[], bool], log: Path, on_step: OnStep | None, *, resumed: bool
+        self, stage: Stage, stop: Callable[[], int], log: Path, on_step: OnStep | None, *, resumed: bool
     ) -> None:
         train = self.config.train
         self.enter(stage)
@@ -181,7 +191,7 @@ class Trainer:
             if done % train.log_every == 0 or last:
                 logged = {k: v.item() if isinstance(v, Tensor) else v for k, v in figures.items()}
                 rate = (done - since) * train.batch_size / (perf_counter() - started)
-                with log.open("a", encoding="utf-8") as file:
+                with naming(log), log.open("a", encoding="utf-8") as file:
                     file.write(
                         json.dumps({"step": done, "stage": stage.config.name, **logged, "rate": rate}) + "\n"
                     )
@@ -194,7 +204,7 @@ class Trainer:
                 self._save()
                 started, since = perf_counter(), done
             if interrupted and done < train.steps:
-                raise Interrupted(self.run_dir, done, train.steps)
+                raise Interrupted(self.run_dir, done, train.steps, interrupted)
 
     def step(self, batch: Batch, stage: Stage) -> dict[str, Tensor | float]:
         """One update of every part that learns; returns figures, tensors not yet fetched."""
@@ -357,6 +367,7 @@ class Trainer:
             load_weights(self.discriminator, path / "discriminator.safetensors")
         self.state = state
         self.state.versions = versions()
+        self.state.code = followed(state.code, self.code)
 
 
 def to_fast_memory_format(module: nn.Module) -> None:
