@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from zoo.command import run_command
@@ -372,8 +373,9 @@ def _doctor(args: argparse.Namespace) -> int:
 
     console, colours = Console(), {"ok": "green", "off": "yellow", "bad": "red"}
     lines = diagnose()
-    for line in lines:
-        console.print(f"[{colours[line.state]}]{line.state:4}[/] {line.name:20} {line.text}", highlight=False)
+    for line in lines:  # what a package says of itself is text, not the terminal's markup
+        text = escape(f"{line.name:20} {line.text}")
+        console.print(f"[{colours[line.state]}]{line.state:4}[/] {text}", highlight=False)
     return 1 if any(line.state == "bad" for line in lines) else 0
 
 
