@@ -19,6 +19,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.comparison import ComparedRow, Comparison
+from benchmarks.labels import csv_text
 from benchmarks.published import Published, load_published
 from benchmarks.table import (
     Block,
@@ -88,7 +89,9 @@ def views_csv(by_views: ByViews) -> str:
     writer.writerow(["name", "views", "n", "complete", "seeds", "n_failed", *ends])
     for name, views, row in _rows(by_views):
         numbers = [value for metric in metrics for value in triple(row.instance_mean[metric])]
-        writer.writerow([name, views, row.n, int(row.complete), len(row.seeds), row.n_failed, *numbers])
+        writer.writerow(
+            [csv_text(name), views, row.n, int(row.complete), len(row.seeds), row.n_failed, *numbers]
+        )
     return out.getvalue()
 
 

@@ -24,7 +24,7 @@ from benchmarks.backbone import DEFAULT, find_backbone
 from benchmarks.by_views import parse_views, views_rich, write_views
 from benchmarks.cases import gather_cases, write_gallery
 from benchmarks.comparison import compare
-from benchmarks.controls import Control, controls, recognition
+from benchmarks.controls import Control, controls, recognition, title_of
 from benchmarks.executor import Executor, Job
 from benchmarks.features import Feature, latent_feature
 from benchmarks.names import asked_by_name
@@ -40,7 +40,7 @@ from benchmarks.table import to_rich
 from datasets import DataError
 from datasets.prepare import open_dataset
 from datasets.store import MANIFEST
-from zoo.config import ModelConfig
+from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.errors import UserError
 from zoo.model import takes_views
@@ -96,6 +96,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     protocol = chosen.protocol(args.protocol)
     configs = [_config(chosen, name, limit) for name in names]
     labels = [config.name for config in configs]
+    _check_rows(labels)
     if args.reference and args.reference not in labels:
         raise RegistryError(
             f"--reference '{args.reference}' is not among the models.{did_you_mean(args.reference, labels)} "
@@ -205,6 +206,14 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     console.print(phases.line(), highlight=False)
     console.print("written: " + ", ".join(str(path) for path in written), highlight=False)
     return 1 if failed else 0
+
+
+def _check_rows(names: Sequence[str]) -> None:
+    """Raise ConfigError where two rows of the table would go by one name."""
+    for k, name in enumerate(names):
+        taken = "of a control" if title_of(name) is not None else "twice" if name in names[:k] else ""
+        if taken:
+            raise ConfigError(f"--models: the name '{name}' is there {taken}; give a YAML another 'name:'")
 
 
 def _config(chosen: Settings, name: str, limit: float | None) -> ModelConfig:

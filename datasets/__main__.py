@@ -15,6 +15,7 @@ from rich.table import Table
 
 from zoo.command import known_command, run_command
 from zoo.config import ConfigError, parse_overrides
+from zoo.plugins import add_plugin, load_plugins
 from zoo.processes import available_cores
 
 from . import DATASETS, SPLITS, Item, PrepareOptions
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def body() -> int:
         known_command(arguments, commands)
         args = parser.parse_args(arguments)
+        load_plugins(args.plugin, getattr(args, "name", None))
         return int(args.run(args) or 0)
 
     return run_command(body, "interrupted; what is done is kept, the same command goes on")
@@ -216,6 +218,8 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    add_plugin(common)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("name", metavar="NAME", help="a data set of `list`, or module:Class")
     shared.add_argument("--root", metavar="DIR", help="folder of the files; of the store, if generated")
@@ -237,7 +241,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     made.add_argument("--allow-missing", action="store_true", help="go on without items that cannot be read")
 
     def add(name: str, run: Any, help: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=help, description=run.__doc__, parents=list(parents))
+        command = commands.add_parser(name, help=help, description=run.__doc__, parents=[common, *parents])
         command.set_defaults(run=run)
         return command
 

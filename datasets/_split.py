@@ -154,21 +154,15 @@ class StoreSplit:
 
     def _select(self, indices: Sequence[int]) -> np.ndarray:
         """Rows in the files of some shapes of this split."""
-        positions = np.asarray(indices, dtype=np.int64).reshape(-1)
-        if len(positions) and not (positions.min() >= 0 and positions.max() < len(self)):
-            bad = positions[(positions < 0) | (positions >= len(self))][0]
-            raise IndexError(f"index {bad} outside 0...{len(self) - 1} of split '{self.name}'")
-        return self._rows[positions]
+        found = _whole(indices, len(self), f"index {{}} outside 0...{len(self) - 1} of split '{self.name}'")
+        return self._rows[found.reshape(-1)]
 
     def _views(self, views: Sequence[Sequence[int]], count: int) -> np.ndarray:
         if len(views) != count or len({len(v) for v in views}) > 1:
             lengths = [len(v) for v in views]
             raise ValueError(f"{count} samples need as many equally long lists of views, got {lengths}")
-        chosen = np.asarray(views, dtype=np.int64).reshape(count, -1)
-        if chosen.size and not (chosen.min() >= 0 and chosen.max() < self.num_views):
-            bad = chosen[(chosen < 0) | (chosen >= self.num_views)][0]
-            raise IndexError(f"view {bad} outside 0...{self.num_views - 1}")
-        return chosen
+        outside = f"view {{}} outside 0...{self.num_views - 1}"
+        return _whole(views, self.num_views, outside).reshape(count, -1)
 
     def _of_view(self, array: str, rows: np.ndarray, views: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(self.store._arrays[array][rows[:, None], views])
@@ -195,3 +189,12 @@ class StoreSplit:
             return stored[rows] / np.float32(255)
         grids = np.unpackbits(stored[rows], axis=1, count=resolution**3).view(np.bool_)
         return grids.reshape(-1, resolution, resolution, resolution)
+
+
+def _whole(values: Any, end: int, outside: str) -> np.ndarray:
+    """Whole numbers from 0 up to `end` as int64; anything else, of whatever size, stands in `outside`."""
+    numbers = np.asarray(values)
+    for value in numbers.ravel().tolist():
+        if not (isinstance(value, int) and 0 <= value < end):
+            raise IndexError(outside.format(value))
+    return numbers.astype(np.int64)

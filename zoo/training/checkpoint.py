@@ -28,6 +28,7 @@ from zoo.discriminators import Discriminator
 from zoo.errors import UserError
 from zoo.files import atomic_folder
 from zoo.model import Reconstructor, build_discriminator, build_model
+from zoo.plain_data import parse_json
 
 FORMAT = 1
 KEEP = 2
@@ -147,12 +148,17 @@ def load_optimizers(path: Path, optimizers: Mapping[str, torch.optim.Optimizer])
 def load_pretrained(path: str | Path) -> Reconstructor:
     """A trained model, in evaluation mode on the CPU, from a checkpoint folder or a run folder.
 
+    Runs no code that comes with the checkpoint and asks nothing of the network: a part that began from
+    pretrained weights takes them from here.
+
     Raises:
         CheckpointError: nothing there, or weights that do not fit their config.
     """
     folder = _checkpoint(Path(path))
-    model = build_model(load_config_of(folder), seed=0)
+    config = load_config_of(folder)
+    model = build_model(config.without_downloads(), seed=0)
     load_weights(model, folder / "model.safetensors")
+    model.config = config
     return model.eval()
 
 
@@ -164,7 +170,8 @@ def load_discriminator(path: str | Path) -> Discriminator:
     """
     folder = _checkpoint(Path(path))
     config = load_config_of(folder)
-    discriminator = build_discriminator(config, build_model(config, seed=0).decoder, seed=0)
+    model = build_model(config.without_downloads(), seed=0)
+    discriminator = build_discriminator(config, model.decoder, seed=0)
     if discriminator is None:
         raise CheckpointError(f"{folder}: model '{config.name}' was trained without a discriminator")
     load_weights(discriminator, folder / "discriminator.safetensors")
@@ -214,7 +221,7 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: missing, damaged, or no object.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
     if not isinstance(data, dict):
