@@ -285,7 +285,9 @@ class Session:
                     steps=report.steps,
                     seconds=report.seconds,
                     images_per_second=report.images_per_second,
-                    peak_memory_mb=report.peak_memory_mib * 2**20 / 1e6,
+                    peak_memory_mb=None
+                    if report.peak_memory_mib is None
+                    else report.peak_memory_mib * 2**20 / 1e6,
                 ),
                 inference=InferenceCost(images_per_second=predictions.images_per_second),
             )
