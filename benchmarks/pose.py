@@ -26,6 +26,7 @@ from zoo.command import run_command
 from zoo.config import ConfigError
 from zoo.device import pick_device
 from zoo.model import Reconstructor
+from zoo.plugins import add_plugin, load_plugins
 from zoo.pose import ANGLES, Angle, decode
 from zoo.training.checkpoint import checkpoints, load_pretrained
 
@@ -97,8 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--dataset", default="procedural")
     parser.add_argument("--device", default="auto")
     add_set(parser)
+    add_plugin(parser)
     args = parser.parse_args(argv)
-    return run_command(lambda: run(args, Console()))
+    return run_command(lambda: run(args, Console(markup=False, emoji=False)))
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
@@ -107,6 +109,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     Raises:
         ConfigError: a folder without weights, or a model without a head.
     """
+    load_plugins(args.plugin, args.dataset)
     chosen, device = settings(args.preset, args.dataset, args.overrides), pick_device(args.device)
     store = open_dataset(args.dataset, config_overrides=chosen.data_config, options=chosen.options)
     table = Table(title="viewpoints, test split", title_justify="left")

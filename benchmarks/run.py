@@ -11,11 +11,11 @@ from rich.console import Console
 
 from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
+from benchmarks.say import say
 from benchmarks.settings import add_set, patience
 from zoo.command import run_command
 from zoo.config import ConfigError, list_models, load_config
-from zoo.processes import time_limit
-from zoo.registry import load_plugin
+from zoo.plugins import add_plugin, load_plugins
 
 EXAMPLES = """examples:
   python -m benchmarks.run --models r3d,vae_gan_baseline
@@ -130,9 +130,7 @@ def parser() -> argparse.ArgumentParser:
         "Trainings and predictions of --executor inline have none (default: %(default)g)",
     )
     add_set(p, "override a setting; see below")
-    p.add_argument(
-        "--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts"
-    )
+    add_plugin(p)
     p.add_argument(
         "--limit",
         type=int,
@@ -167,9 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def body() -> int:
         console = Console()
         limit = patience(args.time_limit)
-        for module in args.plugin:
-            with time_limit(limit, f"importing plugin '{module}'"):
-                load_plugin(module)
+        load_plugins(args.plugin, args.dataset, args.protocol, limit=limit)
         if args.list:
             return _list(console)
         if args.seeds < 1:
@@ -185,8 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _list(console: Console) -> int:
     for name in list_models():
-        config = load_config(name)
-        console.print(f"[bold]{name:20}[/bold] {config.summary}", highlight=False)
+        say(console, load_config(name).summary, f"{name:20}", "bold")
     return 0
 
 

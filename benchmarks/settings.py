@@ -59,9 +59,9 @@ def settings(preset: str, dataset: str, overrides: Sequence[str]) -> Settings:
     """
     DATASETS.get(dataset)
     general = load_preset(preset)
-    for name in general.get("protocols", {}):
+    for name in general["protocols"]:
         PROTOCOLS.get(name)
-    own = general.get("datasets", {}).get(dataset, {})
+    own = general["datasets"].get(dataset, {})
     ours = {"data": [], "prepare": [], "protocol": []}  # type: dict[str, list[str]]
     models = []
     for text in overrides:
@@ -70,14 +70,14 @@ def settings(preset: str, dataset: str, overrides: Sequence[str]) -> Settings:
             ours[prefix].append(rest)
         else:
             models.append(text)
-    options = merge(merge(general.get("data", {}), own.get("data")), parse_overrides(ours["prepare"]))
+    options = merge(merge(general["data"], own.get("data")), parse_overrides(ours["prepare"]))
     return Settings(
         preset=preset,
         dataset=dataset,
         model_overrides=tuple(models),
         data_config=merge(own.get("config", {}), parse_overrides(ours["data"])),
         options=validate(PrepareOptions, options, "prepare", f"preset '{preset}' and --set"),
-        protocols=general.get("protocols", {}),
+        protocols=general["protocols"],
         protocol_overrides=parse_overrides(ours["protocol"]),
     )
 

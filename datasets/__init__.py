@@ -100,6 +100,7 @@ class DataSource(ABC):
         kind: 'generated' sources need no files; their store lies under the data root itself.
         provides: fields of `zoo.types.Batch` that its stores can fill.
         homepage, licence, how_to_get: what to print when the data are absent.
+        how_to_split: what to print when a split is empty.
         known_bad: id -> reason of items that are wrong for everybody; nobody need allow for them.
     """
 
@@ -109,6 +110,7 @@ class DataSource(ABC):
     homepage: ClassVar[str]
     licence: ClassVar[str]
     how_to_get: ClassVar[str]
+    how_to_split: ClassVar[str] = "more shapes or categories, or another split rule, would fill it"
     known_bad: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: EntryConfig, root: Path | None) -> None:
@@ -143,6 +145,10 @@ class DataSource(ABC):
     def required(self) -> Sequence[str]:
         """Splits that must not come out empty: all, unless the configuration leaves some out on purpose."""
         return SPLITS
+
+    def unread(self) -> Sequence[Path]:
+        """Files that hold shapes by their names, of a kind that is not read: no part of the data set."""
+        return ()
 
     def identity(self) -> dict[str, Any]:
         """The configuration as it enters fingerprints: a path is replaced by what the file holds.
