@@ -3,9 +3,9 @@
 Shapes are obj, off, ply, stl, glb, gltf (meshes), ply, npz, npy (points) and npz, npy, binvox, mat (voxels).
 They are paired by name: the path below the folder without its extension. A folder that holds one shape
 alone, like <id>/model.obj, goes by the name <id> too, and letter case does not matter where nothing else is
-meant. Everything is measured in the frame
-and units of the files, which prediction and truth must share. A grid fills the unit cube around the origin,
-whatever a binvox header says, so that meshes and points that are compared with it must lie there too.
+meant. Everything is measured in the frame and units of the files, which prediction and truth must share. A
+grid fills the unit cube around the origin, whatever a binvox header says, so that meshes and points that are
+compared with it must lie there too.
 
 What is missing, cannot be read or is empty counts as a failure with the protocol's worst values; nothing is
 dropped. The numbers are those that the same shapes would get as a model's in benchmarks.run.
@@ -127,6 +127,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if not results:
         _say(console, "no row has a result; see the failures above")
         return 1
+    for record, _ in results:
+        for hint in record.hints:
+            name = escape(record.name)
+            _say(console, f"[yellow]look[/yellow] the predictions of {name} {escape(hint)}", markup=True)
     reference = None if args.reference in died else args.reference
     comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
     written = write_outputs(comparison, args.out, formats)
@@ -195,7 +199,8 @@ def _score(
         for row in [row for row in todo if row.files.name not in died]:
             name = row.files.name
             record = _record(row, scores.rows[name], cells[name], dataset, info)
-            record = record.model_copy(update={"iou_curve": scores.iou_curve[name]})
+            measured = {"iou_curve": scores.iou_curve[name], "hints": scores.hints[name]}
+            record = record.model_copy(update=measured)
             save(record, scores.rows[name], store.folder(record.cell))
             journals[name].unlink()
     found = [store.find(cells[row.files.name]) for row in rows]
@@ -297,7 +302,10 @@ def _chosen_thresholds(
     wanted, _ = _usable(instances(args.val_gt), Truth.check, False, console)
     chosen = {}
     for name, folder in folders.items():
-        choice = PredictionFiles.below(folder, name, wanted).choose_threshold(protocol, wanted)
+        files = PredictionFiles.below(folder, name, wanted)
+        for line in files.unpaired():
+            _say(console, f"validation, {line}")
+        choice = files.choose_threshold(protocol, wanted)
         if choice is not None:
             chosen[name] = choice
     return chosen

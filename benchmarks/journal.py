@@ -63,12 +63,13 @@ def _entry(key: Key, measured: Measurement) -> dict[str, Any]:
         "curve": None if measured.iou_curve is None else measured.iou_curve.tolist(),
         "failed": measured.failed,
         "reason": measured.reason,
+        "look": measured.look,
     }
 
 
 def _measurement(entry: Mapping[str, Any]) -> Measurement:
     curve = None if entry["curve"] is None else np.array(entry["curve"], dtype=np.float64)
-    return Measurement(entry["values"], curve, entry["failed"], entry["reason"])
+    return Measurement(entry["values"], curve, entry["failed"], entry["reason"], tuple(entry["look"]))
 
 
 def _line(entry: Mapping[str, Any]) -> str:

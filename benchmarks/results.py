@@ -132,6 +132,8 @@ class Record(_Part):
     inference: InferenceCost | None = None
     iou_curve: tuple[tuple[float, float], ...] = ()
     """(threshold, mean IoU over the instances) pairs, thresholds ascending."""
+    hints: tuple[str, ...] = ()
+    """What the predictions look like where they lie otherwise than the truth; sentences after the name."""
     versions: dict[str, str]
     device: str
     git: Git

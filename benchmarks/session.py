@@ -44,6 +44,7 @@ from benchmarks.settings import Settings
 from datasets.store import Store, StoreSplit
 from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device
+from zoo.files import sweep
 from zoo.metrics import METRICS
 from zoo.metrics.neighbours import active_backend
 from zoo.model import build_discriminator, build_losses, build_model, supervision, takes_views
@@ -206,6 +207,8 @@ class Session:
     ) -> dict[str, Exception]:
         """Score every trained cell and every control that has no result yet, together, and save them.
 
+        For one command at a time (`zoo.locks.hold` of `results.root`): what is under way lies in the cells.
+
         Returns:
             What went wrong, by label; the others are saved.
         """
@@ -226,14 +229,24 @@ class Session:
             {row.key: row.level for row in rows},
             workers=workers,
             progress=progress,
+            journals={row.key: self._journal(row) for row in rows},
         )
         for row in rows:
             if row.key in scores.died:
                 failed[row.label] = CellDied(scores.died[row.key])
                 continue
-            record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
-            save(record, scores.rows[row.key], self.results.folder(record.cell))
+            try:
+                record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
+                save(record, scores.rows[row.key], self.results.folder(record.cell))
+                self._journal(row).unlink(missing_ok=True)
+                sweep(self.results.folder(record.cell))
+            except Exception as error:  # the others are as complete as they were
+                failed[row.label] = error
         return failed
+
+    def _journal(self, row: _Row) -> Path:
+        """What was measured of a row before it is complete: a command that is killed goes on from it."""
+        return self.results.folder(row.key) / "measured.jsonl"
 
     def truths(self, split: str) -> Truths:
         """What is true about the instances of 'val' or 'test'."""
@@ -272,7 +285,9 @@ class Session:
                     steps=report.steps,
                     seconds=report.seconds,
                     images_per_second=report.images_per_second,
-                    peak_memory_mb=report.peak_memory_mib * 2**20 / 1e6,
+                    peak_memory_mb=None
+                    if report.peak_memory_mib is None
+                    else report.peak_memory_mib * 2**20 / 1e6,
                 ),
                 inference=InferenceCost(images_per_second=predictions.images_per_second),
             )

@@ -636,6 +636,7 @@ def _captions(comparison: Comparison) -> list[str]:
         lines.append(f"incomplete: {what} are missing; the row is neither ranked nor compared.")
     if comparison.absent:
         lines.append("missing: asked for, but there is no result.")
+    lines += [f"Look: the predictions of {r.name} {hint}" for r in records for hint in r.hints]
     lines += _failures(comparison)
     known = {control.name: control.explanation for control in CONTROLS}
     for row in comparison.controls:

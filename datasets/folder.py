@@ -34,6 +34,7 @@ from functools import cached_property
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import normalize
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -45,7 +46,7 @@ from zoo.registry import EntryConfig, did_you_mean
 
 from . import DATASETS, SPLITS, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
 from ._axes import Axes
-from ._folder_layout import IMAGES, INDEX, MESHES, VOXELS, FolderLayout
+from ._folder_layout import CELLS, IMAGES, INDEX, MESHES, VOXELS, FolderLayout
 from ._from_mesh import coarser, sample_of, sample_of_grid
 from ._stamp import change_mark
 from .formats.binvox import read_binvox
@@ -83,7 +84,7 @@ class FolderConfig(EntryConfig):
     @classmethod
     def _names(cls, value: Any) -> Any:
         names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-        return tuple(sorted(set(names)))
+        return tuple(sorted({normalize("NFC", name) if isinstance(name, str) else name for name in names}))
 
     @model_validator(mode="after")
     def _check(self) -> FolderConfig:
@@ -103,7 +104,8 @@ class Folder(DataSource):
     licence = "your own"
     how_to_get = (
         f"give as the root a folder that holds {MESHES}/<id>.glb (or obj, off, ply, stl, gltf) or "
-        f"{VOXELS}/<id>.binvox, and optionally {IMAGES}/<id>/*.png and {INDEX} (columns id, category, split)."
+        f"{VOXELS}/<id>.binvox, and optionally {IMAGES}/<id>/*.png and {INDEX} (columns id and any of "
+        f"{', '.join(CELLS)})."
     )
     how_to_split = (
         f"give three shapes or more, or an {INDEX} with the columns id and split: where it gives every shape "

@@ -26,6 +26,10 @@ class TruthError(UserError, ValueError):
     """A true shape that cannot be measured against: an error in the data, never a model's failure."""
 
 
+class ThresholdError(UserError, ValueError):
+    """Validation predictions that no threshold can be chosen on."""
+
+
 @dataclass(frozen=True)
 class Truth:
     """One instance to be reconstructed: what is true about it.
@@ -117,12 +121,14 @@ class Measurement:
         iou_curve: IoU at the protocol's `curve`, or None without voxels.
         failed: nothing to measure: an empty surface, no prediction, an exception.
         reason: why it failed.
+        look: where the prediction lies beside the truth, as `benchmarks.placement` sees it; mostly nothing.
     """
 
     values: dict[str, float | None]
     iou_curve: np.ndarray | None = None
     failed: bool = False
     reason: str | None = None
+    look: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,8 @@ class Protocol(ABC):
         published: names of the quoted tables (`published.yaml`) that stand under a table of this protocol.
         level: occupancy threshold that the protocol fixes; None where each model's own frozen one is used.
         compares: what its numbers may stand beside, in a few words.
+        own_frames: truth and prediction are each brought into a box of its own, so that neither size nor
+            place of a prediction matters.
     """
 
     name: ClassVar[str]
@@ -172,6 +180,7 @@ class Protocol(ABC):
     published: ClassVar[tuple[str, ...]] = ()
     level: ClassVar[float | None] = None
     compares: ClassVar[str]
+    own_frames: ClassVar[bool] = False
 
     def __init__(self, config: EntryConfig) -> None:
         self.config = config
@@ -264,8 +273,8 @@ class Protocol(ABC):
             None for predictions without voxels, which have no threshold.
 
         Raises:
-            ValueError: lengths differ, nothing was predicted, only some predictions have voxels, or a truth
-                has none.
+            ValueError: lengths differ.
+            ThresholdError: nothing was predicted, only some predictions have voxels, or a truth has none.
         """
         if len(predictions) != len(truths):
             raise ValueError(f"{len(predictions)} predictions for {len(truths)} validation instances")
@@ -276,7 +285,7 @@ class Protocol(ABC):
             truth.check()
             true = truth.grid
             if true is None:
-                raise ValueError(f"true shape '{truth.id}' has no voxels to choose a threshold on")
+                raise ThresholdError(f"true shape '{truth.id}' has no voxels to choose a threshold on")
             grid = prediction.voxels(len(true))
             if grid is None:
                 open_surfaces += 1
@@ -284,9 +293,11 @@ class Protocol(ABC):
             voxels += 1
             total += iou_curve(grid, true, self.curve)
         if not voxels + open_surfaces:
-            raise ValueError("there is no prediction to choose a threshold on")
+            raise ThresholdError("there is no prediction to choose a threshold on")
         if voxels and open_surfaces:
-            raise ValueError(f"{voxels} predictions have voxels, {open_surfaces} have none; all or none must")
+            raise ThresholdError(
+                f"{voxels} predictions have voxels, {open_surfaces} have none; all or none must"
+            )
         if not voxels:
             return None
         mean = total / len(truths)

@@ -88,6 +88,7 @@ class Pix3D(Published):
     text = DESCRIPTION
     compares = "the Pix3D table, on its 2,894 chair images"
     level = ISO
+    own_frames = True
     of_voxels = frozenset({"iou_oracle"})
     constants: ClassVar = {
         "points": POINTS,

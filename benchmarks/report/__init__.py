@@ -30,6 +30,8 @@ from benchmarks.table import (
 from zoo.files import write_atomic
 
 HERE = Path(__file__).parent
+REPORT, PLOTS = "report.html", "plots"
+"""The page, and the folder of its charts."""
 LEFT_OUT = ("values", "instances")
 """Parts of `results.json` that the page does not repeat: a number for every instance."""
 
@@ -51,10 +53,10 @@ def write_report(
         The page.
     """
     drawn = every_plot(comparison, curves)
-    page = out_dir / "report.html"
+    page = out_dir / REPORT
     write_atomic(page, _page(comparison, cases, drawn, load_published() if published is None else published))
     for plot in drawn:
-        write_atomic(out_dir / "plots" / f"{plot.name}.png", png(plot))
+        write_atomic(out_dir / PLOTS / f"{plot.name}.png", png(plot))
     return page
 
 

@@ -560,6 +560,13 @@ def test_folders_of_the_layout_in_any_letter_case(tmp_path, names):
             source(tmp_path).items()
 
 
+def test_categories_in_either_unicode_form(tmp_path):
+    for folder in (NFD, "b"):
+        add_mesh(tmp_path / "meshes", f"{folder}/a.obj")
+    for form in (NFC, NFD):
+        assert [i.category for i in source(tmp_path, categories=form).items()] == [NFC]
+
+
 def test_letter_case_that_may_mean_two_things(tmp_path):
     for name in ("a.obj", "A.obj", "b.obj"):
         add_mesh(tmp_path / "meshes", name)
