@@ -19,11 +19,12 @@ from benchmarks.gallery import VIEWS, Case, Drawn, choose_cases, gallery
 from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
 from benchmarks.table import find_column, print_value
+from zoo.errors import UserError
 from zoo.geometry.camera import Camera
 from zoo.metrics import Column
 from zoo.shapes import Shape
 from zoo.sketches import sketch_pictures
-from zoo.training.checkpoint import checkpoints
+from zoo.training.checkpoint import CheckpointError, checkpoints
 
 CROWDED = 6
 """Models from which on each shape of the gallery is drawn from one side alone."""
@@ -42,11 +43,13 @@ class Cases:
         chosen: by which metric of which model, in words.
         overall: best, median and worst of all instances.
         by_category: of each category; their predictions may be lightened.
+        absent: why a model's predictions are not among them, a sentence for each.
     """
 
     chosen: str
     overall: tuple[Case, ...]
     by_category: tuple[Case, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 def gather_cases(
@@ -72,9 +75,14 @@ def gather_cases(
     if not overall:
         return Cases(words, ())
     cases = {shape_id: _case(session, shape_id, view) for _, shape_id, view in [*overall, *by_category]}
-    whole = {shape_id for _, shape_id, _ in overall}
+    whole, absent = {shape_id for _, shape_id, _ in overall}, []
     for row in comparison.models:
-        for shape_id, drawn in _predict(session, first[row.name], comparison, cases):
+        try:
+            predicted = dict(_predict(session, first[row.name], comparison, cases))
+        except UserError as error:  # a picture less, and no result: those are measured
+            absent.append(f"{row.name} is not shown: {error}")
+            continue
+        for shape_id, drawn in predicted.items():
             kept = drawn if lighten is None or shape_id in whole else light(drawn, lighten)
             cases[shape_id] = replace(
                 cases[shape_id], predictions={**cases[shape_id].predictions, row.name: kept}
@@ -83,7 +91,7 @@ def gather_cases(
     def grouped(choice: Choice) -> tuple[Case, ...]:
         return tuple(replace(cases[shape_id], group=group) for group, shape_id, _ in choice)
 
-    return Cases(words, grouped(overall), grouped(by_category))
+    return Cases(words, grouped(overall), grouped(by_category), tuple(absent))
 
 
 def choose(
@@ -123,7 +131,9 @@ def write_gallery(path: Path, cases: Cases, comparison: Comparison) -> Path:
         cases.overall,
         {row.name: row.name for row in comparison.models},
         views=VIEWS[:1] if len(comparison.models) > CROWDED else VIEWS,
-        caption=f"best, median and worst test instances {cases.chosen}; {comparison.protocol.id}",
+        caption="; ".join(
+            [f"best, median and worst test instances {cases.chosen}", comparison.protocol.id, *cases.absent]
+        ),
     )
     return path
 
@@ -148,14 +158,20 @@ def _case(session: Session, shape_id: str, view: int | None) -> Case:
 def _predict(
     session: Session, cell: ModelCell, comparison: Comparison, cases: dict[str, Case]
 ) -> Iterator[tuple[str, Drawn]]:
-    """What one model makes of the cases, with its scores; nothing where it has no result or weights."""
-    found, weights = session.results.find(cell.hash), checkpoints(cell.run_dir)
-    if found is None or not weights:
+    """What one model makes of the cases, with its scores; nothing where it has no result.
+
+    Raises:
+        UserError: its weights are gone or damaged, or it does not predict.
+    """
+    found = session.results.find(cell.hash)
+    if found is None:
         return
+    if not checkpoints(cell.run_dir):
+        raise CheckpointError(f"its weights are not in {cell.run_dir}, --force trains it again")
     record, rows = found
     by_id = {row["id"]: row for row in rows}
     level = 0.5 if record.threshold is None else record.threshold.value
-    predictions = session.predictions(cell, weights[-1], session.test)
+    predictions = session.predictions(cell, cell.run_dir, session.test)
     for k in sorted(session.test.ids.index(shape_id) for shape_id in cases):  # each batch is made once
         shape_id = session.test.ids[k]
         shape, maps = predictions[k], predictions.sketches(k)
