@@ -1,9 +1,11 @@
 """Score anybody's predictions: folders of shapes against a folder of true shapes, by any protocol.
 
 Shapes are obj, off, ply, stl, glb, gltf (meshes), ply, npz, npy (points) and npz, npy, binvox, mat (voxels).
-They are paired by name: the path below the folder without its extension. Everything is measured in the frame
-and units of the files, which prediction and truth must share. A grid fills the unit cube around the origin,
-whatever a binvox header says, so that meshes and points that are compared with it must lie there too.
+They are paired by name: the path below the folder without its extension. A folder that holds one shape
+alone, like <id>/model.obj, goes by the name <id> too, and letter case does not matter where nothing else is
+meant. Everything is measured in the frame and units of the files, which prediction and truth must share. A
+grid fills the unit cube around the origin, whatever a binvox header says, so that meshes and points that are
+compared with it must lie there too.
 
 What is missing, cannot be read or is empty counts as a failure with the protocol's worst values; nothing is
 dropped. The numbers are those that the same shapes would get as a model's in benchmarks.run.
@@ -13,24 +15,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from benchmarks import environment
 from benchmarks.cases import write_gallery
 from benchmarks.comparison import compare
 from benchmarks.controls import CONTROLS
+from benchmarks.evaluate_options import check, parser
 from benchmarks.foreign import PredictionFiles, TruthFiles, digest
 from benchmarks.foreign_cases import gather_foreign
-from benchmarks.outputs import parse_formats, write_outputs
-from benchmarks.pairs import Instance, instances
-from benchmarks.protocols import Protocol, ThresholdChoice, TruthError
+from benchmarks.journal import JOURNAL
+from benchmarks.named_folders import named_folders
+from benchmarks.outputs import FILES, parse_formats, write_outputs
+from benchmarks.pairs import Instance, instances, unread_lines
+from benchmarks.protocols import Protocol, ThresholdChoice, Truth, TruthError
 from benchmarks.report import write_report
 from benchmarks.report.surfaces import lighten
 from benchmarks.results import (
@@ -44,25 +51,20 @@ from benchmarks.results import (
     save,
 )
 from benchmarks.scoring import score
-from benchmarks.settings import add_set, build_protocol
+from benchmarks.settings import build_protocol, code_of
 from benchmarks.table import to_rich
 from datasets import BadItem, DataError
 from zoo.command import run_command
 from zoo.config import ConfigError, parse_overrides
+from zoo.files import try_folder
 from zoo.metrics.neighbours import active_backend
+from zoo.plugins import load_plugins
 from zoo.registry import did_you_mean
 
-EXAMPLES = """examples:
-  python -m benchmarks.evaluate --pred out/my_model --gt data/true_meshes
-  python -m benchmarks.evaluate --pred ours=out/a theirs=out/b --gt voxels/test --protocol r2n2
-  python -m benchmarks.evaluate --pred out/a --gt voxels/test --val-pred out/a_val --val-gt voxels/val
-  python -m benchmarks.evaluate --pred photos/out --gt models --names pairs.csv --protocol pix3d
-
-pairs.csv has the column `name` (of the prediction) and any of `truth` (name of the true shape, where it
-differs), `shape` and `view` (several pictures of one shape are one shape to the statistics) and `category`.
-"""
 PRESET = "files"
 """What stands for the preset in the records of predictions that were not made here."""
+WRITTEN = (*(file for file, _ in FILES.values()), "gallery.png", "report.html")
+"""Files of the folder that a command writes."""
 FLOOR = next(control for control in CONTROLS if control.name == "floor")
 
 
@@ -89,74 +91,23 @@ class _Row:
         return {"sha256": self.files.digest, "threshold": self.level}
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    p = argparse.ArgumentParser(
-        prog="python -m benchmarks.evaluate",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    p.add_argument("--pred", nargs="+", required=True, metavar="[NAME=]DIR", help="folders of predictions")
-    p.add_argument("--gt", type=Path, required=True, metavar="DIR", help="folder of the true shapes")
-    p.add_argument(
-        "--protocol",
-        default="r3d-v1",
-        help="how they are measured, see python -m benchmarks.protocols list (default: %(default)s)",
-    )
-    p.add_argument("--names", type=Path, metavar="CSV", help="which prediction belongs to which truth")
-    p.add_argument(
-        "--threshold",
-        type=float,
-        default=0.5,
-        help="occupancy from which on a predicted cell is inside, for protocols without a rule of their own "
-        "(default: %(default)s); never to be chosen by looking at these scores",
-    )
-    p.add_argument(
-        "--val-pred",
-        nargs="+",
-        default=[],
-        metavar="[NAME=]DIR",
-        help="predictions of validation shapes, on which the protocol chooses the threshold",
-    )
-    p.add_argument("--val-gt", type=Path, metavar="DIR", help="folder of the true validation shapes")
-    p.add_argument("--reference", help="row that the others are paired with (default: the first of --pred)")
-    p.add_argument(
-        "--allow-missing",
-        action="store_true",
-        help="leave out true shapes that cannot be read; the table counts them",
-    )
-    p.add_argument("--out", type=Path, default=Path("runs/evaluate"), help="default: %(default)s")
-    p.add_argument(
-        "--format",
-        default="all",
-        metavar="A,B",
-        help="what is printed (rich) and written (md, csv, latex, json, html); default: %(default)s of it",
-    )
-    p.add_argument("--workers", type=int, help="processes that measure (default: one per core)")
-    add_set(p, "a setting of the protocol, like points=10000")
-    return p
-
-
 def run(args: argparse.Namespace, console: Console) -> int:
     """Read, pair, score, print and write; returns the exit status.
 
     Raises:
         RegistryError, ConfigError, DataError, ResultError: bad input; names the file, the value and the mend.
     """
+    load_plugins(args.plugin, args.protocol)
     protocol = build_protocol(args.protocol, parse_overrides(args.overrides))
     formats = parse_formats(args.format)
-    if not 0 < args.threshold <= 1:
-        raise ConfigError(f"--threshold must lie in (0, 1], got {args.threshold:g}")
-    wanted, skipped = _usable(instances(args.gt, args.names), args.allow_missing, console)
-    folders = [PredictionFiles.below(path, name, wanted) for name, path in _named(args.pred).items()]
-    for files in folders:
-        if files.missing or files.extra:
-            console.print(
-                f"{files.name}: {files.missing} of {len(wanted)} true shapes have no prediction and count as "
-                f"failures; {files.extra} files belong to none and are left aside",
-                highlight=False,
-            )
+    check(args)
+    named, listed = named_folders(args.pred, FLOOR.name), instances(args.gt, args.names)
+    for folder in (args.out, args.out / "cells"):
+        try_folder(folder, WRITTEN)
+    wanted, skipped = _usable(listed, protocol.check, args.allow_missing, console)
+    folders = [PredictionFiles.below(path, name, wanted) for name, path in named.items()]
+    for line in [*unread_lines(args.gt), *(line for files in folders for line in files.unpaired())]:
+        _say(console, line)
     chosen = _chosen_thresholds(args, protocol, console)
     given = args.threshold if protocol.level is None else ThresholdChoice(protocol.level, (), 0, fixed=True)
     truth = PredictionFiles(FLOOR.name, tuple(one.truth for one in wanted))
@@ -172,11 +123,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
         )
     results, died = _score(rows, wanted, _dataset(args.gt, wanted, skipped), protocol, args, console)
     for name, why in died.items():
-        console.print(f"[red]failed[/red] {name}: {why}", highlight=False)
+        _say(console, f"[red]failed[/red] {escape(name)}: {escape(why)}", markup=True)
+    if not results:
+        _say(console, "no row has a result; see the failures above")
+        return 1
+    for record, _ in results:
+        for hint in record.hints:
+            name = escape(record.name)
+            _say(console, f"[yellow]look[/yellow] the predictions of {name} {escape(hint)}", markup=True)
     reference = None if args.reference in died else args.reference
     comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
-    if "rich" in formats:
-        console.print("", to_rich(comparison, console.width))
     written = write_outputs(comparison, args.out, formats)
     found = {record.name: (record, scored) for record, scored in results}
     cases = gather_foreign(comparison, wanted, folders, found, lighten if "html" in formats else None)
@@ -184,8 +140,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
         written.append(write_gallery(args.out / "gallery.png", cases, comparison))
     if "html" in formats:
         written.append(write_report(comparison, cases, args.out))
-    console.print("written: " + ", ".join(map(str, written)), highlight=False)
+    if "rich" in formats:  # last: a terminal may fail, and costs nothing then
+        console.print("", to_rich(comparison, console.width))
+    _say(console, "written: " + ", ".join(map(str, written)))
     return 1 if died else 0
+
+
+def _say(console: Console, line: str, markup: bool = False) -> None:
+    """Print a line as it is: names, paths and reasons are other people's text."""
+    console.print(line, markup=markup, highlight=False)
 
 
 def _score(
@@ -202,11 +165,12 @@ def _score(
     """
     info = ProtocolInfo(id=protocol.id, version=protocol.version, settings=protocol.settings)
     store = ResultStore(args.out / "cells")
+    code = code_of(protocol)
     cells = {
         row.files.name: cell_hash(
             kind=row.kind,
             name=row.files.name,
-            config=row.config,
+            config=row.config | ({"code": code} if code else {}),
             dataset=dataset,
             protocol=info,
             preset=PRESET,
@@ -214,7 +178,11 @@ def _score(
         )
         for row in rows
     }
+    if args.force:
+        for cell in cells.values():
+            rmtree(store.folder(cell), ignore_errors=True)
     todo = [row for row in rows if store.find(cells[row.files.name]) is None]
+    journals = {row.files.name: store.folder(cells[row.files.name]) / JOURNAL for row in todo}
     died: dict[str, str] = {}
     if todo:
         with console.status("measuring") as status:
@@ -225,13 +193,17 @@ def _score(
                 {row.files.name: row.level for row in todo},
                 workers=args.workers,
                 progress=lambda done, total: status.update(f"measuring {done} of {total}"),
+                journals=journals,
+                limit=args.time_limit,
             )
         died = scores.died
         for row in [row for row in todo if row.files.name not in died]:
             name = row.files.name
             record = _record(row, scores.rows[name], cells[name], dataset, info)
-            record = record.model_copy(update={"iou_curve": scores.iou_curve[name]})
+            measured = {"iou_curve": scores.iou_curve[name], "hints": scores.hints[name]}
+            record = record.model_copy(update=measured)
             save(record, scores.rows[name], store.folder(record.cell))
+            journals[name].unlink()
     found = [store.find(cells[row.files.name]) for row in rows]
     return [result for result in found if result is not None], died
 
@@ -265,9 +237,12 @@ def _record(row: _Row, rows: Rows, cell: str, dataset: DatasetInfo, protocol: Pr
 
 
 def _usable(
-    wanted: Sequence[Instance], allow_missing: bool, console: Console
+    wanted: Sequence[Instance], check: Callable[[Truth], None], allow_missing: bool, console: Console
 ) -> tuple[list[Instance], dict[str, int]]:
     """The instances whose truth can be measured against, and how many were left out, by reason.
+
+    Args:
+        check: raises `TruthError` for one that cannot.
 
     Raises:
         DataError: some cannot, and that was not allowed for; or none can.
@@ -276,7 +251,7 @@ def _usable(
     truths = TruthFiles(wanted)
     for k, one in enumerate(track(wanted, "reading true shapes", console=console, transient=True)):
         try:
-            truths[k].check()
+            check(truths[k])
         except (BadItem, TruthError) as error:
             problems.append(str(error))
         else:
@@ -318,42 +293,28 @@ def _chosen_thresholds(
         raise ConfigError("--val-pred and --val-gt go together: predictions and truths of validation shapes")
     if not args.val_gt:
         return {}
-    rows, folders = _named(args.pred), _named(args.val_pred)
+    rows, folders = (named_folders(words, FLOOR.name) for words in (args.pred, args.val_pred))
     if len(rows) == len(folders) == 1:
         folders = dict(zip(rows, folders.values(), strict=True))
     if strange := set(folders) - set(rows):
         raise ConfigError(
             f"--val-pred has {sorted(strange)}, --pred has {sorted(rows)}; say NAME= to give both one name"
         )
-    wanted, _ = _usable(instances(args.val_gt), False, console)
-    truths, chosen = TruthFiles(wanted), {}
+    wanted, _ = _usable(instances(args.val_gt), Truth.check, False, console)
+    chosen = {}
     for name, folder in folders.items():
-        choice = protocol.choose_threshold(PredictionFiles.below(folder, name, wanted).read(), truths)
+        files = PredictionFiles.below(folder, name, wanted)
+        for line in files.unpaired():
+            _say(console, f"validation, {line}")
+        choice = files.choose_threshold(protocol, wanted)
         if choice is not None:
             chosen[name] = choice
     return chosen
 
 
-def _named(words: Sequence[str]) -> dict[str, Path]:
-    """Folders by row name: ``NAME=DIR``, or the folder's own name.
-
-    Raises:
-        ConfigError: a name twice, or that of the noise floor.
-    """
-    found: dict[str, Path] = {}
-    for word in words:
-        name, equals, folder = word.rpartition("=")
-        path = Path(folder)
-        name = name if equals else path.resolve().name
-        if name in found or name == FLOOR.name:
-            raise ConfigError(f"two rows '{name}'; give one of them another name: NAME={folder}")
-        found[name] = path
-    return found
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; exit status 0, 1 when a row could not be measured, 2 for bad input, 130 interrupted."""
-    args = parser().parse_args(argv)
+    args = parser(__doc__).parse_args(argv)
     return run_command(lambda: run(args, Console()))
 
 

@@ -18,6 +18,8 @@ from benchmarks.protocols import Measurement
 from zoo.files import naming, write_atomic
 
 FORMAT = 1
+JOURNAL = "measured.jsonl"
+"""Name of the file in the folder of a result that is not finished."""
 
 Key = tuple[str, int]
 """Shape id and view of an instance."""
@@ -61,12 +63,13 @@ def _entry(key: Key, measured: Measurement) -> dict[str, Any]:
         "curve": None if measured.iou_curve is None else measured.iou_curve.tolist(),
         "failed": measured.failed,
         "reason": measured.reason,
+        "look": measured.look,
     }
 
 
 def _measurement(entry: Mapping[str, Any]) -> Measurement:
     curve = None if entry["curve"] is None else np.array(entry["curve"], dtype=np.float64)
-    return Measurement(entry["values"], curve, entry["failed"], entry["reason"])
+    return Measurement(entry["values"], curve, entry["failed"], entry["reason"], tuple(entry["look"]))
 
 
 def _line(entry: Mapping[str, Any]) -> str:

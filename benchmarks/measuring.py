@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.placement import Standing
 from benchmarks.protocols import Measurement, Protocol, Truth, TruthError
 from datasets import BadItem
 from zoo.errors import UserError
@@ -46,11 +47,16 @@ class RowGivenUp(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """All the instances of one true shape with the predictions of every row that has none measured yet."""
+    """All the instances of one true shape with the predictions of every row that has none measured yet.
+
+    Attributes:
+        look: whether to note where the predictions lie, see `benchmarks.placement`.
+    """
 
     places: list[int]
     truths: list[Truth]
     predictions: list[dict[str, Prediction]]
+    look: bool = False
 
     def without(self, names: Collection[str]) -> Task:
         """The same but for these rows."""
@@ -81,12 +87,13 @@ def measure_task(
     except Exception as error:
         raise MeasuringError(f"true shape '{task.truths[0].id}': {_said(error)}; mend it; {MEND}") from error
     found: Measured = {}
+    standing = Standing(task.truths[0].shape) if task.look else None
     for place, truth, shapes in zip(task.places, task.truths, task.predictions, strict=True):
         found[place], raised = {}, dict[str, Exception]()
         for name, shape in shapes.items():
             starts(place, name)
             try:
-                found[place][name] = _measure(shape, thresholds[name], truth, prepared, protocol)
+                found[place][name] = _measure(shape, thresholds[name], truth, prepared, protocol, standing)
             except Exception as error:  # whose fault it is shows once every row was asked
                 raised[name] = error
         if raised:
@@ -99,7 +106,12 @@ def measure_task(
 
 
 def _measure(
-    shape: Prediction, threshold: float | None, truth: Truth, prepared: Any, protocol: Protocol
+    shape: Prediction,
+    threshold: float | None,
+    truth: Truth,
+    prepared: Any,
+    protocol: Protocol,
+    standing: Standing | None,
 ) -> Measurement:
     if shape is None:
         return protocol.failure(threshold, truth, "no prediction")
@@ -107,11 +119,15 @@ def _measure(
         there = shape if isinstance(shape, Shape) else shape()
     except BadItem as error:
         return protocol.failure(threshold, truth, _said(error))
-    measured = protocol.measure(there, threshold, truth, prepared)
+    # one row's files may be of several kinds, of which only grids have a threshold
+    of_file = threshold if isinstance(shape, Shape) or isinstance(there, VoxelShape) else None
+    measured = protocol.measure(there, of_file, truth, prepared)
     for column, value in measured.values.items():
         if value is not None and not math.isfinite(value):
             raise ValueError(f"{column} is {value}")
-    return measured
+    if standing is None or measured.failed:
+        return measured
+    return replace(measured, look=standing.look(there, 0.5 if threshold is None else threshold))
 
 
 def _blame(

@@ -21,8 +21,10 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from benchmarks.failures import no_predictions_fault
 from zoo.errors import UserError
 from zoo.files import write_atomic
+from zoo.plain_data import parse_json
 
 SCHEMA_VERSION: Literal[1] = 1
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -131,9 +133,14 @@ class Record(_Part):
     inference: InferenceCost | None = None
     iou_curve: tuple[tuple[float, float], ...] = ()
     """(threshold, mean IoU over the instances) pairs, thresholds ascending."""
+    hints: tuple[str, ...] = ()
+    """What the predictions look like where they lie otherwise than the truth; sentences after the name."""
     versions: dict[str, str]
     device: str
     git: Git
+    code: dict[str, str] = {}
+    """Digest of the code of each part that the weights were trained by, see `zoo.source`; of older records
+    unknown."""
     neighbours: str
     """Which nearest-neighbour backend measured the distances."""
     command: str
@@ -219,8 +226,8 @@ def load(folder: Path) -> tuple[Record, Rows]:
     """
     path = folder / "record.json"
     try:
-        data = json.loads(_read(path))
-    except json.JSONDecodeError as error:
+        data = parse_json(_read(path))
+    except ValueError as error:
         raise _broken(path, f"is not JSON ({error})") from error
     data = _upgrade(data, path)
     try:
@@ -235,8 +242,10 @@ def load(folder: Path) -> tuple[Record, Rows]:
     try:
         rows = _rows_from_csv(content)
         _check_counts(record, rows, str(rows_path))
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise _broken(rows_path, f"cannot be read ({error})") from error
+    if fault := no_predictions_fault(record.kind, record.name, rows):
+        raise _broken(rows_path, f"counts a fault of the machine as failures of predictions ({fault})")
     return record, rows
 
 
@@ -290,6 +299,8 @@ def _read(path: Path) -> str:
         return path.read_bytes().decode()  # newlines as they were hashed
     except FileNotFoundError as error:
         raise _broken(path, "is missing") from error
+    except OSError as error:
+        raise _broken(path, f"cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise _broken(path, f"is not UTF-8 text ({error})") from error
 
@@ -341,7 +352,7 @@ def _cell(value: Any) -> str | int | float:
 
 def _rows_from_csv(content: str) -> Rows:
     lines = csv.reader(io.StringIO(content, newline=""))
-    keys = next(lines)
+    keys = next(lines, [])
     if tuple(keys[: len(ROW_KEYS)]) != ROW_KEYS:
         raise ValueError(f"columns are {keys}, not {', '.join(ROW_KEYS)} and the metrics")
     rows: Rows = []
@@ -354,6 +365,8 @@ def _rows_from_csv(content: str) -> Rows:
         row["reason"] = row["reason"] or None
         for name in keys[len(ROW_KEYS) :]:
             row[name] = float(row[name]) if row[name] else None
+            if row[name] is not None and not math.isfinite(row[name]):
+                raise ValueError(f"line {lines.line_num} has {name} = {row[name]}")
         rows.append(row)
     return rows
 

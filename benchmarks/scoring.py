@@ -6,6 +6,7 @@ for every row: models, seeds and controls of one instance are scored together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,9 @@ import numpy as np
 from benchmarks.journal import Journal
 from benchmarks.measurers import Measurers
 from benchmarks.measuring import Measured, Prediction, RowGivenUp, Task, measure_task
+from benchmarks.placement import LOOKED_AT, hints
 from benchmarks.protocols import Measurement, Protocol, Truth, TruthError
-from zoo.metrics.neighbours import active_backend
+from zoo.metrics.neighbours import running_backend
 from zoo.processes import available_cores
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
 
@@ -33,11 +35,14 @@ class Scores:
         rows: one dict per truth, in the order of the truths: id, category, view, failed, reason, then one
             value per column of the protocol (None where it is not defined).
         iou_curve: (threshold, mean IoU over all instances), thresholds ascending; empty without voxels.
+        hints: what the predictions of a row look like where they lie otherwise than the truth, in sentences
+            after its name; mostly nothing.
         died: rows that are in neither, because predicting or measuring them failed, to what happened.
     """
 
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     iou_curve: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    hints: dict[str, tuple[str, ...]] = field(default_factory=dict)
     died: dict[str, str] = field(default_factory=dict)
 
 
@@ -74,7 +79,7 @@ def score(
         ValueError: no truths, an instance twice, rows of another length, a row without its threshold, a
             number of workers below 0.
     """
-    neighbours = active_backend().name
+    neighbours = running_backend().name
     who = _check(predictions, truths, thresholds, protocol)
     count = available_cores() if workers is None else workers
     if count < 0:
@@ -112,6 +117,7 @@ def score(
         measured = protocol.finish([found[k][name] for k in range(len(who))])
         scores.rows[name] = [_row(*w, m, protocol) for w, m in zip(who, measured, strict=True)]
         scores.iou_curve[name] = _mean_curve(measured, protocol)
+        scores.hints[name] = hints([m.look for m in measured], protocol.own_frames)
     return scores
 
 
@@ -186,7 +192,8 @@ def _tasks(
     places: dict[str, list[int]] = {}
     for place, (id, _, _) in enumerate(who):
         places.setdefault(id, []).append(place)
-    for group in places.values():
+    step = math.ceil(len(places) / LOOKED_AT)
+    for number, group in enumerate(places.values()):
         wanted = {k: predictions.keys() - found[k].keys() - died.keys() for k in group}
         if not any(wanted.values()):
             continue
@@ -202,7 +209,7 @@ def _tasks(
                         into[name] = predictions[name][k]
             except Exception as error:  # a model that fails here must not cost the other rows
                 died[name] = f"predicting '{who[k][0]}': {type(error).__name__}: {error}"
-        yield Task(group, own, shapes)
+        yield Task(group, own, shapes, look=number % step == 0)
 
 
 def _same_shape(a: Truth, b: Truth) -> bool:

@@ -14,6 +14,7 @@ from types import FrameType
 
 from zoo.errors import UserError
 from zoo.registry import RegistryError, did_you_mean
+from zoo.text import printable
 
 BAD_INPUT = 2
 """Exit status for whatever the user, or the machine's owner, has to mend."""
@@ -45,6 +46,10 @@ PLAIN = {
     },
 }
 """What stands for a character that a terminal's encoding does not have; others become '?'."""
+
+
+LINES = "\n\t"
+"""What may stand in a message beside characters that print."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -98,7 +103,7 @@ def known_command(arguments: Sequence[str], known: Sequence[str]) -> None:
 def explain(error: OSError) -> str:
     """An error of the system in one line, with the file that it is about."""
     why = error.strerror or str(error) or type(error).__name__
-    files = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    files = [printable(str(name)) for name in (error.filename, error.filename2) if name is not None]
     return f"{' and '.join(files)}: {why}" if files else why
 
 
@@ -142,5 +147,5 @@ codecs.register_error(_PLAIN, _plain)
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message, keep=LINES)}", file=sys.stderr)
     return BAD_INPUT

@@ -26,6 +26,10 @@ class TruthError(UserError, ValueError):
     """A true shape that cannot be measured against: an error in the data, never a model's failure."""
 
 
+class ThresholdError(UserError, ValueError):
+    """Validation predictions that no threshold can be chosen on."""
+
+
 @dataclass(frozen=True)
 class Truth:
     """One instance to be reconstructed: what is true about it.
@@ -76,14 +80,19 @@ class Truth:
         """Raise where this cannot be a truth.
 
         Raises:
-            TruthError: no occupied cell, face or point; or the surface points are none, not (P, 3) or not
-                finite.
+            TruthError: no occupied cell, face with an area or point; or the surface points are none, not
+                (P, 3) or not finite.
         """
         grid = self.grid
         if grid is not None and not grid.any():
             raise TruthError(f"true shape '{self.id}' has no occupied cell; exclude it from the split")
-        if grid is None and not len(self.shape.points(1, np.random.default_rng(0))):
-            raise TruthError(f"true shape '{self.id}' has no surface; exclude it from the split")
+        if grid is None:
+            try:
+                found = self.shape.points(1, np.random.default_rng(0))
+            except ValueError as error:
+                raise TruthError(f"true shape '{self.id}': {error}; exclude it from the split") from error
+            if not len(found):
+                raise TruthError(f"true shape '{self.id}' has no surface; exclude it from the split")
         if self.surface is None:
             return
         shape = self.surface.shape
@@ -91,6 +100,16 @@ class Truth:
             raise TruthError(f"true shape '{self.id}': surface points must be (P, 3), got {shape}")
         if not np.isfinite(self.surface).all():
             raise TruthError(f"true shape '{self.id}': surface points hold NaN or infinity")
+
+    def check_extent(self) -> None:
+        """The same, and where it has no longest edge to measure by.
+
+        Raises:
+            TruthError: as `check` and `bounds`.
+        """
+        self.check()
+        if self.grid is None:  # an occupied cell has edges
+            _ = self.bounds
 
 
 @dataclass(frozen=True)
@@ -102,12 +121,14 @@ class Measurement:
         iou_curve: IoU at the protocol's `curve`, or None without voxels.
         failed: nothing to measure: an empty surface, no prediction, an exception.
         reason: why it failed.
+        look: where the prediction lies beside the truth, as `benchmarks.placement` sees it; mostly nothing.
     """
 
     values: dict[str, float | None]
     iou_curve: np.ndarray | None = None
     failed: bool = False
     reason: str | None = None
+    look: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,6 +167,8 @@ class Protocol(ABC):
         published: names of the quoted tables (`published.yaml`) that stand under a table of this protocol.
         level: occupancy threshold that the protocol fixes; None where each model's own frozen one is used.
         compares: what its numbers may stand beside, in a few words.
+        own_frames: truth and prediction are each brought into a box of its own, so that neither size nor
+            place of a prediction matters.
     """
 
     name: ClassVar[str]
@@ -157,6 +180,7 @@ class Protocol(ABC):
     published: ClassVar[tuple[str, ...]] = ()
     level: ClassVar[float | None] = None
     compares: ClassVar[str]
+    own_frames: ClassVar[bool] = False
 
     def __init__(self, config: EntryConfig) -> None:
         self.config = config
@@ -164,7 +188,7 @@ class Protocol(ABC):
     @property
     @abstractmethod
     def id(self) -> str:
-        """The name shown over a table; differs whenever the numbers cannot be compared."""
+        """The name shown over a table; with `version`, differs whenever numbers cannot be compared."""
 
     @property
     @abstractmethod
@@ -205,6 +229,8 @@ class Protocol(ABC):
     def measure(self, prediction: Shape, threshold: float | None, truth: Truth, prepared: Any) -> Measurement:
         """Measure one prediction. Depends on nothing but the arguments and the config.
 
+        No value may be worse than its column's declared worst one, see `bounded`.
+
         Args:
             threshold: frozen occupancy threshold; None exactly for shapes without voxels.
             prepared: what `prepare` gave for this truth's shape.
@@ -213,6 +239,20 @@ class Protocol(ABC):
     @abstractmethod
     def failure(self, threshold: float | None, truth: Truth, reason: str) -> Measurement:
         """The declared worst values, for a prediction that is missing or raised."""
+
+    def bounded(self, values: Mapping[str, float | None]) -> dict[str, float | None]:
+        """Values of which none is worse than its column's declared worst one.
+
+        What is measured of a prediction has no bound where it may lie anywhere: without this, leaving out the
+        worst predictions would improve a mean. To be applied by `measure`.
+        """
+        bounded = dict(values)
+        for column in self.columns:
+            value = bounded.get(column.name)
+            if value is not None:
+                worse = max if column.better == "higher" else min
+                bounded[column.name] = worse(value, column.worst)
+        return bounded
 
     def finish(self, measured: Sequence[Measurement]) -> Sequence[Measurement]:
         """What one row scored, once all its instances are measured; here as it is.
@@ -233,8 +273,8 @@ class Protocol(ABC):
             None for predictions without voxels, which have no threshold.
 
         Raises:
-            ValueError: lengths differ, nothing was predicted, only some predictions have voxels, or a truth
-                has none.
+            ValueError: lengths differ.
+            ThresholdError: nothing was predicted, only some predictions have voxels, or a truth has none.
         """
         if len(predictions) != len(truths):
             raise ValueError(f"{len(predictions)} predictions for {len(truths)} validation instances")
@@ -245,7 +285,7 @@ class Protocol(ABC):
             truth.check()
             true = truth.grid
             if true is None:
-                raise ValueError(f"true shape '{truth.id}' has no voxels to choose a threshold on")
+                raise ThresholdError(f"true shape '{truth.id}' has no voxels to choose a threshold on")
             grid = prediction.voxels(len(true))
             if grid is None:
                 open_surfaces += 1
@@ -253,9 +293,11 @@ class Protocol(ABC):
             voxels += 1
             total += iou_curve(grid, true, self.curve)
         if not voxels + open_surfaces:
-            raise ValueError("there is no prediction to choose a threshold on")
+            raise ThresholdError("there is no prediction to choose a threshold on")
         if voxels and open_surfaces:
-            raise ValueError(f"{voxels} predictions have voxels, {open_surfaces} have none; all or none must")
+            raise ThresholdError(
+                f"{voxels} predictions have voxels, {open_surfaces} have none; all or none must"
+            )
         if not voxels:
             return None
         mean = total / len(truths)

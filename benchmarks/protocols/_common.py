@@ -178,7 +178,7 @@ class PublishedSurface(Published):
 
     def prepare(self, truth: Truth) -> Any:
         """`Placed`: the surface at level .5, seeded by the shape alone: its views share the points."""
-        truth.check()
+        self.check(truth)
         surface = sample(truth.shape, self.points, rng(0, self.name, truth.id, "truth"), 0.5)
         centre, scale = self.frame(truth, surface)
         return Placed(surface.moved(centre, scale), centre, scale)
@@ -191,7 +191,7 @@ class PublishedSurface(Published):
             reason = "empty" if threshold is None else f"empty at its threshold of {threshold:g}"
             return self.failure(threshold, truth, reason)
         found = found.moved(prepared.centre, prepared.scale)
-        return Measurement(self.surface_values(gaps(found, prepared.surface)))
+        return Measurement(self.bounded(self.surface_values(gaps(found, prepared.surface))))
 
 
 def surface_level(prediction: Shape, threshold: float | None) -> float:

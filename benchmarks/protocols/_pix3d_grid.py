@@ -23,6 +23,12 @@ class NoSurfaceError(ValueError):
     """A grid that the original program stops at."""
 
 
+def refuse_full(volume: np.ndarray) -> None:
+    """Raise `NoSurfaceError` where no value of a grid is below .1."""
+    if volume.min() > np.float32(ISO):
+        raise NoSurfaceError(f"no value below {ISO:g}, so marching cubes has no surface to find")
+
+
 def surface_points(volume: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """1,024 points (1024, 3) on the surface at .1, in cells; not uniform by area.
 
@@ -34,8 +40,7 @@ def surface_points(volume: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         NoSurfaceError: no value below .1, none above, or too few triangles and none with an area.
     """
     values = np.array(volume, dtype=np.float32)  # a copy: scikit-image takes no read-only arrays
-    if values.min() > np.float32(ISO):
-        raise NoSurfaceError(f"no value below {ISO:g}, so marching cubes has no surface to find")
+    refuse_full(values)
     try:
         vertices, faces, _, _ = measure.marching_cubes(values, ISO)
     except RuntimeError as error:  # values reach the level, and none passes it

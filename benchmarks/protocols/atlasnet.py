@@ -11,6 +11,7 @@ from pydantic import Field
 from benchmarks.protocols import PROTOCOLS, Truth, TruthError
 from benchmarks.protocols._common import Gaps, PointsConfig, PublishedSurface, Sampled
 from zoo.metrics import Column, chamfer, fscore
+from zoo.shapes import PointShape
 
 SQUARED_RADIUS = 1e-3
 DESCRIPTION = """\
@@ -29,7 +30,7 @@ Threshold  the surface of voxels is marching cubes at the model's own frozen thr
 Averages   instance mean; the category mean stands beside it. The original averages the means of its
            batches.
 Failures   a missing or empty prediction scores CD_sq = 8 (opposite ends of the ball, both ways), F 0, and
-           is counted.
+           is counted. Nothing scores worse (version 1 and the original have no such bound).
 Left out   metro, the Hausdorff distance by an external program on meshes that are not normalised.
 Compares   with the README of AtlasNet (single view, 25 squares: CD 3.78, F 63.1 %) on its split and view
            00. Not with its BoundingBox option (longest edge 2), nor with rows in longest edges.
@@ -51,6 +52,7 @@ class AtlasNetProtocol(PublishedSurface):
     """AtlasNet: squared Chamfer distance x 1000 and F-score of 2,500 points in the truth's unit ball."""
 
     name = "atlasnet"
+    version = 2
     published = ("atlasnet_table",)
     text = DESCRIPTION
     compares = "AtlasNet's README, on its split and view"
@@ -61,11 +63,16 @@ class AtlasNetProtocol(PublishedSurface):
         Column("fscore", "F", "higher", 0.0, 1, "per cent", 100.0),
     )
 
+    def check(self, truth: Truth) -> None:
+        truth.check()
+        if isinstance(truth.shape, PointShape) and not np.ptp(truth.shape.cloud, axis=0).any():
+            raise _no_ball(truth)
+
     def frame(self, truth: Truth, surface: Sampled) -> tuple[np.ndarray, float]:
         centre = surface.points.mean(0)
         radius = float(np.linalg.norm(surface.points - centre, axis=1).max())
         if not radius > 0:
-            raise TruthError(f"true shape '{truth.id}' is one point: it has no ball to measure by")
+            raise _no_ball(truth)
         return centre, 1 / radius
 
     def surface_values(self, found: Gaps) -> dict[str, float | None]:
@@ -74,3 +81,7 @@ class AtlasNetProtocol(PublishedSurface):
             "cd_sq": chamfer.from_distances(there, back).cd_sq,
             "fscore": fscore.from_distances(there, back, math.sqrt(SQUARED_RADIUS)).fscore,
         }
+
+
+def _no_ball(truth: Truth) -> TruthError:
+    return TruthError(f"true shape '{truth.id}' is one point: it has no ball to measure by")

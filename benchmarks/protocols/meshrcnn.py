@@ -33,7 +33,8 @@ Threshold  the surface of voxels is marching cubes at the model's own frozen thr
 Averages   instance mean; the category mean stands beside it. The original prints both.
 Failures   a missing or empty prediction scores CD_sq = 600 (two points at opposite corners of the cube of
            edge 10, both ways), normals -1 (absolute 0), F1 0, and is counted. The original leaves out the
-           batch or measures a sphere in its place.
+           batch or measures a sphere in its place. Nothing scores worse (version 1 and the original have
+           no such bound).
 Undefined  normals where a side is nothing but points: no value.
 Compares   with the gt-10 rows of Mesh R-CNN (CD .171, normals .703, F1 34.9 / 82.4 / 93.1 per instance) on
            its split and views. Not with its P2M setting, nor with PyTorch3D's chamfer_distance of other
@@ -56,6 +57,7 @@ class MeshRCNN(PublishedSurface):
     """Mesh R-CNN (gt-10): squared Chamfer distance, normals and F1, the truth's longest edge being 10."""
 
     name = "meshrcnn"
+    version = 2
     published = ("meshrcnn_shapenet",)
     text = DESCRIPTION
     compares = "Mesh R-CNN's gt-10 rows, on its split"
@@ -72,6 +74,9 @@ class MeshRCNN(PublishedSurface):
             for r in RADII
         ),
     )
+
+    def check(self, truth: Truth) -> None:
+        truth.check_extent()
 
     def frame(self, truth: Truth, surface: Sampled) -> tuple[np.ndarray, float]:
         low, high = truth.bounds

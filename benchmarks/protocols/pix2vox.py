@@ -95,6 +95,9 @@ class Pix2Vox(PublishedSurface):
     def surface_values(self, found: Gaps) -> dict[str, float | None]:
         return {"fscore@1%": fscore.from_distances(found.to_truth, found.to_prediction, RADIUS).fscore}
 
+    def check(self, truth: Truth) -> None:
+        true_grid(truth)
+
     def prepare(self, truth: Truth) -> Prepared:
         return Prepared(super().prepare(truth), true_grid(truth))
 

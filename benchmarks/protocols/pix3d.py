@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from benchmarks.protocols._pix3d_grid import (
     iou_at,
     own_frame,
     own_grid,
+    refuse_full,
     surface_points,
 )
 from zoo.metrics import Column
@@ -86,6 +88,7 @@ class Pix3D(Published):
     text = DESCRIPTION
     compares = "the Pix3D table, on its 2,894 chair images"
     level = ISO
+    own_frames = True
     of_voxels = frozenset({"iou_oracle"})
     constants: ClassVar = {
         "points": POINTS,
@@ -103,12 +106,16 @@ class Pix3D(Published):
         Column("emd", "EMD (exact)", "lower", math.sqrt(3), 3, UNIT),
     )
 
+    def check(self, truth: Truth) -> None:
+        truth.check_extent()
+        if isinstance(truth.shape, VoxelShape):
+            with _naming(truth):
+                refuse_full(truth.shape.occupancy)
+
     def prepare(self, truth: Truth) -> Prepared:
-        truth.check()
-        try:
+        self.check(truth)
+        with _naming(truth):
             points = _cloud(truth.shape, rng(0, self.name, truth.id, "truth"))
-        except NoSurfaceError as error:
-            raise TruthError(f"true shape '{truth.id}': {error}; exclude it from the split") from error
         return Prepared(points, _grid(truth.shape))
 
     def measure(
@@ -137,6 +144,15 @@ class Pix3D(Published):
     def finish(self, measured: Sequence[Measurement]) -> Sequence[Measurement]:
         """With the IoU at the threshold that suits the whole list best; until then it is None."""
         return best_of_the_list(measured, "iou_oracle")
+
+
+@contextmanager
+def _naming(truth: Truth) -> Iterator[None]:
+    """A surface that the truth does not have is said to be its own."""
+    try:
+        yield
+    except NoSurfaceError as error:
+        raise TruthError(f"true shape '{truth.id}': {error}; exclude it from the split") from error
 
 
 def _cloud(shape: Shape, generator: np.random.Generator) -> np.ndarray:

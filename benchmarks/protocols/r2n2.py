@@ -51,6 +51,9 @@ class R2N2(Published):
     cases = headline = ("iou@.4",)
     columns = (Column("iou@.4", "IoU@.4", "higher", 0.0, 3, "fraction, at 32^3"),)
 
+    def check(self, truth: Truth) -> None:
+        true_grid(truth)
+
     def prepare(self, truth: Truth) -> np.ndarray | None:
         return true_grid(truth)
 

@@ -26,6 +26,7 @@ from zoo.shapes import PointShape, Shape
 EMD_POINTS = 1024
 DESCRIPTION = """\
 Protocol {id}
+Version    {version}; in version 1 a prediction far outside the truth's box scored worse than a missing one.
 Frame      object-centred, canonical pose. The bounding box of the true surface gives centre and scale
            (longest edge 1) for truth and prediction alike; no alignment, no rescaling of either.
 Threshold  one per model: the t in .05, .10, ... .95 with the highest mean IoU on the validation split,
@@ -47,7 +48,8 @@ EMD        mean distance under the exact best assignment of {emd_points} points 
 *_mesh     the same against points of the true mesh instead of the true grid's surface; with the number of
            points that the store holds on both sides, where that is smaller.
 Failures   a missing or empty prediction scores IoU = P = R = F = 0, acc = comp = EMD = sqrt(3),
-           CD = 2 sqrt(3), CD_sq = 6, and is counted. Nothing is dropped or clipped.
+           CD = 2 sqrt(3), CD_sq = 6, and is counted. Nothing is dropped, and nothing scores worse: such
+           distances are cut to these values.
 Averages   instance mean and category mean of per-instance values; 95 % percentile intervals by bootstrap
            over shapes within category.
 Compares   with rows of this protocol on the same split, and with nothing else. Pix3D scales each cloud by
@@ -88,7 +90,7 @@ class R3DV1(Protocol):
     """R3D evaluation, version 1: fixed frame, validation threshold, IoU, Chamfer, F-score, exact EMD."""
 
     name = "r3d-v1"
-    version = 1
+    version = 2
     published = ("r3d_table1",)
     cases = ("iou@val", "cd")
     compares = "rows of this protocol on the same split, nothing published"
@@ -127,8 +129,11 @@ class R3DV1(Protocol):
     def settings(self) -> dict[str, Any]:
         return {**super().settings, "emd_points": EMD_POINTS, "curve": list(self.curve), "truth_level": 0.5}
 
+    def check(self, truth: Truth) -> None:
+        truth.check_extent()
+
     def prepare(self, truth: Truth) -> Prepared:
-        truth.check()
+        self.check(truth)
         low, high = truth.bounds
         centre, scale = (low + high) / 2, 1 / float((high - low).max())
         grid = truth.grid
@@ -163,7 +168,7 @@ class R3DV1(Protocol):
         values |= self._against_mesh(measured, prepared.mesh)
         for metric in self._extra_metrics:
             values |= metric(measured, prepared.surface)
-        curve = None
+        values, curve = self.bounded(values), None
         if grid is not None and prepared.grid is not None:
             curve = iou_curve(grid, prepared.grid, self.curve)
         if len(points):
@@ -198,7 +203,12 @@ class R3DV1(Protocol):
         return {_mesh_name(name): value for name, value in found.items()}
 
     def describe(self) -> str:
-        facts = {"id": self.id, "points": f"{self.points:,}", "emd_points": f"{EMD_POINTS:,}"}
+        facts = {
+            "id": self.id,
+            "version": self.version,
+            "points": f"{self.points:,}",
+            "emd_points": f"{EMD_POINTS:,}",
+        }
         facts["reach"] = f"{REACH:.3f}".lstrip("0")
         return DESCRIPTION.format(**facts)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import BadItem
 from ._arrays import open_npz, read_array
+from ._contents import check_alone, check_beside_points, check_properties
 from ._files import read_limited
 from ._mesh_ply import has_surface
 from ._ply_tables import FORMATS, TYPES, ply_header
@@ -51,15 +52,16 @@ def read_points(path: str | os.PathLike[str], max_points: int = MAX_POINTS) -> P
 
     Of an .npz the array 'points', with 'normals' where they are there, or else the only array; `loc` and
     `scale` of Occupancy Networks' files, which lead back to ShapeNet's coordinates, are left aside. Of a .ply
-    the vertices, as long as it has no faces: the corners of a mesh are no samples of its surface.
+    the vertices, as long as it has no faces: the corners of a mesh are no samples of its surface. Nor are
+    samples of space: points that come with occupancies, distances or another value each are refused.
 
     Args:
         path: the file; its name tells the format.
         max_points: refuse larger clouds before anything of their size is allocated.
 
     Raises:
-        BadItem: the file is missing, of no known format, broken, too large, without points, or holds NaN or
-            infinity; names the file and the reason.
+        BadItem: the file is missing, of no known format, broken, too large, without points on a surface, or
+            holds NaN or infinity; names the file and the reason.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -115,6 +117,10 @@ def _read_npz(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | No
         points = archive.read(key, check, limit)
         has_normals = key == "points" and "normals" in archive.names
         normals = archive.read("normals", check, limit) if has_normals else None
+        if key == "points":
+            check_beside_points(archive.headers())
+        else:
+            check_alone(key)
     if normals is not None and normals.shape != points.shape:
         raise BadItem(f"{len(points)} points, but {len(normals)} normals")
     return points, normals
@@ -143,6 +149,7 @@ def _read_ply(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | No
     fields = [line.split()[1:] for line in block.splitlines() if line.startswith("property")]
     if any(len(field) != 2 or field[0] not in TYPES for field in fields):
         raise BadItem("vertices with properties that are no plain numbers")
+    check_properties([name for _, name in fields])
     dtype = np.dtype([(name, order + TYPES[kind]) for kind, name in fields])
     count, body = counts["vertex"], data[len(header) :]
     if order:

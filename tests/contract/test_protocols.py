@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.protocols import PROTOCOLS, Protocol
+from benchmarks.protocols import PROTOCOLS, Protocol, Truth, TruthError
 from benchmarks.results import canonical_json
 from tests.unit.protocol_shapes import box_mesh, boxes, truth
+from zoo.geometry.mesh import Mesh
 from zoo.registry import Entry
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
 
@@ -28,12 +29,16 @@ GRID = boxes(32, ((-0.4, -0.3, -0.2), (0.4, 0.3, 0.2)), ((-0.4, 0.3, -0.2), (0.0
 # SHA-256 of what a protocol says and depends on. It may gain lines, and never changes one.
 FINGERPRINTS = {
     "atlasnet 1": "7f35405e173a0142",
+    "atlasnet 2": "d93a86e0f1723f95",
     "meshrcnn 1": "9839b9d2bcdf0094",
+    "meshrcnn 2": "2a3700273606e9e9",
     "occnet 1": "e5055660b65089e8",
+    "occnet 2": "774bcf82b76e6c10",
     "pix2vox 1": "33349c9bafdada08",
     "pix3d 1": "9fdb4985d1464274",
     "r2n2 1": "4387db065dbc4476",
     "r3d-v1 1": "988fa8aa7490f561",
+    "r3d-v1 2": "34cd164ba389ccd1",
     "what3d 1": "aa05011fc01948db",
 }
 
@@ -205,3 +210,107 @@ def test_it_travels_to_another_process(entry):
         other.measure(shape, 0.5, target, other.prepare(target)).values
         == protocol.measure(shape, 0.5, target, protocol.prepare(target)).values
     )
+
+
+def far(scale: float, shift: float = 0.0) -> list[tuple[str, Shape]]:
+    """The mesh and the points of `shapes`, elsewhere."""
+    mesh = box_mesh((0.8, 0.6, 0.4))
+    moved = Mesh(mesh.vertices * scale + shift, mesh.faces)
+    return [
+        ("mesh", MeshShape(moved)),
+        ("points", PointShape(MeshShape(mesh).points(700, np.random.default_rng(0)) * scale + shift)),
+    ]
+
+
+@each_protocol
+@pytest.mark.parametrize(
+    ("scale", "shift", "target"),
+    [
+        (100, 0, "voxels"),
+        (1000, 0, "mesh"),
+        (39.37, 0, "points"),
+        (0.001, 50, "voxels"),
+        (1, 3, "mesh"),
+        (1, -1e6, "voxels"),
+        (10, 10, "points"),
+        (1e30, 0, "voxels"),
+        (2, 1e12, "mesh"),
+        (4, 0, "voxels"),
+    ],
+)
+def test_no_value_is_worse_than_the_declared_worst(entry, scale, shift, target):
+    """Otherwise leaving out the worst predictions would improve a mean."""
+    protocol = small(entry)
+    shape = VoxelShape(GRID) if target == "voxels" else dict(far(1))[target]
+    true = truth(shape)
+    prepared = protocol.prepare(true)
+    for kind, prediction in far(scale, shift):
+        found = protocol.finish([protocol.measure(prediction, None, true, prepared)])[0]
+        missing = protocol.failure(None, true, "no prediction").values
+        for column in protocol.columns:
+            value, worst = found.values[column.name], missing[column.name]
+            if value is None or worst is None:
+                continue
+            assert math.isfinite(value)
+            assert value >= worst if column.better == "higher" else value <= worst, (kind, column.name)
+
+
+def odd_truths() -> dict[str, Truth]:
+    """Truths of which some protocols can make nothing."""
+    grids = {
+        "full": np.ones((32,) * 3, bool),
+        "full but one": np.ones((32,) * 3, bool),
+        "nothing": np.zeros((32,) * 3, bool),
+        "one cell": np.zeros((32,) * 3, bool),
+        "full and coarse": np.ones((4,) * 3, bool),
+        "thin at 64": np.zeros((64,) * 3, bool),
+        "border": np.ones((16,) * 3, bool),
+        "level": np.full((16,) * 3, 0.5, np.float32),
+        "soft and nowhere low": np.full((16,) * 3, 0.2, np.float32),
+    }
+    grids["full but one"][5, 6, 7] = grids["nothing"][0, 0, 0] = False
+    grids["one cell"][3, 4, 5] = grids["thin at 64"][8, 8, 8] = True
+    grids["border"][1:-1, 1:-1, 1:-1] = False
+    grids["soft and nowhere low"][2:9, 2:9, 2:9] = 0.9
+    meshes = {
+        "flat triangle": Mesh(np.eye(3), np.array([[0, 1, 2]])),
+        "triangle of one point": Mesh(np.ones((3, 3)), np.array([[0, 1, 2]])),
+        "triangle of a line": Mesh(np.outer([0.0, 1, 2], np.ones(3)), np.array([[0, 1, 2]])),
+        "no face": Mesh(np.eye(3), np.zeros((0, 3), np.int64)),
+    }
+    clouds = {
+        "one point": np.ones((1, 3)),
+        "one place": np.ones((9, 3)),
+        "line of points": np.outer(np.arange(9.0), np.ones(3)),
+        "no point": np.zeros((0, 3)),
+    }
+    shapes: dict[str, Shape] = {name: VoxelShape(grid) for name, grid in grids.items()}
+    shapes |= {name: MeshShape(mesh) for name, mesh in meshes.items()}
+    shapes |= {name: PointShape(cloud) for name, cloud in clouds.items()}
+    return {name: truth(shape, name) for name, shape in shapes.items()}
+
+
+@each_protocol
+@pytest.mark.parametrize("name", odd_truths())
+def test_a_truth_that_cannot_be_measured_against_is_known_before_anything_is(entry, name):
+    """`check`, which is cheap, refuses exactly what `prepare` refuses."""
+    protocol, target = small(entry), odd_truths()[name]
+    said: list[str | None] = []
+    for step in (protocol.check, protocol.prepare):
+        try:
+            step(target)
+        except TruthError as error:
+            said.append(str(error))
+        else:
+            said.append(None)
+    assert said[0] == said[1]
+    assert said[0] is None or f"'{name}'" in said[0]
+
+
+def test_a_full_cube_is_no_truth_of_pix3d_and_one_of_the_others():
+    full = odd_truths()["full"]
+    for entry in ENTRIES:
+        if entry.name != "pix3d":
+            small(entry).check(full)
+    with pytest.raises(TruthError, match=r"true shape 'full': no value below 0\.1"):
+        small(PROTOCOLS.get("pix3d")).check(full)

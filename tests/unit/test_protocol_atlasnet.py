@@ -25,7 +25,7 @@ def measure(prediction, target, threshold=0.5, protocol=SMALL):
 def test_named_and_described():
     assert PROTOCOLS.get("atlasnet").cls is AtlasNetProtocol
     default = AtlasNetProtocol(AtlasNetConfig())
-    assert default.id == "atlasnet v1" and default.points == 2500 and SMALL.id == "atlasnet v1 (1,500 points)"
+    assert default.id == "atlasnet v2" and default.points == 2500 and SMALL.id == "atlasnet v2 (1,500 points)"
     text = " ".join(default.describe().split())
     for fact in ("unit ball of the truth", "never scaled by itself", "below .001", "metro", "2,500 per side"):
         assert fact in text

@@ -27,7 +27,7 @@ def measure(prediction, target, threshold=0.5, protocol=SMALL):
 
 def test_named_and_described():
     assert PROTOCOLS.get("occnet").cls is OccNet
-    assert OccNet(OccNetConfig()).id == "occnet v1" and SMALL.id == "occnet v1 (2,000 points)"
+    assert OccNet(OccNetConfig()).id == "occnet v2" and SMALL.id == "occnet v2 (2,000 points)"
     assert OccNet(OccNetConfig()).settings["points"] == 100_000 and SMALL.average == "category"
     shown = {c.name: c for c in SMALL.columns}
     assert shown["chamfer_l1"].display == 10 and "×10" in shown["chamfer_l1"].label

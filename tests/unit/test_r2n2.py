@@ -430,6 +430,8 @@ def test_fingerprint_depends_on_the_list_and_not_on_its_path(root, tmp_path):
     ("content", "text"),
     [
         ("[", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[" + "9" * 10_000 + "]", "not JSON|needs a 'taxonomy_id'"),
         ("{}", "expected a list of categories, got dict"),
         ('[{"train": []}]', "category 0 needs a 'taxonomy_id' and a list of model ids 'train'"),
         ('[{"taxonomy_id": "03001627", "train": [], "val": []}]', "list of model ids 'test'"),

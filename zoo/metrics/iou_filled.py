@@ -49,7 +49,7 @@ def fill(points: np.ndarray, resolution: int) -> np.ndarray:
     if not len(points):
         return filled
     fine, reach = resolution * FINE, round(resolution * FINE * REACH)
-    cells = np.floor((np.ascontiguousarray(points.T) + 0.5) * fine).astype(np.int64).clip(0, fine - 1)
+    cells = np.floor((np.ascontiguousarray(points.T) + 0.5) * fine).clip(0, fine - 1).astype(np.int64)
     # only the box around the points is worked on: what lies beyond it is outside
     low, high = cells.min(1) // FINE, cells.max(1) // FINE + 1
     margin = 2 * reach + 1  # reach to spread, as much to take back what was spread, and one for the outside

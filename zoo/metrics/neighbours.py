@@ -4,8 +4,8 @@
 |-------------|-------------------------------------------|----------------------------------------------|
 | `boxtree`   | `zoo.metrics.boxtree`, compiled by numba  | on a CPU: the fastest there at every size    |
 | `kdtree`    | scipy's cKDTree                           | never; an independent reference              |
-| `torch`     | exact differences in chunks, CPU or CUDA  | on CUDA, when PyTorch3D cannot be imported   |
-| `pytorch3d` | PyTorch3D's K-nearest kernel              | on CUDA, when it can be imported             |
+| `torch`     | exact differences in chunks, CPU or CUDA  | on CUDA, when PyTorch3D cannot search there  |
+| `pytorch3d` | PyTorch3D's K-nearest kernel              | on CUDA, when it was built for it            |
 
 All give the same float64 distances (to 1e-6 relative; PyTorch3D searches in single precision, so its
 choice between two almost equally near points may differ, but the distance is recomputed in double).
@@ -16,21 +16,29 @@ error and never replaced by another.
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from zoo.errors import UserError
 from zoo.metrics.boxtree import BoxTree
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-BACKENDS = ("boxtree", "kdtree", "torch", "pytorch3d")
+TREES = ("boxtree", "kdtree")
+"""Backends of the CPU alone; clouds on another device are brought to it."""
+BACKENDS = (*TREES, "torch", "pytorch3d")
 ENVIRONMENT = "R3D_NEIGHBOURS"
 CHUNK = 1 << 22
 """Distances held at once by the torch backend."""
+
+
+class BackendError(UserError, ImportError, ValueError):
+    """The backend that is asked for is none, or cannot run here; says why, and what to choose instead."""
 
 
 class Backend(NamedTuple):
@@ -45,37 +53,71 @@ def active_backend(device: str = "cpu") -> Backend:
     """What `auto` means for clouds on `device`, with the reason in words.
 
     Raises:
-        ValueError: the environment variable names no backend.
-        ImportError: it names one that cannot be imported here.
+        BackendError: the environment variable names no backend, or one that cannot be imported here.
     """
     forced = os.environ.get(ENVIRONMENT, "")
     if forced:
         name, _, wanted = forced.partition(":")
         if name not in BACKENDS:
-            raise ValueError(
+            raise BackendError(
                 f"{ENVIRONMENT}={forced}: no such backend; choose one of {', '.join(BACKENDS)}, "
                 f"for torch and pytorch3d optionally with a device as in torch:cuda"
             )
         if (problem := why_not(name)) is not None:
-            raise ImportError(f"{ENVIRONMENT}={forced}: {problem}")
-        return Backend(name, wanted or device, f"forced by {ENVIRONMENT}={forced}")
+            raise BackendError(f"{ENVIRONMENT}={forced}: {problem}")
+        own = wanted or ("cpu" if name in TREES else device)
+        return Backend(name, own, f"forced by {ENVIRONMENT}={forced}")
     if not device.startswith("cuda"):
-        return Backend("boxtree", device, "exact and the fastest on a CPU at every size")
-    problem = why_not("pytorch3d")
+        return Backend("boxtree", "cpu", "exact and the fastest on a CPU at every size")
+    problem = why_not("pytorch3d", device)
     if problem is None:
-        return Backend("pytorch3d", device, "PyTorch3D can be imported and the clouds are on CUDA")
+        return Backend("pytorch3d", device, "PyTorch3D searches on CUDA, where the clouds are")
     return Backend("torch", device, f"the clouds are on CUDA, and {problem}")
 
 
-def why_not(backend: str) -> str | None:
-    """Why a backend cannot be used here, or None when it can. Asking about a torch backend imports torch."""
+def running_backend(device: str = "cpu") -> Backend:
+    """`active_backend`, once it has found a nearest point: to be asked for before hours rely on it.
+
+    Raises:
+        BackendError: as `active_backend`; or the search fails, on a device that is not there for one.
+    """
+    backend = active_backend(device)
+    corner = np.zeros((1, 3))
+    try:
+        nearest(corner, corner, backend.name, backend.device)
+    except Exception as error:  # whatever a library raises that was built for another machine
+        raise BackendError(
+            f"nearest neighbours by {backend.name} on {backend.device} cannot run here ({backend.reason}): "
+            f"{' '.join(str(error).split())}; choose another by {ENVIRONMENT}, or unset it"
+        ) from error
+    return backend
+
+
+def why_not(backend: str, device: str = "cpu") -> str | None:
+    """Why a backend cannot be used here, or None when it can. Asking about a torch backend imports torch.
+
+    Args:
+        device: PyTorch3D finds one point on it, once in a process: a build for the CPU alone has the same
+            functions as one for CUDA, and refuses when they are called.
+    """
     module = {"torch": "torch", "pytorch3d": "pytorch3d.ops"}.get(backend)
     if module is None:
         return None
     try:
         import_module(module)
-    except (ImportError, OSError) as error:  # OSError: a kernel built for another torch
+    except Exception as error:  # OSError, AttributeError and others: a kernel built for another torch
         return f"{module.partition('.')[0]} cannot be imported ({error})"
+    return _failure(device) if backend == "pytorch3d" else None
+
+
+@cache
+def _failure(device: str) -> str | None:
+    """What PyTorch3D says when it shall search on a device; None when it does."""
+    corner = np.zeros((1, 3))
+    try:
+        _pytorch3d_search(corner, corner, device)
+    except Exception as error:  # its own errors, torch's, and those of an extension for another torch
+        return f"pytorch3d cannot search on {device} ({str(error).partition(chr(10))[0]})"
     return None
 
 
@@ -102,7 +144,7 @@ class Index:
             raise ValueError(f"unknown backend '{backend}'; choose one of {', '.join(BACKENDS)} or auto")
         if (problem := why_not(backend)) is not None:
             raise ImportError(f"backend '{backend}': {problem}")
-        if backend in ("boxtree", "kdtree") and device != "cpu":
+        if backend in TREES and device != "cpu":
             raise ValueError(f"backend '{backend}' runs on the CPU, not on {device}; use torch there")
         self.backend, self.device = backend, device
         self._search: Any = None

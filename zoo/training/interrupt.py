@@ -7,38 +7,47 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+SIGNALS = tuple(getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n))
+"""What asks to stop; Windows has no SIGHUP."""
+
 
 class Interrupted(Exception):
-    """The run was asked to stop; its state is saved and the same command goes on from there."""
+    """The run was asked to stop; its state is saved and the same command goes on from there.
 
-    def __init__(self, run_dir: Path, step: int, steps: int) -> None:
+    Attributes:
+        number: of the signal that asked.
+    """
+
+    def __init__(self, run_dir: Path, step: int, steps: int, number: int = signal.SIGINT) -> None:
         super().__init__(f"stopped after step {step} of {steps}; saved in {run_dir}")
-        self.run_dir, self.step, self.steps = run_dir, step, steps
+        self.run_dir, self.step, self.steps, self.number = run_dir, step, steps, number
 
 
 @contextmanager
-def graceful_stop() -> Iterator[Callable[[], bool]]:
-    """Within the block, a first SIGINT or SIGTERM only makes the yielded function return True.
+def graceful_stop() -> Iterator[Callable[[], int]]:
+    """Within the block, a first signal to stop only makes the yielded function return its number, not 0.
 
-    A second one acts as usual. Outside the main thread, where signals cannot be caught, nothing changes.
+    A second one acts as usual. A signal that is ignored stays so: a hangup under nohup, Ctrl-C in a job that
+    a script put in the background. Outside the main thread, where signals cannot be caught, nothing changes.
     """
-    asked = threading.Event()
+    asked = 0
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    previous = {n: handler for n, handler in previous.items() if handler not in (signal.SIG_IGN, None)}
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    previous = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+        previous = {}
 
     def restore() -> None:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
     def ask(number: int, frame: FrameType | None) -> None:
-        asked.set()
+        nonlocal asked
+        asked = number
         restore()
 
     for number in previous:
         signal.signal(number, ask)
     try:
-        yield asked.is_set
+        yield lambda: asked
     finally:
         restore()
