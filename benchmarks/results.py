@@ -24,6 +24,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from benchmarks.failures import no_predictions_fault
 from zoo.errors import UserError
 from zoo.files import write_atomic
+from zoo.plain_data import parse_json
 
 SCHEMA_VERSION: Literal[1] = 1
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -224,9 +225,10 @@ def load(folder: Path) -> tuple[Record, Rows]:
         ResultError: a file is missing, unreadable or does not fit the other; says which and what to do.
     """
     path = folder / "record.json"
+    text = _read(path)
     try:
-        data = json.loads(_read(path))
-    except json.JSONDecodeError as error:
+        data = parse_json(text)
+    except ValueError as error:
         raise _broken(path, f"is not JSON ({error})") from error
     data = _upgrade(data, path)
     try:
