@@ -243,7 +243,7 @@ def load(folder: Path) -> tuple[Record, Rows]:
     try:
         rows = _rows_from_csv(content)
         _check_counts(record, rows, str(rows_path))
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise _broken(rows_path, f"cannot be read ({error})") from error
     if fault := no_predictions_fault(record.kind, record.name, rows):
         raise _broken(rows_path, f"counts a fault of the machine as failures of predictions ({fault})")
@@ -300,6 +300,8 @@ def _read(path: Path) -> str:
         return path.read_bytes().decode()  # newlines as they were hashed
     except FileNotFoundError as error:
         raise _broken(path, "is missing") from error
+    except OSError as error:
+        raise _broken(path, f"cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise _broken(path, f"is not UTF-8 text ({error})") from error
 
@@ -351,7 +353,7 @@ def _cell(value: Any) -> str | int | float:
 
 def _rows_from_csv(content: str) -> Rows:
     lines = csv.reader(io.StringIO(content, newline=""))
-    keys = next(lines)
+    keys = next(lines, [])
     if tuple(keys[: len(ROW_KEYS)]) != ROW_KEYS:
         raise ValueError(f"columns are {keys}, not {', '.join(ROW_KEYS)} and the metrics")
     rows: Rows = []
@@ -364,6 +366,8 @@ def _rows_from_csv(content: str) -> Rows:
         row["reason"] = row["reason"] or None
         for name in keys[len(ROW_KEYS) :]:
             row[name] = float(row[name]) if row[name] else None
+            if row[name] is not None and not math.isfinite(row[name]):
+                raise ValueError(f"line {lines.line_num} has {name} = {row[name]}")
         rows.append(row)
     return rows
 

@@ -40,12 +40,11 @@ from benchmarks.results import (
     save,
 )
 from benchmarks.scoring import score
-from benchmarks.settings import Settings
+from benchmarks.settings import Settings, code_of
 from datasets.store import Store, StoreSplit
 from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device
 from zoo.files import sweep
-from zoo.metrics import METRICS
 from zoo.metrics.neighbours import active_backend
 from zoo.model import build_discriminator, build_losses, build_model, supervision, takes_views
 from zoo.shapes import Shape
@@ -113,7 +112,7 @@ class Session:
         self.settings, self.store, self.protocol, self.device = settings, store, protocol, device
         self.out, self.views, self.limit = out, views, limit
         self.predictor = predictor or PredictorHere(device)
-        self._measured_by = foreign(_measures(protocol))
+        self._measured_by = code_of(protocol)
         self.results = ResultStore(out / "cells")
         self.resolution = max(store.resolutions)
         self.test, self.val = (self._split(name) for name in ("test", "val"))
@@ -408,14 +407,6 @@ class Session:
     def _images(self, split: StoreSplit) -> Any:
         pictures = split.images(list(range(len(split))), [[VIEW]] * len(split))
         return pictures[:, 0].transpose(0, 2, 3, 1)
-
-
-def _measures(protocol: Protocol) -> dict[str, type]:
-    """The class of a protocol and of the metrics that were added to it, by what messages call them."""
-    added = protocol.settings.get("extra_metrics", ())
-    return {f"protocol {protocol.name}": type(protocol)} | {
-        f"metric {name}": METRICS.get(name).cls for name in added
-    }
 
 
 def _kind_of(reason: str) -> str:

@@ -75,7 +75,7 @@ SPELLINGS = {
 }
 
 
-def same_as_the_cube(read) -> None:
+def expect_the_cube(read) -> None:
     assert len(read.mesh.faces) == len(set(map(str, corners(read.mesh.triangles)))) >= 12
     np.testing.assert_array_equal(read.mesh.bounds, [[0, 0, 0], [1, 1, 1]])
     a, b, c = read.mesh.triangles.transpose(1, 0, 2)
@@ -85,12 +85,12 @@ def same_as_the_cube(read) -> None:
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_the_cube_however_it_is_spelt(tmp_path, name):
-    same_as_the_cube(read_mesh(put(tmp_path, "a.obj", SPELLINGS[name])))
+    expect_the_cube(read_mesh(put(tmp_path, "a.obj", SPELLINGS[name])))
 
 
 @pytest.mark.parametrize("coding", ["utf-16", "utf-8-sig", "latin-1"])
 def test_codings(tmp_path, coding):
-    same_as_the_cube(read_mesh(put(tmp_path, "a.obj", ("# é\n" + CUBE).encode(coding))))
+    expect_the_cube(read_mesh(put(tmp_path, "a.obj", ("# é\n" + CUBE).encode(coding))))
 
 
 @pytest.mark.parametrize(
