@@ -51,7 +51,7 @@ from benchmarks.results import (
     save,
 )
 from benchmarks.scoring import score
-from benchmarks.settings import build_protocol
+from benchmarks.settings import build_protocol, code_of
 from benchmarks.table import to_rich
 from datasets import BadItem, DataError
 from zoo.command import run_command
@@ -165,11 +165,12 @@ def _score(
     """
     info = ProtocolInfo(id=protocol.id, version=protocol.version, settings=protocol.settings)
     store = ResultStore(args.out / "cells")
+    code = code_of(protocol)
     cells = {
         row.files.name: cell_hash(
             kind=row.kind,
             name=row.files.name,
-            config=row.config,
+            config=row.config | ({"code": code} if code else {}),
             dataset=dataset,
             protocol=info,
             preset=PRESET,

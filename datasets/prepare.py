@@ -8,9 +8,7 @@ sets under the data root when one is given.
 
 from __future__ import annotations
 
-import csv
 import os
-import shutil
 import time
 import warnings
 from collections import Counter
@@ -25,13 +23,13 @@ from rich.console import Console
 
 from zoo.config import validate
 from zoo.errors import UserError
-from zoo.files import expand_home
+from zoo.files import expand_home, remove
 from zoo.processes import available_cores
 from zoo.registry import EntryConfig
 
 from . import DATASETS, SPLITS, DataError, DataSource, Item, PrepareOptions
 from ._pack import json_hash
-from ._pool import build_all
+from ._pool import build_all, check_workers
 from ._progress import bar
 from ._writer import StoreWriter
 from .store import FORMAT, MANIFEST, SKIPPED, Store
@@ -193,6 +191,8 @@ def _prepare(
     allow_missing: bool,
 ) -> Store:
     path = wanted.path
+    if workers is not None:
+        check_workers(workers)
     if require is None:
         require = wanted.source.required()
     console = Console(stderr=True, quiet=not progress, markup=False, highlight=False, soft_wrap=True)
@@ -212,10 +212,16 @@ def _prepare(
         ) from error
     try:
         if rebuild:
-            shutil.rmtree(path, ignore_errors=True)
-            shutil.rmtree(path.with_name(path.name + ".partial"), ignore_errors=True)
+            remove(path)
+            remove(path.with_name(path.name + ".partial"))
         if not (path / MANIFEST).is_file():  # else the process that we waited for made it
+            if os.path.lexists(path):  # nothing of ours, or what is left of it: not to be built over
+                raise DataError(
+                    f"{path}: no store, there is no {MANIFEST} in it; delete it and run the command again"
+                )
             _build(wanted, workers, console, require, allow_missing)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
     finally:
         lock.release()
     return _open(wanted, require, allow_missing)
@@ -224,7 +230,8 @@ def _prepare(
 def _open(wanted: Request, require: Sequence[str], allow_missing: bool) -> Store:
     store = Store.open(wanted.path)
     if store.missing and not allow_missing:
-        raise _missing(wanted.name, store.missing, len(store) + store.missing, store.path / SKIPPED)
+        first = next(f"{e['id']}: {e['reason']}" for e in store.skipped if e["kind"] == "missing")
+        raise _missing(wanted.name, first, store.missing, len(store) + store.missing, store.path / SKIPPED)
     if store.manifest["stamp"] != (now := wanted.source.stamp()) and now:
         warnings.warn(
             f"the files of '{wanted.name}' under {wanted.source.root} changed since {store.path.name} was "
@@ -264,13 +271,12 @@ def _build(
                 shown.update(task, advance=1, skipped=len(writer.skipped))
         _check_built(name, items, writer, require)
         if writer.skipped and not allow_missing:
-            raise _missing(name, len(writer.skipped), len(items), writer.list_skipped())
+            index, reason = min(writer.skipped.items())
+            first = f"{items[index].id}: {reason}"
+            raise _missing(name, first, len(writer.skipped), len(items), writer.list_skipped())
         writer.finish(name, stamp)
     except OSError as error:
-        raise DataError(
-            f"cannot write to {writer.folder}: {error.strerror or error}; what is done is kept, "
-            f"the same command goes on"
-        ) from error
+        raise _unwritable(writer.folder, error) from error
     finally:
         writer.close()
     seconds = time.monotonic() - started
@@ -281,9 +287,13 @@ def _build(
     console.print(f"{name}: {kept} items{skipped} in {seconds:.1f} s ({rate:.1f}/s) -> {wanted.path}")
 
 
-def _missing(name: str, count: int, total: int, file: Path) -> DataError:
-    with file.open(encoding="utf-8", newline="") as handle:
-        first = next((f"{row['id']}: {row['reason']}" for row in csv.DictReader(handle)), "")
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot write to {folder}: {error.strerror or error}; what is done is kept, the same command goes on"
+    )
+
+
+def _missing(name: str, first: str, count: int, total: int, file: Path) -> DataError:
     return DataError(
         f"data set '{name}': {count} of {total} items could not be read; first {first}. All of them are in "
         f"{file}. Repair the files and run the same command again (what is done is kept), or go on without "

@@ -74,7 +74,7 @@ def _part(
         points = (matrices[:, :3, :3] @ points[..., None])[..., 0] + matrices[:, :3, 3]
         mirrored = np.linalg.det(matrices[:, :3, :3]).mean() < 0
     shape = Mesh(points, faces[:, ::-1] if mirrored else faces)
-    return Part(shape) if materials is None else _colored(shape, primitive, arrays, materials)
+    return Part(shape) if materials is None else _colored(shape, faces, primitive, arrays, materials)
 
 
 def _morphed(primitive: dict[str, Any], weights: list[float], arrays: Arrays) -> np.ndarray:
@@ -131,11 +131,13 @@ def _faces(primitive: dict[str, Any], count: int, arrays: Arrays) -> np.ndarray:
     raise BadItem(f"primitives of mode {mode}; known are 0 to {_FAN}")
 
 
-def _colored(shape: Mesh, primitive: dict[str, Any], arrays: Arrays, materials: Materials) -> Part:
-    """The triangles with colours of their vertices, and a material."""
+def _colored(
+    shape: Mesh, faces: np.ndarray, primitive: dict[str, Any], arrays: Arrays, materials: Materials
+) -> Part:
+    """The triangles with colours of their vertices (F, 3), and a material."""
     attributes, painted, uv = primitive["attributes"], None, None
     if "COLOR_0" in attributes:
-        painted = arrays.fractions(attributes["COLOR_0"])[:, :3][shape.faces].mean(1)
+        painted = arrays.fractions(attributes["COLOR_0"])[:, :3][faces].mean(1)
     if "material" not in primitive:
         return Part(shape, painted)
     found = materials.get(primitive["material"])
@@ -144,5 +146,5 @@ def _colored(shape: Mesh, primitive: dict[str, Any], arrays: Arrays, materials: 
         uv = arrays.fractions(attributes[name])[:, :2]
         if found.transform is not None:
             uv = uv @ found.transform[:, :2].T + found.transform[:, 2]
-        uv = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)[shape.faces]
+        uv = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)[faces]
     return Part(shape, painted, uv, found.material)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import BadItem, DataError, Item, PrepareOptions, Sample
+from datasets._manifest import seal
 from datasets._pack import HEADER, layout_of, pack, write_row
 from datasets._pool import Outcome
 from datasets._writer import StoreWriter
@@ -235,7 +236,7 @@ def test_pickle_of_a_replaced_store_is_refused(store):
     data = pickle.dumps(store)
     manifest = json.loads((store.path / "manifest.json").read_text())
     manifest["fingerprint"] = "0" * 64
-    (store.path / "manifest.json").write_text(json.dumps(manifest))
+    (store.path / "manifest.json").write_text(json.dumps(seal(manifest)))
     with pytest.raises(DataError, match="was replaced while it was in use"):
         pickle.loads(data)
 
