@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from benchmarks.features import BACKGROUND, BATCH, Describe, Feature
+from benchmarks.features import BACKGROUND, Describe, Feature, in_batches
 from zoo.config import ConfigError
 from zoo.layers.timm_models import create_backbone, pad_image, require_backbone
 
@@ -100,15 +100,11 @@ def _load(name: str, weights: Path, device: torch.device) -> Describe:
     mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (own.mean, own.std))
 
     @torch.inference_mode()
-    def describe(images: np.ndarray) -> np.ndarray:
-        found = []
-        for rgba in torch.from_numpy(images).permute(0, 3, 1, 2).split(BATCH):
-            values = rgba.to(device).float() / 255
-            alpha = values[:, 3:]
-            rgb = values[:, :3] * alpha + BACKGROUND / 255 * (1 - alpha)
-            rgb = F.interpolate(rgb, (SIDE, SIDE), mode="bilinear", antialias=True)
-            vectors = network(pad_image((rgb - mean) / std, size))
-            found.append(F.normalize(vectors.flatten(1), dim=1).float().cpu().numpy())
-        return np.concatenate(found)
+    def vectors(rgba: Tensor) -> Tensor:
+        values = rgba.to(device).float() / 255
+        alpha = values[:, 3:]
+        rgb = values[:, :3] * alpha + BACKGROUND / 255 * (1 - alpha)
+        rgb = F.interpolate(rgb, (SIDE, SIDE), mode="bilinear", antialias=True)
+        return F.normalize(network(pad_image((rgb - mean) / std, size)).flatten(1), dim=1)
 
-    return describe
+    return lambda images: in_batches(images, vectors)

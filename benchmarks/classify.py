@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from scipy.stats import binomtest
 
@@ -40,6 +41,7 @@ from zoo.device import describe_device, pick_device
 from zoo.discriminators import Discriminator
 from zoo.files import write_atomic
 from zoo.model import build_discriminator, build_model
+from zoo.plugins import add_plugin, load_plugins
 from zoo.seeding import derive
 from zoo.training.checkpoint import load_config_of, load_discriminator
 from zoo.types import ContractError
@@ -115,11 +117,11 @@ def find_discriminators(
     """
     if args.weights is not None:
         config, weights = load_config_of(args.weights), args.weights
+        model = build_model(config.without_downloads(), seed=SEED)
     else:
         config = chosen.model(args.model)
-    untrained = build_discriminator(
-        config, build_model(config, seed=SEED).decoder, seed=derive(SEED, "critic")
-    )
+        model = build_model(config, seed=SEED)
+    untrained = build_discriminator(config, model.decoder, seed=derive(SEED, "critic"))
     if untrained is None:
         raise ContractError(f"model '{config.name}' has no discriminator to read; 'gan_3d' has one")
     if untrained.resolution not in store.resolutions:
@@ -134,9 +136,10 @@ def find_discriminators(
         session = Session(chosen, store, protocol, device, args.out)
         session.check(config)
         job = session.job(session.cell(config, SEED))
-        with console.status(f"training {job.label}") as status:
+        shown = f"training {escape(job.label)}"
+        with console.status(shown) as status:
             outcome = Executor.of("inline", device).run(
-                [job], lambda _, done, figures: status.update(f"training {job.label}: step {done}")
+                [job], lambda _, done, figures: status.update(f"{shown}: step {done}")
             )[job.label]
         if isinstance(outcome, Exception):
             raise outcome
@@ -146,6 +149,7 @@ def find_discriminators(
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prepare, train what is missing, measure, print and write."""
+    load_plugins(args.plugin, args.dataset)
     chosen = settings(args.preset, args.dataset, args.overrides)
     store = open_dataset(
         args.dataset,
@@ -211,8 +215,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="auto", help="of the training (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="processes for data (default: one per core)")
     add_set(parser)
+    add_plugin(parser)
     args = parser.parse_args(argv)
-    return run_command(lambda: run(args, Console()), "stopped; the same command goes on from there")
+    return run_command(
+        lambda: run(args, Console(markup=False, emoji=False)), "stopped; the same command goes on from there"
+    )
 
 
 if __name__ == "__main__":

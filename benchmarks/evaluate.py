@@ -1,9 +1,11 @@
 """Score anybody's predictions: folders of shapes against a folder of true shapes, by any protocol.
 
 Shapes are obj, off, ply, stl, glb, gltf (meshes), ply, npz, npy (points) and npz, npy, binvox, mat (voxels).
-They are paired by name: the path below the folder without its extension. Everything is measured in the frame
-and units of the files, which prediction and truth must share. A grid fills the unit cube around the origin,
-whatever a binvox header says, so that meshes and points that are compared with it must lie there too.
+They are paired by name: the path below the folder without its extension. A folder that holds one shape
+alone, like <id>/model.obj, goes by the name <id> too, and letter case does not matter where nothing else is
+meant. Everything is measured in the frame and units of the files, which prediction and truth must share. A
+grid fills the unit cube around the origin, whatever a binvox header says, so that meshes and points that are
+compared with it must lie there too.
 
 What is missing, cannot be read or is empty counts as a failure with the protocol's worst values; nothing is
 dropped. The numbers are those that the same shapes would get as a model's in benchmarks.run.
@@ -34,7 +36,7 @@ from benchmarks.foreign_cases import gather_foreign
 from benchmarks.journal import JOURNAL
 from benchmarks.named_folders import named_folders
 from benchmarks.outputs import FILES, parse_formats, write_outputs
-from benchmarks.pairs import Instance, instances
+from benchmarks.pairs import Instance, instances, unread_lines
 from benchmarks.protocols import Protocol, ThresholdChoice, Truth, TruthError
 from benchmarks.report import write_report
 from benchmarks.report.surfaces import lighten
@@ -49,13 +51,14 @@ from benchmarks.results import (
     save,
 )
 from benchmarks.scoring import score
-from benchmarks.settings import build_protocol
+from benchmarks.settings import build_protocol, code_of
 from benchmarks.table import to_rich
 from datasets import BadItem, DataError
 from zoo.command import run_command
 from zoo.config import ConfigError, parse_overrides
 from zoo.files import try_folder
 from zoo.metrics.neighbours import active_backend
+from zoo.plugins import load_plugins
 from zoo.registry import did_you_mean
 
 PRESET = "files"
@@ -94,6 +97,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     Raises:
         RegistryError, ConfigError, DataError, ResultError: bad input; names the file, the value and the mend.
     """
+    load_plugins(args.plugin, args.protocol)
     protocol = build_protocol(args.protocol, parse_overrides(args.overrides))
     formats = parse_formats(args.format)
     check(args)
@@ -102,13 +106,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         try_folder(folder, WRITTEN)
     wanted, skipped = _usable(listed, protocol.check, args.allow_missing, console)
     folders = [PredictionFiles.below(path, name, wanted) for name, path in named.items()]
-    for files in folders:
-        if files.missing or files.extra:
-            _say(
-                console,
-                f"{files.name}: {files.missing} of {len(wanted)} true shapes have no prediction and count as "
-                f"failures; {files.extra} files belong to none and are left aside",
-            )
+    for line in [*unread_lines(args.gt), *(line for files in folders for line in files.unpaired())]:
+        _say(console, line)
     chosen = _chosen_thresholds(args, protocol, console)
     given = args.threshold if protocol.level is None else ThresholdChoice(protocol.level, (), 0, fixed=True)
     truth = PredictionFiles(FLOOR.name, tuple(one.truth for one in wanted))
@@ -175,11 +174,12 @@ def _score(
     """
     info = ProtocolInfo(id=protocol.id, version=protocol.version, settings=protocol.settings)
     store = ResultStore(args.out / "cells")
+    code = code_of(protocol)
     cells = {
         row.files.name: cell_hash(
             kind=row.kind,
             name=row.files.name,
-            config=row.config,
+            config=row.config | ({"code": code} if code else {}),
             dataset=dataset,
             protocol=info,
             preset=PRESET,
@@ -310,9 +310,12 @@ def _chosen_thresholds(
             f"--val-pred has {sorted(strange)}, --pred has {sorted(rows)}; say NAME= to give both one name"
         )
     wanted, _ = _usable(instances(args.val_gt), Truth.check, False, console)
-    truths, chosen = TruthFiles(wanted), {}
+    chosen = {}
     for name, folder in folders.items():
-        choice = protocol.choose_threshold(PredictionFiles.below(folder, name, wanted).read(), truths)
+        files = PredictionFiles.below(folder, name, wanted)
+        for line in files.unpaired():
+            _say(console, f"validation, {line}")
+        choice = files.choose_threshold(protocol, wanted)
         if choice is not None:
             chosen[name] = choice
     return chosen

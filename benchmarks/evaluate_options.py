@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.settings import add_set
 from zoo.config import ConfigError
+from zoo.plugins import add_plugin
 
 EXAMPLES = """examples:
   python -m benchmarks.evaluate --pred out/my_model --gt data/true_meshes
@@ -77,6 +78,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     p.add_argument("--force", action="store_true", help="measure again what has a result")
     add_set(p, "a setting of the protocol, like points=10000")
+    add_plugin(p)
     return p
 
 

@@ -1,33 +1,35 @@
 """Where trainings run: each in a process of its own, as many at a time as there are slots.
 
 A slot is one training's share of the machine: a GPU, or some of the cores. A crash, even of the interpreter,
-costs its own cell only and gives its slot back, and the peak memory of a process is that of its model. On a
-CPU two trainings side by side, each with half of the cores, are also faster than one after the other with all
-of them: small convolutions spend much of their time waiting for each other's threads.
+costs its own cell only and gives its slot back, as does standing still for longer than the limit of time,
+and the peak memory of a process is that of its model. On a CPU two trainings side by side, each with half of
+the cores, are also faster than one after the other with all of them: small convolutions spend much of their
+time waiting for each other's threads. Predicting has a process of its own too: `benchmarks.predicting`.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import torch
 
+from benchmarks.child import ended, minutes, portable, settle
+from benchmarks.predicting import Predictor, PredictorHere, PredictorProcess
 from zoo.command import Stopped
 from zoo.config import ConfigError, ModelConfig
-from zoo.processes import asked_threads, available_cores, die_with_parent
+from zoo.processes import asked_threads, available_cores
 from zoo.registry import load_plugin
-from zoo.training.checkpoint import load_pretrained
+from zoo.source import require_code
 from zoo.training.interrupt import Interrupted, graceful_stop
 from zoo.training.trainer import TrainReport, train
 from zoo.types import Source
@@ -40,7 +42,7 @@ SECONDS_BETWEEN_STEPS = 0.2
 
 
 class CellDied(RuntimeError):
-    """The process that trained or measured a cell ended without a word; the message says how."""
+    """The process that trained or measured a cell ended without a word or was ended; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Job:
     Attributes:
         label: for messages.
         source: training split; must be picklable.
+        code: digests of the code that the command was started with; see `zoo.source`.
     """
 
     label: str
@@ -57,6 +60,7 @@ class Job:
     source: Source
     run_dir: Path
     seed: int
+    code: dict[str, str] = field(default_factory=dict)
 
 
 Progress = Callable[[str, int, dict[str, float]], None]
@@ -91,16 +95,24 @@ class Executor:
         threads: torch threads of each: what OMP_NUM_THREADS says, else its share of the cores, never on how
             many jobs there are, because sums depend on it in their last bits.
         inline: in this process, on the only slot.
+        patience: seconds that a training may go without finishing a step, and a block of predictions without
+            being there; None for no limit. In this process there is none.
     """
 
     slots: tuple[torch.device, ...]
     threads: int
     plugins: tuple[str, ...] = ()
     inline: bool = False
+    patience: float | None = None
 
     @classmethod
     def of(
-        cls, name: str, device: torch.device, jobs: int | None = None, plugins: Sequence[str] = ()
+        cls,
+        name: str,
+        device: torch.device,
+        jobs: int | None = None,
+        plugins: Sequence[str] = (),
+        patience: float | None = None,
     ) -> Executor:
         """One of `EXECUTORS` on this machine; the cores are shared out evenly.
 
@@ -119,7 +131,14 @@ class Executor:
                 f"--jobs must be at least 1, got {jobs}; to train in this process use --executor inline"
             )
         chosen = slots(device, jobs, torch.cuda.device_count(), cores)
-        return cls(chosen, asked_threads() or max(1, cores // len(chosen)), tuple(plugins))
+        threads = asked_threads() or max(1, cores // len(chosen))
+        return cls(chosen, threads, tuple(plugins), patience=patience)
+
+    def predictor(self, device: torch.device) -> Predictor:
+        """Where what was trained predicts."""
+        if self.inline:
+            return PredictorHere(device)
+        return PredictorProcess(device, self.threads, self.plugins, self.patience)
 
     def run(
         self, jobs: Sequence[Job], progress: Progress, on_wait: OnWait = lambda label, folder: None
@@ -163,9 +182,15 @@ class Executor:
                     stopped = stop()
                     for one in running.values():
                         one.process.terminate()  # SIGTERM: each saves its state and leaves
+                for one in running.values():
+                    if self.patience is not None and monotonic() - one.heard > self.patience:
+                        why = f"no step was finished for {minutes(self.patience)}; its process was ended"
+                        found.setdefault(one.job.label, CellDied(why))
+                        one.process.kill()
                 for ready in wait(list(running), timeout=0.2):
                     assert isinstance(ready, Connection)
                     one = running[ready]
+                    one.heard = monotonic()
                     try:
                         kind, content = ready.recv()
                     except (EOFError, OSError):  # OSError: it died in the middle of a message
@@ -174,11 +199,12 @@ class Executor:
                         ready.close()
                         free.append(one.slot)
                         if one.job.label not in found and not stopped:
-                            found[one.job.label] = CellDied(f"its process ended with {_status(one.process)}")
+                            found[one.job.label] = CellDied(ended(one.process))
                         continue
                     if kind == "step":
                         progress(one.job.label, *content)
                     elif kind == "wait":
+                        one.heard = math.inf  # however long the other command trains
                         on_wait(one.job.label, content)
                     else:
                         found[one.job.label] = content
@@ -193,16 +219,17 @@ class Executor:
         process = context.Process(target=_serve, args=args, name=job.label, daemon=True)
         process.start()
         theirs.close()
-        return ours, _Running(job, process, slot)
+        return ours, _Running(job, process, slot, monotonic())
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Running:
-    """A training under way, and the slot that it holds."""
+    """A training under way, the slot that it holds, and when it last gave a sign of life."""
 
     job: Job
     process: BaseProcess
     slot: torch.device
+    heard: float = math.inf
 
 
 @contextmanager
@@ -216,21 +243,8 @@ def _ended(running: dict[Connection, _Running]) -> Iterator[None]:
             one.process.join()
 
 
-def _status(process: BaseProcess) -> str:
-    """How a process ended, for a reader."""
-    code = process.exitcode or 0
-    killers = {-one.value: one.name for one in signal.Signals}
-    return f"status {code}" + (f" ({killers[code]})" if code in killers else "")
-
-
 def _serve(connection: Connection, job: Job, device: str, threads: int, plugins: Sequence[str]) -> None:
-    die_with_parent()
-    if hasattr(os, "setsid"):
-        os.setsid()  # a Ctrl-C in the terminal reaches the parent alone, which passes it on once
-    torch.set_num_threads(threads)
-    slot = torch.device(device)
-    if slot.type == "cuda":
-        torch.cuda.set_device(slot)  # else whatever names no index would land on the first GPU
+    slot = settle(device, threads)
     last = 0.0
 
     def say(kind: str, content: object) -> None:
@@ -248,11 +262,10 @@ def _serve(connection: Connection, job: Job, device: str, threads: int, plugins:
     try:
         for module in plugins:
             load_plugin(module)
-        report = _train(job, slot, tell, partial(say, "wait"))
-        _predict_once(job, report, slot)
-        say("end", report)
+        require_code(job.code, job.config)
+        say("end", _train(job, slot, tell, partial(say, "wait")))
     except Exception as error:  # travels to the parent, which reports it in the cell's place
-        say("end", _portable(error))
+        say("end", portable(error))
 
 
 def _train(
@@ -270,19 +283,3 @@ def _train(
         on_step=lambda done, steps, figures: tell(done, figures),
         on_wait=on_wait,
     )
-
-
-def _predict_once(job: Job, report: TrainReport, device: torch.device) -> None:
-    """One prediction here, where a crash costs one cell: measuring predicts in the process of the command."""
-    load_pretrained(report.checkpoint).to(device).predict(job.source.fetch([0], [[0]]))
-
-
-def _portable(error: Exception) -> Exception:
-    """The error itself where it can travel, else its text."""
-    import pickle
-
-    try:
-        copy: Any = pickle.loads(pickle.dumps(error))
-    except Exception:  # exceptions with unusual constructors do not survive pickling
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error if isinstance(copy, type(error)) else RuntimeError(str(error))

@@ -22,6 +22,7 @@ from benchmarks.table import (
     print_value,
 )
 from zoo.metrics import Column
+from zoo.text import printable
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -47,14 +48,13 @@ SPECIAL = {
     "†": r"$\dagger$",
     "≥": r"$\geq$",
     "√": r"$\surd$",
-    "\n": " ",
 }
 NOTHING = "--"
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX prints it."""
-    return "".join(SPECIAL.get(character, character) for character in text)
+    """Text as LaTeX prints it; what cannot be printed becomes a space."""
+    return "".join(SPECIAL.get(c, c if c.isprintable() else " ") for c in text)
 
 
 def to_latex(comparison: Comparison, published: Published | None = None) -> str:
@@ -163,7 +163,8 @@ def _table(
 
 
 def _line(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + " \\\\"
+    # [ or * at its beginning would be an argument of the rule or of the \\ before
+    return "{}" * cells[0].startswith(("[", "*")) + " & ".join(cells) + " \\\\"
 
 
 def _estimates(
@@ -194,7 +195,7 @@ def _name(row: ComparedRow) -> str:
 
 
 def _comment(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _slug(name: str) -> str:

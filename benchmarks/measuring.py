@@ -119,7 +119,9 @@ def _measure(
         there = shape if isinstance(shape, Shape) else shape()
     except BadItem as error:
         return protocol.failure(threshold, truth, _said(error))
-    measured = protocol.measure(there, threshold, truth, prepared)
+    # one row's files may be of several kinds, of which only grids have a threshold
+    of_file = threshold if isinstance(shape, Shape) or isinstance(there, VoxelShape) else None
+    measured = protocol.measure(there, of_file, truth, prepared)
     for column, value in measured.values.items():
         if value is not None and not math.isfinite(value):
             raise ValueError(f"{column} is {value}")

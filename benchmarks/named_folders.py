@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.config import ConfigError
+from zoo.names import check_name
+from zoo.text import printable
 
 
 def named_folders(words: Sequence[str], taken: str) -> dict[str, Path]:
@@ -16,10 +18,12 @@ def named_folders(words: Sequence[str], taken: str) -> dict[str, Path]:
 
     Raises:
         ConfigError: no such folder, a name twice, or the one that is taken.
+        BadName: a name that no row may have.
     """
     found: dict[str, Path] = {}
     for word in words:
         name, folder = _split(word)
+        name = check_name(name, f"{printable(word)}: say NAME={printable(str(folder))}")
         if name in found or name == taken:
             raise ConfigError(f"two rows '{name}'; give one of them another name: NAME={folder}")
         found[name] = folder

@@ -19,6 +19,7 @@ from time import perf_counter
 import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.names import resolve_models
@@ -32,6 +33,7 @@ from zoo.frames import Frame, to_canonical, to_frame
 from zoo.metrics.chamfer import chamfer
 from zoo.metrics.iou import iou
 from zoo.model import supervision
+from zoo.plugins import add_plugin, load_plugins
 from zoo.shapes import PointShape, Shape
 from zoo.training.checkpoint import load_pretrained
 from zoo.training.trainer import train
@@ -166,12 +168,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", default="all", help="names, globs or 'all' (default: %(default)s)")
     parser.add_argument("--device", default="auto")
     add_set(parser)
+    add_plugin(parser)
     args = parser.parse_args(argv)
-    return run_command(lambda: run(args, Console()))
+    return run_command(lambda: run(args, Console(markup=False, emoji=False)))
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Train every model and print the table."""
+    load_plugins(args.plugin)
     device = pick_device(args.device)
     table = Table(title=f"learnt by heart, {describe_device(device)}", title_justify="left")
     for column in ("model", "steps", "seconds", "IoU@.5", "CD", "floor", "CD / floor", "bar"):
@@ -179,7 +183,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         table.add_column(column, justify="left" if left else "right", no_wrap=left)
     missed = 0
     for name in resolve_models(args.models):
-        with tempfile.TemporaryDirectory() as folder, console.status(f"training {name}"):
+        with tempfile.TemporaryDirectory() as folder, console.status(f"training {escape(name)}"):
             fit = overfit(name, args.overrides, device, Path(folder))
         missed += not fit.passed
         table.add_row(

@@ -6,13 +6,19 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from datasets import DataError
+from datasets.formats.kinds import ending, stem, unread_files, unread_text
 from datasets.formats.shapes import SUFFIXES
+from datasets.names import Named, files_below, lone_folders, name_of, paired
 from zoo.registry import did_you_mean
 
 OBJECT = "object"
 """Category of what lies in no folder."""
+
+MAX_VIEW = 2**31 - 1
+"""Largest number of a picture."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class Instance:
         shape: what the statistics take for one shape; several pictures of it share this.
         view: which of its pictures the prediction is of.
         truth: file of the true shape.
+        also: what else its prediction may be called.
     """
 
     name: str
@@ -31,32 +38,85 @@ class Instance:
     category: str
     view: int
     truth: Path
+    also: Named | None = None
+
+    @property
+    def names(self) -> Named:
+        """All that its prediction may be called."""
+        return self.also or Named(self.name)
+
+
+@dataclass(frozen=True)
+class ShapeFolder:
+    """The shape files below a folder, in the order of their paths.
+
+    Attributes:
+        folder: the folder.
+        paths: the files.
+        names: of each file what it may be called. Where all files of several folders have one name
+            (``<id>/model.binvox``), it is left out: the folder names the shape.
+        unread: files, below the folder, that are shapes of a kind that is not read.
+    """
+
+    folder: Path
+    paths: tuple[Path, ...]
+    names: tuple[Named, ...]
+    unread: tuple[Path, ...]
+
+    @classmethod
+    def below(cls, folder: Path) -> ShapeFolder:
+        """List a folder, through links too.
+
+        Raises:
+            DataError: no such folder, no shape in it, or two files of one name.
+        """
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder")
+        files = list(files_below(folder))
+        found: dict[str, Path] = {}
+        for path in (path for path in files if ending(path) in SUFFIXES):
+            relative = path.relative_to(folder)
+            name = name_of(stem(relative))
+            if name in found:
+                twins = f"{found[name].relative_to(folder)} and {relative}"
+                raise DataError(f"{folder}: {twins} are both of '{name}'; keep one, or rename the other")
+            found[name] = path
+        unread = tuple(unread_files(files, folder, SUFFIXES, found))
+        if not found:
+            others = f"; {unread_text(unread, SUFFIXES)}" if unread else f"; known are {', '.join(SUFFIXES)}"
+            raise DataError(f"{folder}: no shape in it{others}")
+        shared = _shared_tail([tuple(name.split("/")) for name in found])
+        folders = lone_folders(found)
+        names = tuple(Named(_without_tail(name, shared), name, folders[name]) for name in found)
+        return cls(folder, tuple(found.values()), names, unread)
+
+    @property
+    def by_name(self) -> dict[str, Path]:
+        """The files by the names that they have here."""
+        return {named.name: path for named, path in zip(self.names, self.paths, strict=True)}
+
+    @property
+    def unread_lines(self) -> list[str]:
+        """What to say of the files that are not read: a line, or nothing where all are."""
+        return [f"{self.folder}: {unread_text(self.unread, SUFFIXES)}"] if self.unread else []
 
 
 def shape_files(folder: Path) -> dict[str, Path]:
-    """Every shape file below a folder, by name, sorted: the path without extension.
-
-    Where all files of several folders have one name (``<id>/model.binvox``), it is left out: the folder names
-    the shape.
+    """Every shape file below a folder, by name, sorted: see `ShapeFolder`.
 
     Raises:
-        DataError: no such folder, no shape in it, or two files of one name.
+        DataError: as `ShapeFolder.below`.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
-    found: dict[tuple[str, ...], Path] = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in relative.parts):
-            continue
-        name = relative.with_suffix("").parts
-        if name in found:
-            raise DataError(f"{folder}: {found[name].name} and {path.name} are both of '{'/'.join(name)}'")
-        found[name] = path
-    if not found:
-        raise DataError(f"{folder}: no shape in it; known are {', '.join(SUFFIXES)}")
-    shared = _shared_tail(list(found))
-    return {"/".join(name[: len(name) - shared]): path for name, path in found.items()}
+    return ShapeFolder.below(folder).by_name
+
+
+def unread_lines(folder: Path) -> list[str]:
+    """What to say of the files of a folder that are not read; see `ShapeFolder`."""
+    return ShapeFolder.below(folder).unread_lines
+
+
+def _without_tail(name: str, shared: int) -> str:
+    return name.rsplit("/", shared)[0] if shared else name
 
 
 def _shared_tail(names: list[tuple[str, ...]]) -> int:
@@ -80,31 +140,33 @@ def instances(truths: Path, names: Path | None = None) -> list[Instance]:
     Raises:
         DataError: as `shape_files`; or the CSV file is broken, or names a truth that is not there.
     """
-    files = shape_files(truths)
+    there = ShapeFolder.below(truths)
     if names is None:
-        return [Instance(name, name, _category(name), 0, path) for name, path in files.items()]
+        return [
+            Instance(named.name, named.name, _category(named.name), 0, path, named)
+            for named, path in zip(there.names, there.paths, strict=True)
+        ]
     lines = _lines(names)
+    asked = {number: line.get("truth") or line["name"] for number, line in lines.items()}
+    truth_names = list(dict.fromkeys(asked.values()))
+    place = paired([Named(name) for name in truth_names], there.names)
+    files = {truth_names[k]: (there.names[at].name, there.paths[at]) for k, at in place.items()}
     found = []
     for number, line in lines.items():
-        name = line.get("name", "")
-        truth = line.get("truth") or name
-        if truth not in files:
-            nearest = did_you_mean(truth, list(files))
-            raise DataError(f"{names}, line {number}: no true shape '{truth}' in {truths}.{nearest}")
+        if asked[number] not in files:
+            nearest = did_you_mean(asked[number], list(there.by_name))
+            raise DataError(f"{names}, line {number}: no true shape '{asked[number]}' in {truths}.{nearest}")
+        truth, path = files[asked[number]]
         view = line.get("view") or "0"
-        if not view.isdecimal():
-            raise DataError(f"{names}, line {number}: view must be a whole number, got '{view}'")
-        found.append(
-            Instance(
-                name,
-                line.get("shape") or truth,
-                line.get("category") or _category(truth),
-                int(view),
-                files[truth],
+        if not (view.isdecimal() and len(view) <= len(str(MAX_VIEW)) and int(view) <= MAX_VIEW):
+            raise DataError(
+                f"{names}, line {number}: view must be a whole number, got '{view[:40]}'; the largest is "
+                f"{MAX_VIEW:,}"
             )
-        )
-    for what in ({i.name for i in found}, {(i.shape, i.view) for i in found}):
-        if len(what) != len(found):
+        shape, category = line.get("shape") or truth, line.get("category") or _category(truth)
+        found.append(Instance(line["name"], shape, category, int(view), path))
+    for key in ({i.name for i in found}, {(i.shape, i.view) for i in found}):
+        if len(key) != len(found):
             raise DataError(f"{names}: a name, or a shape and view, occurs twice")
     return found
 
@@ -123,7 +185,7 @@ def _lines(path: Path) -> Mapping[int, dict[str, str]]:
             for line in reader:
                 if None in line or None in line.values():
                     raise DataError(f"{path}, line {reader.line_num}: not {len(head)} columns")
-                lines[reader.line_num] = {key: value.strip() for key, value in line.items()}
+                lines[reader.line_num] = {key: normalize("NFC", value.strip()) for key, value in line.items()}
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except (csv.Error, UnicodeDecodeError) as error:

@@ -23,6 +23,8 @@ from benchmarks.settings import add_set, settings
 from datasets.prepare import open_dataset
 from zoo.command import run_command
 from zoo.geometry.surface import marching_cubes
+from zoo.names import file_names
+from zoo.plugins import add_plugin, load_plugins
 from zoo.seeding import rng
 
 Fault = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -132,12 +134,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("planted"), help="default: %(default)s/")
     add_set(parser)
+    add_plugin(parser)
     args = parser.parse_args(argv)
-    return run_command(lambda: run(args, Console(soft_wrap=True, highlight=False)))
+    return run_command(lambda: run(args, Console(soft_wrap=True, highlight=False, markup=False, emoji=False)))
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write the folders and say how to score them."""
+    load_plugins(args.plugin, args.dataset)
     chosen = settings(args.preset, args.dataset, args.overrides)
     store = open_dataset(
         args.dataset,
@@ -146,9 +150,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
         options=chosen.options,
     )
     split = store.split("test")
-    names = [
-        f"{category}/{id.replace('/', '-')}" for id, category in zip(split.ids, split.categories, strict=True)
-    ]
+    places = zip(file_names(split.categories), file_names(split.ids), strict=True)
+    names = [f"{category}/{id}" for category, id in places]
     some = range(len(split) if args.limit is None else min(args.limit, len(split)))
     voxels = split.voxels(list(some), max(store.resolutions))
     folders = write(args.out, {names[k]: voxels[k] >= 0.5 for k in some}, args.meshes)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.predict import VIEW
+from benchmarks.blocks import VIEW
 from benchmarks.settings import add_set, settings
 from datasets.prepare import open_dataset
 from datasets.store import StoreSplit
@@ -26,6 +26,7 @@ from zoo.command import run_command
 from zoo.config import ConfigError
 from zoo.device import pick_device
 from zoo.model import Reconstructor
+from zoo.plugins import add_plugin, load_plugins
 from zoo.pose import ANGLES, Angle, decode
 from zoo.training.checkpoint import checkpoints, load_pretrained
 
@@ -97,8 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--dataset", default="procedural")
     parser.add_argument("--device", default="auto")
     add_set(parser)
+    add_plugin(parser)
     args = parser.parse_args(argv)
-    return run_command(lambda: run(args, Console()))
+    return run_command(lambda: run(args, Console(markup=False, emoji=False)))
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
@@ -107,6 +109,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     Raises:
         ConfigError: a folder without weights, or a model without a head.
     """
+    load_plugins(args.plugin, args.dataset)
     chosen, device = settings(args.preset, args.dataset, args.overrides), pick_device(args.device)
     store = open_dataset(args.dataset, config_overrides=chosen.data_config, options=chosen.options)
     table = Table(title="viewpoints, test split", title_justify="left")
@@ -120,10 +123,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     ):
         table.add_column(column, justify="left" if column in ("run", "angle") else "right")
     for folder in args.runs:
-        weights = checkpoints(folder)
-        if not weights:
+        if not checkpoints(folder):
             raise ConfigError(f"{folder}: no weights there")
-        model = load_pretrained(weights[-1]).to(device)
+        model = load_pretrained(folder).to(device)
         split = store.split("test", max(store.resolutions), sorted(model.reads - {"image"} | {"camera"}))
         try:
             found = measure(model, split)

@@ -1,48 +1,44 @@
-"""A trained model's predictions of one split, made a batch at a time as they are asked for."""
+"""A trained model's predictions of one split, and what is true about it, read as they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from time import perf_counter
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import torch
 
+from benchmarks.blocks import BLOCK, VIEW, Trained
+from benchmarks.predicting import PredictionFailed, Predictor
 from benchmarks.protocols import Truth
 from zoo.shapes import Shape, VoxelShape
 from zoo.types import Sketches
 
 if TYPE_CHECKING:
     from datasets.store import StoreSplit
-    from zoo.model import Reconstructor
-
-VIEW = 0
-"""The stored picture that every prediction is made from; the first of them for models of several views."""
 
 
 class Predictions(Sequence[Shape]):
-    """One shape per instance of a split, from picture `VIEW`, or from that and the next ones.
-
-    Only the last batch is held, so a large split never waits in memory; reading in order costs one pass.
+    """One shape per instance of a split, asked for block by block; only the last block is held.
 
     Attributes:
         images, seconds: predicted so far and the time it took, for the rate in the table.
+
+    Args:
+        ids: the instances that are wanted, of those of the recipe's split, in any order.
+        label: of the model, for messages.
     """
 
-    def __init__(
-        self,
-        model: Reconstructor,
-        split: StoreSplit,
-        device: torch.device,
-        batch_size: int = 32,
-        views: int = 1,
-    ) -> None:
-        self.model, self.split = model.to(device).eval(), split
-        self.batch_size, self.views = batch_size, views
+    def __init__(self, predictor: Predictor, recipe: Trained, ids: Sequence[str], label: str) -> None:
+        self._predictor, self._recipe, self._label = predictor, recipe, label
+        places = {shape_id: place for place, shape_id in enumerate(recipe.split.ids)}
+        self._ids, self._places = tuple(ids), [places[shape_id] for shape_id in ids]
         self.images, self.seconds = 0, 0.0
-        self._sketches: Sketches | None = None
-        self._first, self._block = 0, [] if len(split) == 0 else self._predict(0)
+        self._number, self._shapes = -1, list[Shape | str]()
+
+    @property
+    def views(self) -> int:
+        """Pictures of each shape that its prediction is made from."""
+        return self._recipe.views
 
     @property
     def images_per_second(self) -> float:
@@ -54,35 +50,33 @@ class Predictions(Sequence[Shape]):
     @overload
     def __getitem__(self, index: slice) -> list[Shape]: ...
     def __getitem__(self, index: int | slice) -> Shape | list[Shape]:
+        """Raises PredictionFailed where the model gives none that can be scored."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not 0 <= index < len(self):
             raise IndexError(index)
-        if not self._first <= index < self._first + len(self._block):
-            self._first = index - index % self.batch_size
-            self._block = self._predict(self._first)
-        return self._block[index - self._first]
+        number, place = divmod(self._places[index], BLOCK)
+        if number != self._number:
+            block = self._ask(index, "block", number)
+            self._number, self._shapes = number, block.shapes
+            self.images += len(block.shapes)
+            self.seconds += block.seconds
+        found = self._shapes[place]
+        if isinstance(found, str):
+            raise PredictionFailed(f"the prediction of '{self._ids[index]}' by {self._label}: {found}")
+        return found
 
     def sketches(self, index: int) -> Sketches | None:
         """The 2.5D maps that the shape was made from; None of a model without a sketcher."""
-        _ = self[index]  # brings its batch in
-        place = (index - self._first) * self.views
-        return None if self._sketches is None else self._sketches.item(place)
+        found: Sketches | None = self._ask(index, "sketches", self._places[index])
+        return found
 
     def __len__(self) -> int:
-        return len(self.split)
+        return len(self._ids)
 
-    def _predict(self, first: int) -> list[Shape]:
-        indices = range(first, min(first + self.batch_size, len(self.split)))
-        chosen = [list(range(VIEW, VIEW + self.views))] * len(indices)
-        batch = self.split.fetch(list(indices), chosen)
-        started = perf_counter()
-        found = self.model.predict(batch)
-        assert found.shapes is not None
-        shapes, self._sketches = found.shapes.split(), found.sketches
-        self.seconds += perf_counter() - started
-        self.images += len(indices)
-        return shapes
+    def _ask(self, index: int, method: str, what: int) -> Any:
+        doing = f"{self._label} predicted '{self._ids[index]}' and its block of {BLOCK}"
+        return self._predictor.ask(self._recipe, doing, method, what)
 
 
 class StoredPictures:

@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zoo.errors import UserError
+from zoo.plain_data import load_yaml
 from zoo.registry import did_you_mean
 
 DEFAULT_PATH = Path(__file__).with_name("published.yaml")
@@ -140,9 +140,11 @@ def load_published(path: Path = DEFAULT_PATH) -> Published:
         PublishedError: it is missing, not YAML, or a row lacks its source, protocol or numbers.
     """
     try:
-        return Published.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
+        data = load_yaml(path)
+    except (OSError, ValueError) as error:
         raise PublishedError(f"{path} cannot be read: {error}") from error
+    try:
+        return Published.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise PublishedError(f"{path}: {problems}") from error

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
-from benchmarks.settings import add_set
+from benchmarks.say import say
+from benchmarks.settings import add_set, patience
 from zoo.command import run_command
 from zoo.config import ConfigError, list_models, load_config
-from zoo.registry import load_plugin
+from zoo.plugins import add_plugin, load_plugins
 
 EXAMPLES = """examples:
   python -m benchmarks.run --models r3d,vae_gan_baseline
@@ -119,10 +120,17 @@ def parser() -> argparse.ArgumentParser:
         "(default: one per GPU, 2 on a CPU)",
     )
     p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
-    add_set(p, "override a setting; see below")
     p.add_argument(
-        "--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts"
+        "--time-limit",
+        type=float,
+        default=30.0,
+        metavar="MINUTES",
+        help="the longest that a plugin may import, a model be built, a training go without finishing a "
+        "step, or a few pictures be predicted: then that row fails and the others go on; 0 for no limit. "
+        "Trainings and predictions of --executor inline have none (default: %(default)g)",
     )
+    add_set(p, "override a setting; see below")
+    add_plugin(p)
     p.add_argument(
         "--limit",
         type=int,
@@ -156,8 +164,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def body() -> int:
         console = Console()
-        for module in args.plugin:
-            load_plugin(module)
+        limit = patience(args.time_limit)
+        load_plugins(args.plugin, args.dataset, args.protocol, limit=limit)
         if args.list:
             return _list(console)
         if args.seeds < 1:
@@ -173,8 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _list(console: Console) -> int:
     for name in list_models():
-        config = load_config(name)
-        console.print(f"[bold]{name:20}[/bold] {config.summary}", highlight=False)
+        say(console, load_config(name).summary, f"{name:20}", "bold")
     return 0
 
 

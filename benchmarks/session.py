@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from typing import Any
 import torch
 
 from benchmarks import environment
+from benchmarks.blocks import VIEW, Trained
 from benchmarks.controls import Control
 from benchmarks.executor import CellDied, Job
-from benchmarks.predict import VIEW, Predictions, StoredPictures, Truths
+from benchmarks.predict import Predictions, StoredPictures, Truths
+from benchmarks.predicting import Predictor, PredictorHere
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.recognition import Training
 from benchmarks.results import (
@@ -38,14 +40,16 @@ from benchmarks.results import (
     save,
 )
 from benchmarks.scoring import score
-from benchmarks.settings import Settings
+from benchmarks.settings import Settings, code_of
 from datasets.store import Store, StoreSplit
 from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device
+from zoo.files import sweep
 from zoo.metrics.neighbours import active_backend
 from zoo.model import build_discriminator, build_losses, build_model, supervision, takes_views
 from zoo.shapes import Shape
-from zoo.training.checkpoint import load_pretrained
+from zoo.source import digests, followed, foreign, parts_of
+from zoo.training.checkpoint import load_state
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
 
@@ -58,6 +62,8 @@ class ModelCell:
     seed: int
     hash: str
     run_dir: Path
+    code: dict[str, str] = field(default_factory=dict)
+    """Digest of the code of each part when the command was started; see `zoo.source`."""
 
     @property
     def label(self) -> str:
@@ -86,6 +92,7 @@ class Session:
             this alone share their trainings.
         limit: at most so many test instances, always the same; None for all. Their results have cells of
             their own, their trainings are those of the whole split.
+        predictor: where trained models predict; None for this process.
 
     Raises:
         ConfigError: more views than the store holds.
@@ -100,9 +107,12 @@ class Session:
         out: Path,
         views: int = 1,
         limit: int | None = None,
+        predictor: Predictor | None = None,
     ) -> None:
         self.settings, self.store, self.protocol, self.device = settings, store, protocol, device
         self.out, self.views, self.limit = out, views, limit
+        self.predictor = predictor or PredictorHere(device)
+        self._measured_by = code_of(protocol)
         self.results = ResultStore(out / "cells")
         self.resolution = max(store.resolutions)
         self.test, self.val = (self._split(name) for name in ("test", "val"))
@@ -140,14 +150,18 @@ class Session:
 
     def cell(self, config: ModelConfig, seed: int) -> ModelCell:
         """The cell of a model and a seed."""
-        resolved = config.resolved()
+        parts = parts_of(config)
         training = [config.trained_as(), self._training_split(config).fingerprint, self.settings.preset, seed]
+        theirs = foreign(parts)
+        if theirs:  # not of this project, where versions would tell
+            training.append(theirs)
         name = hashlib.sha256(canonical_json(training).encode()).hexdigest()[:12]
         return ModelCell(
             config,
             seed,
-            self._hash("model", config.name, resolved, seed),
+            self._hash("model", config.name, config.resolved(), seed, theirs),
             self.out / "runs" / f"{config.name}-{name}",
+            digests(parts),
         )
 
     def check(self, config: ModelConfig) -> None:
@@ -180,7 +194,8 @@ class Session:
 
     def job(self, cell: ModelCell) -> Job:
         """The training of a cell."""
-        return Job(cell.label, cell.config, self._training_split(cell.config), cell.run_dir, cell.seed)
+        source = self._training_split(cell.config)
+        return Job(cell.label, cell.config, source, cell.run_dir, cell.seed, cell.code)
 
     def measure(
         self,
@@ -190,6 +205,8 @@ class Session:
         controls: Sequence[Control] = (),
     ) -> dict[str, Exception]:
         """Score every trained cell and every control that has no result yet, together, and save them.
+
+        For one command at a time (`zoo.locks.hold` of `results.root`): what is under way lies in the cells.
 
         Returns:
             What went wrong, by label; the others are saved.
@@ -211,26 +228,34 @@ class Session:
             {row.key: row.level for row in rows},
             workers=workers,
             progress=progress,
+            journals={row.key: self._journal(row) for row in rows},
         )
         for row in rows:
             if row.key in scores.died:
                 failed[row.label] = CellDied(scores.died[row.key])
                 continue
-            record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
-            save(record, scores.rows[row.key], self.results.folder(record.cell))
+            try:
+                record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
+                save(record, scores.rows[row.key], self.results.folder(record.cell))
+                self._journal(row).unlink(missing_ok=True)
+                sweep(self.results.folder(record.cell))
+            except Exception as error:  # the others are as complete as they were
+                failed[row.label] = error
         return failed
+
+    def _journal(self, row: _Row) -> Path:
+        """What was measured of a row before it is complete: a command that is killed goes on from it."""
+        return self.results.folder(row.key) / "measured.jsonl"
 
     def truths(self, split: str) -> Truths:
         """What is true about the instances of 'val' or 'test'."""
         return Truths(self.test if split == "test" else self.val, self.resolution, self.has_points)
 
     def predictions(self, cell: ModelCell, checkpoint: Path, split: StoreSplit) -> Predictions:
-        """A cell's predictions of a split."""
-        model = load_pretrained(checkpoint)
-        model.config = model.config.model_copy(update={"refine": cell.config.refine})  # may be another's
-        fields = sorted(model.reads - {"image"})
-        split = self._split(split.name, fields)
-        return Predictions(model, split, self.device, views=self.views)
+        """A cell's predictions of a split, in the blocks of the whole of it."""
+        whole = self.store.split(split.name, self.resolution)
+        recipe = Trained(checkpoint, cell.config.refine, whole, self.views, cell.code)
+        return Predictions(self.predictor, recipe, split.ids, cell.label)
 
     def control_cell(self, control: Control) -> str:
         """Hash of a control's cell."""
@@ -253,12 +278,15 @@ class Session:
                 rows=rows,
                 curve=curve,
                 threshold=choice,
+                code=followed(load_state(report.checkpoint).code, cell.code),
                 parameters=report.parameters,
                 train=TrainCost(
                     steps=report.steps,
                     seconds=report.seconds,
                     images_per_second=report.images_per_second,
-                    peak_memory_mb=report.peak_memory_mib * 2**20 / 1e6,
+                    peak_memory_mb=None
+                    if report.peak_memory_mib is None
+                    else report.peak_memory_mib * 2**20 / 1e6,
                 ),
                 inference=InferenceCost(images_per_second=predictions.images_per_second),
             )
@@ -334,11 +362,19 @@ class Session:
             **fields,
         )
 
-    def _hash(self, kind: Any, name: str, config: dict[str, Any], seed: int | None) -> str:
+    def _hash(
+        self,
+        kind: Any,
+        name: str,
+        config: dict[str, Any],
+        seed: int | None,
+        code: Mapping[str, str] | None = None,
+    ) -> str:
+        theirs = {**self._measured_by, **(code or {})}
         return cell_hash(
             kind=kind,
             name=name,
-            config=config,
+            config=config | ({"code": theirs} if theirs else {}),
             dataset=self.dataset_info,
             protocol=self.protocol_info,
             preset=self.settings.preset,

@@ -9,7 +9,12 @@ from typing import Any
 
 from benchmarks.protocols import PROTOCOLS, Protocol
 from datasets import DATASETS, PrepareOptions
-from zoo.config import ModelConfig, load_config, load_preset, merge, parse_overrides, validate
+from zoo.config import ConfigError, ModelConfig, load_config, load_preset, merge, parse_overrides, validate
+from zoo.metrics import METRICS
+from zoo.source import foreign
+
+LONGEST = 100_000
+"""Largest ``--time-limit`` in minutes: ten weeks."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,9 @@ def settings(preset: str, dataset: str, overrides: Sequence[str]) -> Settings:
     """
     DATASETS.get(dataset)
     general = load_preset(preset)
-    for name in general.get("protocols", {}):
+    for name in general["protocols"]:
         PROTOCOLS.get(name)
-    own = general.get("datasets", {}).get(dataset, {})
+    own = general["datasets"].get(dataset, {})
     ours = {"data": [], "prepare": [], "protocol": []}  # type: dict[str, list[str]]
     models = []
     for text in overrides:
@@ -65,14 +70,14 @@ def settings(preset: str, dataset: str, overrides: Sequence[str]) -> Settings:
             ours[prefix].append(rest)
         else:
             models.append(text)
-    options = merge(merge(general.get("data", {}), own.get("data")), parse_overrides(ours["prepare"]))
+    options = merge(merge(general["data"], own.get("data")), parse_overrides(ours["prepare"]))
     return Settings(
         preset=preset,
         dataset=dataset,
         model_overrides=tuple(models),
         data_config=merge(own.get("config", {}), parse_overrides(ours["data"])),
         options=validate(PrepareOptions, options, "prepare", f"preset '{preset}' and --set"),
-        protocols=general.get("protocols", {}),
+        protocols=general["protocols"],
         protocol_overrides=parse_overrides(ours["protocol"]),
     )
 
@@ -82,6 +87,24 @@ def add_set(parser: ArgumentParser, described: str = "as in benchmarks.run") -> 
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help=described
     )
+
+
+def code_of(protocol: Protocol) -> dict[str, str]:
+    """Digest of the code that measures and is not of this project, by what messages call it."""
+    added = protocol.settings.get("extra_metrics", ())
+    metrics = {f"metric {name}": METRICS.get(name).cls for name in added}
+    return foreign({f"protocol {protocol.name}": type(protocol), **metrics})
+
+
+def patience(minutes: float) -> float | None:
+    """``--time-limit`` in seconds; None for no limit.
+
+    Raises:
+        ConfigError: no such number of minutes.
+    """
+    if not 0 <= minutes <= LONGEST:
+        raise ConfigError(f"--time-limit must be 0 (no limit) to {LONGEST:,} minutes, got {minutes:g}")
+    return 60 * minutes or None
 
 
 def build_protocol(name: str, config: dict[str, Any]) -> Protocol:

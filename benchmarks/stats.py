@@ -15,7 +15,8 @@ from itertools import pairwise
 from typing import Any, Literal, no_type_check
 
 import numpy as np
-from numba import njit
+
+from zoo.compiled import njit
 
 Average = Literal["instance", "category"]
 """'instance': mean over instances. 'category': mean over categories of their instance means."""
@@ -394,7 +395,7 @@ def _draws(drawn_from: bytes, count: int, seed: int, block: int) -> np.ndarray:
     return _counted(order[drawn])
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _counted(drawn):
     """How often each of K clusters is among the K that each row (B, K) drew, (B, K) uint8."""

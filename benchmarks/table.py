@@ -21,8 +21,10 @@ from rich.text import Text
 from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimate, PairedRow
 from benchmarks.controls import CONTROLS, title_of
 from benchmarks.failures import Kind, kind_of
+from benchmarks.labels import csv_text
 from benchmarks.published import Published, PublishedTable, load_published
 from zoo.metrics import Column
+from zoo.text import printable
 
 OUTPUT_SCHEMA_VERSION = 2
 """Of `results.json`."""
@@ -31,6 +33,8 @@ COUNTS = ("n", "seeds", "failed")
 COSTS = ("params M", "train im/s", "im/s", "peak MB")
 ARROWS = {"higher": "↑", "lower": "↓"}
 ALPHA = 0.05
+MARKDOWN = str.maketrans({**{sign: f"\\{sign}" for sign in "\\`*_[]|$~"}, "<": "&lt;", "&": "&amp;"})
+"""What stands for a character with which Markdown says something, also that of GitHub."""
 EXAMPLES = 3
 """So many failures of a kind are told with their reasons under the main table."""
 GAP = 2
@@ -41,10 +45,13 @@ RICH_STYLES: dict[Style, str] = {"": "", "best": "bold green", "faint": "dim", "
 
 @dataclass(frozen=True)
 class Cell:
-    """Text in a table, and whether it stands out."""
+    """Text in a table, in one line, and whether it stands out."""
 
     text: str
     style: Style = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", printable(self.text))
 
 
 @dataclass(frozen=True)
@@ -267,7 +274,7 @@ def rich_block(block: Block, width: int) -> list[Text]:
     """Lines of a block; columns that do not fit are continued below the others."""
     everything = [row for section in block.sections for row in section.rows]
     natural = [
-        max(cell_len(label), *(cell_len(row[i].text) for row in everything))
+        max(cell_len(printable(label)), *(cell_len(row[i].text) for row in everything))
         for i, label in enumerate(block.columns)
     ]
     first, others = natural[0], sum(natural[1:]) + GAP * (len(natural) - 1)
@@ -282,10 +289,10 @@ def rich_block(block: Block, width: int) -> list[Text]:
             used = first
         groups[-1].append(i)
         used += GAP + w
-    lines = [Text(block.title, style="bold")]
+    lines = [Text(printable(block.title), style="bold")]
     for group in groups:
         lines += _grid(block, group, [first, *natural[1:]], continued=group is not groups[0])
-    return lines + [Text(note, style="dim") for note in block.notes]
+    return lines + [Text(printable(note), style="dim") for note in block.notes]
 
 
 def _grid(block: Block, group: Sequence[int], widths: Sequence[int], continued: bool) -> list[Text]:
@@ -308,7 +315,9 @@ def _grid(block: Block, group: Sequence[int], widths: Sequence[int], continued: 
     for section in block.sections:
         rows = [row for row in section.rows if not continued or any(row[i] != _NONE for i in group)]
         if rows and section.heading:
-            lines.append(Text(section.heading, style="italic dim", no_wrap=True, overflow="ellipsis"))
+            lines.append(
+                Text(printable(section.heading), style="italic dim", no_wrap=True, overflow="ellipsis")
+            )
         for row in rows:
             lines += line(row)
     return [*lines, Text("─" * total, style="dim", no_wrap=True)]
@@ -328,16 +337,14 @@ def markdown_block(block: Block) -> str:
         return "| " + " | ".join(cells) + " |"
 
     def text(cell: Cell) -> str:
-        escaped = (
-            cell.text.strip().replace("|", "\\|").replace("*", "\\*").replace("_", "\\_").replace("<", "&lt;")
-        )
+        escaped = cell.text.strip().translate(MARKDOWN)
         return f"**{escaped}**" if cell.style == "best" else escaped
 
     rule = ["---:" if is_number(block, i) else ":---" for i in range(len(block.columns))]
-    lines = [f"## {block.title}", "", line(text(Cell(c)) for c in block.columns), line(rule)]
+    lines = [f"## {text(Cell(block.title))}", "", line(text(Cell(c)) for c in block.columns), line(rule)]
     for section in block.sections:
         if section.heading:
-            lines.append(line([f"*{section.heading}*", *[""] * (len(block.columns) - 1)]))
+            lines.append(line([f"*{text(Cell(section.heading))}*", *[""] * (len(block.columns) - 1)]))
         lines += [line(map(text, row)) for row in section.rows]
     notes = [f"- {text(Cell(note))}" for note in block.notes]
     return "\n".join([*lines, "", *notes, ""] if notes else [*lines, ""])
@@ -356,7 +363,8 @@ def to_csv(comparison: Comparison) -> str:
         for scope, estimates in scopes.items():
             n = comparison.categories[scope] if scope in row.categories else row.n
             numbers = [v for m in names for v in triple(estimates[m])]
-            facts = [row.name, row.kind, scope, n, int(row.complete), len(row.seeds), row.n_failed]
+            texts = [csv_text(text) for text in (row.name, row.kind, scope)]
+            facts = [*texts, n, int(row.complete), len(row.seeds), row.n_failed]
             writer.writerow([*facts, *numbers, *(_cost(row)[c] for c in cost)])
     return out.getvalue()
 

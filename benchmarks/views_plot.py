@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 
 from benchmarks.comparison import Comparison
+from benchmarks.labels import any_script, plot_label
 
 MARKERS = "osD^v<>ph*"
 """One for each model, in turn: lines stay apart in gray."""
@@ -45,7 +46,7 @@ def plot(by_views: Mapping[int, Comparison]) -> bytes:
                 yerr=list(zip(*(e.bars for _, e in known), strict=True)),
                 marker=MARKERS[k % len(MARKERS)],
                 capsize=3,
-                label=name,
+                label=plot_label(name),
             )
         column = next(c for c in first.protocol.columns if c.name == metric)
         axes.set_xlabel("views")
@@ -53,9 +54,9 @@ def plot(by_views: Mapping[int, Comparison]) -> bytes:
         axes.xaxis.set_major_locator(FixedLocator(list(by_views)))
         axes.grid(alpha=0.3)
     figure.axes[0].legend(fontsize="small")
-    figure.suptitle(
-        f"{first.dataset.name}, {first.dataset.split} split, preset {first.preset}", fontsize="medium"
-    )
+    title = f"{first.dataset.name}, {first.dataset.split} split, preset {first.preset}"
+    figure.suptitle(plot_label(title), fontsize="medium")
     buffer = io.BytesIO()
-    canvas.print_png(buffer, metadata={"Software": None})
+    with any_script():
+        canvas.print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()

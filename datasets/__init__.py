@@ -18,6 +18,7 @@ from pydantic import Field
 
 from zoo.errors import UserError
 from zoo.registry import EntryConfig, Registry
+from zoo.source import foreign
 
 SPLITS = ("train", "val", "test")
 
@@ -99,6 +100,7 @@ class DataSource(ABC):
         kind: 'generated' sources need no files; their store lies under the data root itself.
         provides: fields of `zoo.types.Batch` that its stores can fill.
         homepage, licence, how_to_get: what to print when the data are absent.
+        how_to_split: what to print when a split is empty.
         known_bad: id -> reason of items that are wrong for everybody; nobody need allow for them.
     """
 
@@ -108,6 +110,7 @@ class DataSource(ABC):
     homepage: ClassVar[str]
     licence: ClassVar[str]
     how_to_get: ClassVar[str]
+    how_to_split: ClassVar[str] = "more shapes or categories, or another split rule, would fill it"
     known_bad: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: EntryConfig, root: Path | None) -> None:
@@ -143,9 +146,16 @@ class DataSource(ABC):
         """Splits that must not come out empty: all, unless the configuration leaves some out on purpose."""
         return SPLITS
 
+    def unread(self) -> Sequence[Path]:
+        """Files that hold shapes by their names, of a kind that is not read: no part of the data set."""
+        return ()
+
     def identity(self) -> dict[str, Any]:
-        """The configuration as it enters fingerprints: a path is replaced by what the file holds."""
-        return self.config.model_dump(mode="json")
+        """The configuration as it enters fingerprints: a path is replaced by what the file holds.
+
+        With the code of a data set that is not of this project, where `version` may have been left as it was.
+        """
+        return self.config.model_dump(mode="json") | foreign({"code": type(self)})
 
     def stamp(self) -> str:
         """A cheap mark of the state of the files, to notice that they changed after a store was built."""

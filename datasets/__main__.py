@@ -14,7 +14,8 @@ from rich.progress import track
 from rich.table import Table
 
 from zoo.command import known_command, run_command
-from zoo.config import parse_overrides
+from zoo.config import ConfigError, parse_overrides
+from zoo.plugins import add_plugin, load_plugins
 from zoo.processes import available_cores
 
 from . import DATASETS, SPLITS, Item, PrepareOptions
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def body() -> int:
         known_command(arguments, commands)
         args = parser.parse_args(arguments)
+        load_plugins(args.plugin, getattr(args, "name", None))
         return int(args.run(args) or 0)
 
     return run_command(body, "interrupted; what is done is kept, the same command goes on")
@@ -126,7 +128,8 @@ def verify_command(args: argparse.Namespace) -> int:
         console = Console(stderr=True)
         reasons = dict(track(found, f"reading {wanted.name}", total=len(items), console=console))
         problems = [f"{item.id}: {reasons[item]}" for item in items if reasons.get(item)]
-        damage |= _report(problems, f"{len(items)} items under {wanted.source.root}")
+        unread = [f"{file}: of a kind that is not read" for file in wanted.source.unread()]
+        damage |= _report(problems, f"{len(items)} items under {wanted.source.root}", unread)
     if (wanted.path / MANIFEST).is_file():
         damage |= _report(Store.open(wanted.path).verify(), f"store {wanted.path}")
     else:
@@ -138,6 +141,8 @@ def show_command(args: argparse.Namespace) -> None:
     """Write a contact sheet of the prepared store, preparing it first when needed."""
     from ._sheet import contact_sheet
 
+    if args.shapes < 1:
+        raise ConfigError(f"--shapes must be at least 1, got {args.shapes}")
     store = open_dataset(
         args.name,
         data_root=args.root,
@@ -196,16 +201,13 @@ def _print_some(what: str, absent: Sequence[dict[str, str]], file: Path, most: i
         out.print(f"... {len(absent) - most} more {what}, in {file}")
 
 
-def _report(problems: Sequence[str], what: str) -> int:
-    out.print(f"{what}: " + (f"{len(problems)} damaged" if problems else "all well"))
-    for problem in problems:
+def _report(problems: Sequence[str], what: str, unread: Sequence[str] = ()) -> int:
+    counts = [f"{len(problems)} damaged"] if problems else []
+    counts += [f"{len(unread)} files of a kind that is not read"] if unread else []
+    out.print(f"{what}: {', '.join(counts) or 'all well'}")
+    for problem in (*problems, *unread):
         out.print(f"  {problem}")
-    return int(bool(problems))
-
-
-def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 2
+    return int(bool(counts))
 
 
 def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
@@ -216,6 +218,8 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    add_plugin(common)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("name", metavar="NAME", help="a data set of `list`, or module:Class")
     shared.add_argument("--root", metavar="DIR", help="folder of the files; of the store, if generated")
@@ -237,7 +241,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     made.add_argument("--allow-missing", action="store_true", help="go on without items that cannot be read")
 
     def add(name: str, run: Any, help: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=help, description=run.__doc__, parents=list(parents))
+        command = commands.add_parser(name, help=help, description=run.__doc__, parents=[common, *parents])
         command.set_defaults(run=run)
         return command
 

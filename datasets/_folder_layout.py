@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import csv
-import os
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from zoo.registry import did_you_mean
 
 from . import SPLITS, BadItem, DataError
+from ._axes import UNIT
+from .formats.kinds import ending, stem, unread_files, unread_text
 from .formats.meshes import FORMATS
+from .names import Named, files_below, lone_folders, name_of, paired, some
 
 INDEX = "index.csv"
 MESHES, VOXELS, IMAGES = "meshes", "voxels", "images"
 GRIDS = ("binvox",)
 PICTURES = ("png", "jpg", "jpeg", "webp")
+OTHER_PICTURES = ("bmp", "gif", "tif", "tiff", "tga", "heic", "heif", "avif", "jp2", "exr", "hdr", "svg")
+UPS = ("y", "z")
+CELLS = ("category", "split", "up", "front")
+"""Columns of an index beside id."""
+_ALLOWED = (("split", "Splits", list(SPLITS)), ("up", "Axes", list(UPS)), ("front", "Axes", list(UNIT)))
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class Entry:
     id: str
     category: str = ""
     split: str = ""
+    up: str = ""
+    front: str = ""
     line: int = 0
 
 
@@ -49,8 +59,8 @@ class FolderLayout:
         Raises:
             DataError: there are folders for both.
         """
-        grids = (self.root / VOXELS).is_dir()
-        if grids and (self.root / MESHES).is_dir():
+        grids = self._inside(VOXELS).is_dir()
+        if grids and self._inside(MESHES).is_dir():
             raise DataError(
                 f"{self.root}: holds {MESHES}/ and {VOXELS}/; keep one of them, or rename the other"
             )
@@ -59,12 +69,22 @@ class FolderLayout:
     @cached_property
     def has_pictures(self) -> bool:
         """Whether the user brings pictures."""
-        return (self.root / IMAGES).is_dir()
+        return self.images.is_dir()
+
+    @cached_property
+    def index(self) -> Path:
+        """The index, whether it is there or not."""
+        return self._inside(INDEX)
+
+    @cached_property
+    def images(self) -> Path:
+        """Where the user's pictures lie, if there are any."""
+        return self._inside(IMAGES)
 
     @cached_property
     def shapes(self) -> Path:
         """Where the shapes lie: meshes/, voxels/, or the root itself."""
-        inside = self.root / (MESHES if self.has_meshes else VOXELS)
+        inside = self._inside(MESHES if self.has_meshes else VOXELS)
         return inside if inside.is_dir() else self.root
 
     def roots_below(self) -> list[Path]:
@@ -81,29 +101,58 @@ class FolderLayout:
             DataError: a folder cannot be listed.
         """
         found = defaultdict(list)
-        for file in _files(self.shapes) if self.shapes.is_dir() else ():
-            if file.suffix.lower().lstrip(".") in self._kinds:
-                found[_id(file.relative_to(self.shapes).with_suffix(""))].append(file)
+        for file in self._all_files:
+            if ending(file) in self._kinds:
+                found[self._id(file)].append(file)
         return {name: sorted(found[name]) for name in sorted(found)}
 
     @cached_property
-    def entries(self) -> list[Entry]:
-        """The shapes of the index where there is one, else all; warns of those that it leaves out.
+    def unread(self) -> list[Path]:
+        """Files, below `shapes`, that hold shapes of a kind that is not read, and stand for no other file.
+
+        An index says what there shall be; what it does not name is missed by nobody.
+        """
+        found = unread_files(self._all_files, self.shapes, self._kinds, self.files)
+        return [] if self.index.is_file() else found
+
+    @property
+    def unread_text(self) -> str:
+        """What to say of them; empty where all is read."""
+        return f"{self.shapes}: {unread_text(self.unread, self._kinds)}" if self.unread else ""
+
+    @cached_property
+    def listed(self) -> list[Entry]:
+        """The lines of the index; none where there is none.
 
         Raises:
             DataError: the index cannot be used.
         """
-        index = self.root / INDEX
-        if not index.is_file():
+        return read_index(self.index) if self.index.is_file() else []
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The shapes of the index where there is one, else all; warns of those that are left aside.
+
+        Raises:
+            DataError: the index cannot be used.
+        """
+        if self.files and self.unread:
+            warnings.warn(self.unread_text, stacklevel=2)
+        if not self.index.is_file():
             return [Entry(name) for name in self.files]
-        entries = read_index(index)
-        if others := self.files.keys() - {e.id for e in entries}:
+        entries = self.listed
+        if others := self.files.keys() - self._found(entries).values():
             warnings.warn(
-                f"{len(others)} shapes under {self.shapes} are not in {index}, the first is {min(others)}; "
-                f"they are no part of the data set",
+                f"{len(others)} shapes under {self.shapes} are not in {self.index}, the first is "
+                f"{min(others)}; they are no part of the data set",
                 stacklevel=2,
             )
         return entries
+
+    @cached_property
+    def entry(self) -> dict[str, Entry]:
+        """The entries by id."""
+        return {entry.id: entry for entry in self.entries}
 
     def file(self, name: str) -> Path:
         """The one file of a shape.
@@ -111,32 +160,94 @@ class FolderLayout:
         Raises:
             BadItem: there is none, or several.
         """
-        files = self.files.get(name, [])
+        files = self.files.get(self._names.get(name, name), [])
         if not files:
-            raise BadItem(f"not there: {self.shapes / name} with .{' or .'.join(self._kinds)}")
+            beside = [f.name for f in self._all_files if ending(f) and self._id(f) == name]
+            instead = f"; there is {some(beside)}, of a kind that is not read" if beside else ""
+            raise BadItem(f"not there: {self.shapes / name} with {' or '.join(self._kinds)}{instead}")
         if len(files) > 1:
             raise BadItem(f"{' and '.join(map(str, files))}: one shape in {len(files)} files; keep one")
         return files[0]
 
     def pictures(self, name: str) -> list[Path]:
         """Of one shape: images/<id>.png, then images/<id>/*.png by name; or jpg or webp."""
-        own = self.root / IMAGES / name
-        beside = [own.with_name(f"{own.name}.{kind}") for kind in PICTURES]
-        inside = sorted(own.iterdir()) if own.is_dir() else []
-        known = [p for p in inside if p.suffix.lower().lstrip(".") in PICTURES and p.name[0] != "."]
-        return [p for p in beside if p.is_file()] + known
+        return self._pictures.get(name, [])
 
-    @property
+    @cached_property
     def _kinds(self) -> tuple[str, ...]:
-        return FORMATS if self.has_meshes else GRIDS
+        return tuple(f".{kind}" for kind in (FORMATS if self.has_meshes else GRIDS))
+
+    @cached_property
+    def _all_files(self) -> list[Path]:
+        return list(files_below(self.shapes)) if self.shapes.is_dir() else []
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """Id of each entry to the id that its file has."""
+        return self._found(self.entries)
+
+    @cached_property
+    def _named(self) -> dict[str, Named]:
+        """What each file may be called, by its id."""
+        folders = lone_folders(self.files)
+        return {name: Named(name, name, folders[name]) for name in self.files}
+
+    def _found(self, entries: Sequence[Entry]) -> dict[str, str]:
+        partner = paired([Named(entry.id) for entry in entries], list(self._named.values()))
+        ids = list(self._named)
+        return {entries[k].id: ids[at] for k, at in partner.items()}
+
+    @cached_property
+    def _pictures(self) -> dict[str, list[Path]]:
+        """Pictures by id; warns of those that are left aside."""
+        files = [file for file in files_below(self.images) if _kind(file) in (*PICTURES, *OTHER_PICTURES)]
+        beside, inside = defaultdict(list), defaultdict(list)
+        for file in (file for file in files if _kind(file) in PICTURES):
+            path = file.relative_to(self.images)
+            beside[name_of(path.with_suffix(""))].append((PICTURES.index(_kind(file)), file))
+            inside[name_of(path.parent)].append(file)
+        names = sorted(beside.keys() | inside.keys())
+        partner = paired([self._called(e) for e in self.entries], [Named(name) for name in names])
+        found = {
+            self.entries[k].id: [f for _, f in sorted(beside[names[at]])] + sorted(inside[names[at]])
+            for k, at in partner.items()
+        }
+        taken = {file for of_one in found.values() for file in of_one}
+        if lost := [name_of(file.relative_to(self.images)) for file in files if file not in taken]:
+            warnings.warn(
+                f"{self.images}: {len(lost)} pictures are left aside, for they belong to no shape or are not "
+                f"of {', '.join(PICTURES)}: {some(lost)}",
+                stacklevel=2,
+            )
+        return found
+
+    def _called(self, entry: Entry) -> Named:
+        """What the pictures of a shape may be called: as it is, or as the folder of its `model.obj`."""
+        file = self._named.get(self._names.get(entry.id, ""))
+        return Named(entry.id, entry.id, tuple(file.above) if file else ())
+
+    def _id(self, file: Path) -> str:
+        return name_of(stem(file.relative_to(self.shapes)))
+
+    def _inside(self, name: str) -> Path:
+        """What the root holds under a name, in whatever case it is written; the plain path for nothing."""
+        plain = self.root / name
+        if plain.exists() or not self.root.is_dir():
+            return plain
+        found = [path for path in sorted(self.root.iterdir()) if path.name.casefold() == name]
+        if len(found) > 1:
+            raise DataError(
+                f"{' and '.join(map(str, found))}: only one of them can be {name}; rename the other"
+            )
+        return (*found, plain)[0]
 
 
 def read_index(path: Path) -> list[Entry]:
-    """The lines of an index.csv: columns id and, where wanted, category and split; others are ignored.
+    """The lines of an index.csv: columns id and, where wanted, `CELLS`; others are ignored.
 
     Raises:
         DataError: no table of this form, an id that is empty, comes twice or leaves the folder, or an unknown
-            split; names file and line.
+            split or axis; names file and line.
     """
     entries: dict[str, Entry] = {}
     try:
@@ -150,7 +261,7 @@ def read_index(path: Path) -> list[Entry]:
                     f"it says '{','.join(columns)}'"
                 )
             for row in table:
-                cells = {name: (row.get(name) or "").strip() for name in ("id", "category", "split")}
+                cells = {name: normalize("NFC", (row.get(name) or "").strip()) for name in ("id", *CELLS)}
                 entry = Entry(**cells, line=table.line_num)
                 if problem := _problem(entry, entries):
                     raise DataError(f"{path}, line {entry.line}: {problem}")
@@ -169,29 +280,11 @@ def _problem(entry: Entry, earlier: dict[str, Entry]) -> str:
         return f"id {entry.id!r} is no name of a shape; one looks like 'abc' or 'chair/abc'"
     if entry.id in earlier:
         return f"id '{entry.id}' is also in line {earlier[entry.id].line}"
-    if entry.split and entry.split not in SPLITS:
-        near = did_you_mean(entry.split, list(SPLITS))
-        return f"unknown split '{entry.split}'.{near} Splits are {', '.join(SPLITS)}"
+    for name, plural, allowed in _ALLOWED:
+        if (cell := getattr(entry, name)) and cell not in allowed:
+            return f"unknown {name} '{cell}'.{did_you_mean(cell, allowed)} {plural} are {', '.join(allowed)}"
     return ""
 
 
-def _files(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
-    """Every file below a folder, through links too; what begins with a dot is left out."""
-    try:
-        state = folder.stat()
-        here = (state.st_dev, state.st_ino)
-        inside = [] if here in above else sorted(folder.iterdir())  # a link may lead back
-    except OSError as error:
-        raise DataError(f"{folder}: {error.strerror or error}; it cannot be listed") from error
-    for path in inside:
-        if path.name[0] == ".":
-            continue
-        if path.is_dir():
-            yield from _files(path, (*above, here))
-        else:
-            yield path
-
-
-def _id(path: Path) -> str:
-    """As text that can be written anywhere, also where a name is no UTF-8."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+def _kind(file: Path) -> str:
+    return file.suffix.lower().lstrip(".")

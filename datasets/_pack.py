@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ HEADER = 256
 
 DIGEST = 16
 """Bytes of the BLAKE2b digest that is kept for each row of each array."""
+
+OF_VIEWS = ("images", "cameras", "depth", "normals")
+"""Arrays whose rows begin with the axis of the views: some of a row may be read without the others."""
 
 CUBE = 0.5 + 1e-4
 """Surface points may leave the unit cube by rounding and no more."""
@@ -110,15 +114,35 @@ def create_files(folder: Path, layout: Layout) -> None:
 
 
 def write_row(folder: Path, row: int, rows: dict[str, np.ndarray]) -> dict[str, bytes]:
-    """Put one packed sample at place `row` of every file; gives the digest of each part."""
-    digests = {}
+    """Put one packed sample at place `row` of every file; gives the digests of each part, by `digests_of`."""
+    digests: dict[str, bytes] = {}
     for name, array in rows.items():
         data = array.reshape(-1).view(np.uint8).data
         with (folder / f"{name}.npy").open("r+b") as file:
             file.seek(HEADER + row * len(data))
             file.write(data)
-        digests[name] = digest(data)
+        digests |= digests_of(name, data, len(array))
     return digests
+
+
+def digests_of(name: str, data: bytes | memoryview, views: int) -> dict[str, bytes]:
+    """The digest of a row by the name of its array, and the sums of its views where it has some."""
+    found = {name: digest(data)}
+    if name in OF_VIEWS:
+        size = len(data) // views
+        sums = [view_sum(data[k * size : (k + 1) * size]) for k in range(views)]
+        found[by_view(name)] = np.array(sums, "<u4").tobytes()
+    return found
+
+
+def by_view(name: str) -> str:
+    """Where `digests_of` gives the sums of an array's views."""
+    return f"{name} by view"
+
+
+def view_sum(data: bytes | memoryview) -> int:
+    """CRC-32 of one view: four times as fast as a digest, and taken of each picture that is trained on."""
+    return zlib.crc32(data)
 
 
 def read_row(folder: Path, name: str, spec: RowSpec, row: int) -> bytes:
@@ -126,6 +150,22 @@ def read_row(folder: Path, name: str, spec: RowSpec, row: int) -> bytes:
     with (folder / f"{name}.npy").open("rb") as file:
         file.seek(HEADER + row * spec.nbytes)
         return file.read(spec.nbytes)
+
+
+def map_rows(file: Path, spec: RowSpec, rows: int) -> np.ndarray:
+    """The rows of a finished array (rows, *shape), mapped.
+
+    Raises:
+        ValueError: it has another size, or another header than `RowSpec.header` gives.
+        OSError: it cannot be read.
+    """
+    size, wanted = file.stat().st_size, HEADER + rows * spec.nbytes
+    if size != wanted:
+        raise ValueError(f"has {size:,} bytes, the manifest says {wanted:,} bytes")
+    with file.open("rb") as stream:
+        if stream.read(HEADER) != spec.header(rows):
+            raise ValueError(f"has another header than an array of {(rows, *spec.shape)} {spec.dtype}")
+    return np.asarray(np.memmap(file, np.dtype(spec.dtype), "r", HEADER, (rows, *spec.shape)))
 
 
 def digest(data: bytes | memoryview) -> bytes:

@@ -21,6 +21,9 @@ FLAGS = ("truncated", "occluded", "slightly_occluded")
 SENSOR_WIDTH = 32.0
 """Millimetres that the width of every photograph stands for, in the focal lengths of the release."""
 
+_LARGEST, _SHORTEST = 1e9, 1e-6
+"""Limits on the numbers of an entry and on a focal length in pixels: beyond them geometry overflows."""
+
 _FIELDS = ("mask", "model", "voxel", "img_size", "bbox", "rot_mat", "trans_mat", "focal_length", "K")
 _JOINTS = re.compile(r"(_-?\d+\.\d+(e-?\d+)?)+$")
 _TO_OPENCV = np.diag([-1.0, -1.0, 1.0])
@@ -80,6 +83,8 @@ class Entry:
             return self._photo()
         except KeyError as error:
             raise BadItem(f"the index entry of {self.id} has no {error}") from error
+        except OverflowError as error:  # an integer of any length is JSON
+            raise BadItem(f"the index entry of {self.id}: a number beyond {_LARGEST:g}: {error}") from error
         except (TypeError, ValueError) as error:
             raise BadItem(f"the index entry of {self.id}: {error}") from error
 
@@ -92,7 +97,7 @@ class Entry:
         else:
             (focal_mm,) = self._numbers("focal_length", 1)
             focal, column, row = focal_mm / SENSOR_WIDTH * width, width / 2, height / 2
-        if not focal > 0:
+        if not focal > _SHORTEST:
             raise ValueError(f"a focal length of {focal:g} pixels")
         left, right = max(left, 0.0), min(right, width)
         upper, lower = max(upper, 0.0), min(lower, height)
@@ -114,8 +119,11 @@ class Entry:
 
     def _numbers(self, name: str, count: int) -> np.ndarray:
         values = np.asarray(self.fields[name], dtype=np.float64).ravel()
-        if len(values) != count or not np.isfinite(values).all():
-            raise ValueError(f"'{name}' must hold {count} finite number(s), got {self.fields[name]}")
+        if len(values) != count or not (np.abs(values) < _LARGEST).all():  # NaN neither
+            found = str(self.fields[name])
+            raise ValueError(
+                f"'{name}' must hold {count} finite number(s) below {_LARGEST:g}, got {found[:80]}"
+            )
         return values
 
 

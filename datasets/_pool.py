@@ -23,11 +23,16 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from zoo.processes import die_with_parent
+
 from . import BadItem, DataError, DataSource, Item, PrepareOptions
 from ._pack import Layout, layout_of, pack, write_row
 
 Place = Callable[[Layout], "int | str"]
 """Where a sample of this layout goes: its row, or the reason why it cannot be taken."""
+
+MOST_WORKERS = 1024
+"""More processes are a slip of the finger, and more than most machines survive."""
 
 _TRIES = 2
 _HOPELESS = 20
@@ -82,6 +87,7 @@ def build_all(
     Raises:
         DataError: the data set itself is at fault, nothing can be written, or workers cannot run.
     """
+    check_workers(workers)
     if workers == 0:
         for index, item in items.items():
             yield _build_here(source, options, index, item, folder, place)
@@ -137,6 +143,15 @@ def build_all(
             _bury(worker)
 
 
+def check_workers(workers: int) -> None:
+    """Raise `DataError` for a number of processes that cannot be."""
+    if not 0 <= workers <= MOST_WORKERS:
+        raise DataError(
+            f"--workers must be from 0 (none: the items are built in this process) to {MOST_WORKERS}, "
+            f"got {workers}; leave it out for one per core"
+        )
+
+
 def _build_here(
     source: DataSource, options: PrepareOptions, index: int, item: Item, folder: Path, place: Place
 ) -> Outcome:
@@ -159,6 +174,7 @@ def _build_here(
 
 def _serve(conn: Connection, source: DataSource, options: PrepareOptions, folder: Path) -> None:
     """Body of a worker: item in, layout out, row in, digests and note out; until the other side is gone."""
+    die_with_parent()  # whatever an item is at: the pipe only ends those that wait for the next
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     try:
         conn.send(("ready", None))

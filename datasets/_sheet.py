@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -25,17 +27,17 @@ def contact_sheet(store: Store, count: int = 8, views: int = 2, resolution: int 
 
     Args:
         store: a prepared data set.
-        count: rows, spread evenly over the splits and, inside a split, over its shapes.
+        count: rows, spread evenly over the splits as far as they go and, inside a split, over its shapes;
+            all shapes where there are no more.
         views: views per row, spread evenly over the stored ones.
         resolution: of the voxels; the highest stored one by default.
     """
     resolution = resolution or max(store.resolutions)
     splits = [store.split(name, resolution) for name in store.splits]
-    per_split = np.diff(np.linspace(0, min(count, len(store)), len(splits) + 1).astype(int))
     chosen = [
         (split, int(i))
-        for split, n in zip(splits, per_split, strict=True)
-        for i in np.linspace(0, len(split) - 1, min(int(n), len(split))).astype(int)
+        for split, n in zip(splits, _shared_out(count, [len(split) for split in splits]), strict=True)
+        for i in np.linspace(0, len(split) - 1, n).astype(int)
     ]
     rows = [_row(split, index, views) for split, index in chosen]
     height, width = rows[0].shape[:2]
@@ -46,6 +48,15 @@ def contact_sheet(store: Store, count: int = 8, views: int = 2, resolution: int 
         draw.text((2, top + 1), f"{split.name}  {split.categories[index]}  {split.ids[index]}", fill="black")
         sheet.paste(Image.fromarray(row), (0, top + LABEL))
     return sheet
+
+
+def _shared_out(count: int, sizes: Sequence[int]) -> list[int]:
+    """How many of each part to take, so that they are `count` together and as even as the sizes allow."""
+    taken = [0] * len(sizes)
+    for _ in range(min(count, sum(sizes))):
+        least = min((k for k, size in enumerate(sizes) if taken[k] < size), key=taken.__getitem__)
+        taken[least] += 1
+    return taken
 
 
 def _row(split: StoreSplit, index: int, views: int) -> np.ndarray:

@@ -48,7 +48,6 @@ class StoreSplit:
         if limit is not None:
             ids, categories = ([column[i] for i in self._items] for column in (store.ids, store.categories))
             self._items = self._items[drawn_evenly(ids, categories, limit)]
-        self._rows = store._rows[self._items]
         self.ids = tuple(store.ids[i] for i in self._items)
         self.categories = tuple(store.categories[i] for i in self._items)
         self.resolution = min(store.resolutions) if resolution is None else resolution
@@ -95,19 +94,20 @@ class StoreSplit:
 
         Raises:
             IndexError: an index or a view does not exist.
+            DataError: what is read for the first time is damaged; see `Store.read`.
         """
         import torch
 
         from zoo.types import Batch
 
         self._need_images()
-        rows, chosen = self._select(indices), self._views(views, len(indices))
+        items, chosen = self._select(indices), self._views(views, len(indices))
         of_views = self.provides & set(FIELDS) - {"points"}
-        found = {field: self._of_view(FIELDS[field], rows, chosen) for field in of_views}
+        found = {field: self.store.read(FIELDS[field], items, chosen) for field in of_views}
         if "points" in self.provides:
-            found["points"] = self.store._arrays["points"][rows]
+            found["points"] = self.store.read("points", items)
         if "voxels" in self.provides:
-            found["voxels"] = self._stored_voxels(rows)
+            found["voxels"] = self._stored_voxels(items)
         tensors: dict[str, Any] = {field: torch.from_numpy(array) for field, array in found.items()}
         return Batch(ids=tuple(self.ids[i] for i in indices), **tensors)
 
@@ -122,11 +122,11 @@ class StoreSplit:
             DataError: the store holds none.
         """
         self._need_images()
-        return self._of_view("images", self._select(indices), self._views(views, len(indices)))
+        return self.store.read("images", self._select(indices), self._views(views, len(indices)))
 
     def cameras(self, indices: Sequence[int], views: Sequence[Sequence[int]]) -> np.ndarray:
         """Camera rows (B, V, 7) float32, as `zoo.geometry.camera.Camera.from_row` reads them."""
-        return self._of_view("cameras", self._select(indices), self._views(views, len(indices)))
+        return self.store.read("cameras", self._select(indices), self._views(views, len(indices)))
 
     def points(self, indices: Sequence[int]) -> np.ndarray:
         """Surface points (B, P, 3) float32.
@@ -139,8 +139,7 @@ class StoreSplit:
                 f"{self.store.path}: holds no surface points; '{self.store.dataset}' has no meshes, "
                 f"or was prepared with points=0"
             )
-        points: np.ndarray = self.store._arrays["points"][self._select(indices)]
-        return points
+        return self.store.read("points", self._select(indices))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -153,45 +152,49 @@ class StoreSplit:
             raise DataError(f"{self.store.path}: holds no pictures; it was prepared with views=0")
 
     def _select(self, indices: Sequence[int]) -> np.ndarray:
-        """Rows in the files of some shapes of this split."""
-        positions = np.asarray(indices, dtype=np.int64).reshape(-1)
-        if len(positions) and not (positions.min() >= 0 and positions.max() < len(self)):
-            bad = positions[(positions < 0) | (positions >= len(self))][0]
-            raise IndexError(f"index {bad} outside 0...{len(self) - 1} of split '{self.name}'")
-        return self._rows[positions]
+        """Places in the store of some shapes of this split."""
+        found = _whole(indices, len(self), f"index {{}} outside 0...{len(self) - 1} of split '{self.name}'")
+        return self._items[found.reshape(-1)]
 
     def _views(self, views: Sequence[Sequence[int]], count: int) -> np.ndarray:
         if len(views) != count or len({len(v) for v in views}) > 1:
             lengths = [len(v) for v in views]
             raise ValueError(f"{count} samples need as many equally long lists of views, got {lengths}")
-        chosen = np.asarray(views, dtype=np.int64).reshape(count, -1)
-        if chosen.size and not (chosen.min() >= 0 and chosen.max() < self.num_views):
-            bad = chosen[(chosen < 0) | (chosen >= self.num_views)][0]
-            raise IndexError(f"view {bad} outside 0...{self.num_views - 1}")
-        return chosen
+        outside = f"view {{}} outside 0...{self.num_views - 1}"
+        return _whole(views, self.num_views, outside).reshape(count, -1)
 
-    def _of_view(self, array: str, rows: np.ndarray, views: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(self.store._arrays[array][rows[:, None], views])
-
-    def _packed(self, resolution: int) -> np.ndarray:
+    def _packed(self, resolution: int) -> str:
+        """The array that holds the voxels of a resolution."""
         if resolution not in self.store.resolutions:
             raise DataError(
                 f"{self.store.path}: no voxels at {resolution}^3; stored are {self.store.resolutions}. "
                 f"Prepare the data set with resolution {resolution} among its options"
             )
-        return self.store._arrays[f"voxels_{resolution}"]
+        return f"voxels_{resolution}"
 
-    def _stored_voxels(self, rows: np.ndarray) -> np.ndarray:
+    def _stored_voxels(self, items: np.ndarray) -> np.ndarray:
         """Grids in a type that `Batch.decode` knows, at the least cost."""
-        stored, r = self._packed(self.resolution), self.resolution
+        stored, r = self.store.read(self._packed(self.resolution), items), self.resolution
         if stored.ndim == 4:
-            return stored[rows]
+            return stored
         # elsewhere the last byte of a line of cells holds cells of the next line
-        return self._unpack(rows, r) if r % 8 else stored[rows].reshape(-1, r, r, r // 8)
+        return _grids(stored, r) if r % 8 else stored.reshape(-1, r, r, r // 8)
 
-    def _unpack(self, rows: np.ndarray, resolution: int) -> np.ndarray:
-        stored = self._packed(resolution)
-        if stored.ndim == 4:
-            return stored[rows] / np.float32(255)
-        grids = np.unpackbits(stored[rows], axis=1, count=resolution**3).view(np.bool_)
-        return grids.reshape(-1, resolution, resolution, resolution)
+    def _unpack(self, items: np.ndarray, resolution: int) -> np.ndarray:
+        stored = self.store.read(self._packed(resolution), items)
+        return stored / np.float32(255) if stored.ndim == 4 else _grids(stored, resolution)
+
+
+def _grids(packed: np.ndarray, resolution: int) -> np.ndarray:
+    """Occupancy (B, R, R, R) bool of packed rows."""
+    grids = np.unpackbits(packed, axis=1, count=resolution**3).view(np.bool_)
+    return grids.reshape(-1, resolution, resolution, resolution)
+
+
+def _whole(values: Any, end: int, outside: str) -> np.ndarray:
+    """Whole numbers from 0 up to `end` as int64; anything else, of whatever size, stands in `outside`."""
+    numbers = np.asarray(values)
+    for value in numbers.ravel().tolist():
+        if not (isinstance(value, int) and 0 <= value < end):
+            raise IndexError(outside.format(value))
+    return numbers.astype(np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from . import DataSource, Item, PrepareOptions
@@ -34,5 +35,6 @@ def find_damage(
         workers=workers,
         timeout=timeout,
     )
-    for outcome in outcomes:
-        yield items[outcome.index], None if outcome.reason == _SOUND else outcome.reason
+    with closing(outcomes):
+        for outcome in outcomes:
+            yield items[outcome.index], None if outcome.reason == _SOUND else outcome.reason

@@ -12,7 +12,6 @@ import csv
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +19,28 @@ from typing import Any
 
 import numpy as np
 
-from . import SPLITS, DataError, DataSource, Item, PrepareOptions
-from ._leaks import find_leaks
-from ._pack import DIGEST, HEADER, Layout, RowSpec, create_files, describe, digest, json_hash, read_row
-from ._pool import Outcome
-from .store import DIGESTS, FORMAT, ITEMS, MANIFEST, SKIPPED
+from zoo.files import remove
 
-JOURNAL = "journal.jsonl"
+from . import SPLITS, DataError, DataSource, Item, PrepareOptions
+from ._journal import JOURNAL, journal_line, read_journal
+from ._leaks import find_leaks
+from ._manifest import FORMAT, ITEMS, MANIFEST, seal
+from ._pack import (
+    DIGEST,
+    HEADER,
+    OF_VIEWS,
+    Layout,
+    RowSpec,
+    by_view,
+    create_files,
+    describe,
+    digests_of,
+    json_hash,
+    read_row,
+)
+from ._pool import Outcome
+from ._row_checks import DIGESTS, VIEW_SUMS, view_spec
+from .store import SKIPPED
 
 
 class StoreWriter:
@@ -58,7 +72,7 @@ class StoreWriter:
             "format": FORMAT,
             "items": json_hash([[i.id, i.category, i.split, i.shape] for i in items]),
         }
-        self._resume()
+        self._resume(list(read_journal(self.folder / JOURNAL)))
         self._journal = (self.folder / JOURNAL).open("a", encoding="utf-8")
 
     def place(self, layout: Layout) -> int | str:
@@ -92,7 +106,10 @@ class StoreWriter:
             return
         assert outcome.digests is not None
         self.done[outcome.index] = outcome
-        digests = {name: value.hex() for name, value in outcome.digests.items()}
+        assert self.layout is not None
+        digests = {
+            name: outcome.digests[name].hex() for name in self.layout
+        }  # those of views follow from rows
         line = {"item": outcome.index, "row": outcome.row, "digests": digests, "note": outcome.note}
         self._write(line)
 
@@ -110,6 +127,7 @@ class StoreWriter:
         ).reshape(len(order), len(self.layout), DIGEST)
         with (self.folder / DIGESTS).open("wb") as file:
             np.save(file, digests)
+        views_sha256 = self._write_view_sums(order)
         columns = {field: [getattr(i, field) for i in kept] for field in ("id", "category", "split", "shape")}
         notes = [self.done[i].note for i in order]
         index = json.dumps(columns | {"row": rows, "note": notes}).encode()
@@ -144,9 +162,11 @@ class StoreWriter:
             else [self._absence(n, leaks[n]) for n in sorted(leaks)],
             "items_sha256": hashlib.sha256(index).hexdigest(),
             "arrays": arrays,
+            "views_sha256": views_sha256,
         }
         self.list_skipped()
-        (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(seal(manifest), indent=1) + "\n"
+        (self.folder / MANIFEST).write_text(text, encoding="utf-8")
         self._journal.close()
         for path in self.folder.iterdir():
             _flush(path)
@@ -154,6 +174,18 @@ class StoreWriter:
         self.folder.rename(self.path)
         _flush(self.path.parent)
         (self.path / JOURNAL).unlink()
+
+    def _write_view_sums(self, order: Sequence[int]) -> str | None:
+        """Write the sums of all views of the items; gives the file's sum, None where nothing has views."""
+        assert self.layout is not None
+        arrays = [name for name in self.layout if name in OF_VIEWS]
+        if not arrays:
+            return None
+        views = self.layout[arrays[0]].shape[0]
+        body = b"".join((self.done[i].digests or {})[by_view(name)] for i in order for name in arrays)
+        header = view_spec(len(arrays), views).header(len(order))
+        (self.folder / VIEW_SUMS).write_bytes(header + body)
+        return hashlib.sha256(body).hexdigest()
 
     def list_skipped(self) -> Path:
         """Write the file that names what is not in the store, and why."""
@@ -186,7 +218,7 @@ class StoreWriter:
         self._journal.close()
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._journal.write(json.dumps(line) + "\n")
+        self._journal.write(journal_line(line))
         self._journal.flush()
 
     def _compact(self, rows: list[int]) -> list[int]:
@@ -205,31 +237,38 @@ class StoreWriter:
                 file.write(spec.header(len(rows)))
         return [moves.get(row, row) for row in rows]
 
-    def _resume(self) -> None:
+    def _resume(self, lines: Sequence[dict[str, Any]]) -> None:
         """Take over what a killed writer finished; start afresh when it was another data set."""
-        lines = _journal_lines(self.folder / JOURNAL)
-        if not lines or lines[0] != self._header:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if lines[:1] != [self._header] or not self._take_over(lines[1:]):
+            self.layout, self.done, self._next, lines = None, {}, 0, [self._header]
+            remove(self.folder)
             self.folder.mkdir(parents=True)
-            (self.folder / JOURNAL).write_text(json.dumps(self._header) + "\n", encoding="utf-8")
-            return
-        for line in lines[1:]:
+        taken = {outcome.row for outcome in self.done.values()}
+        self._free = [row for row in range(self._next) if row not in taken]
+        # rewritten without what is torn, so that appending to it is safe
+        (self.folder / JOURNAL).write_text("".join(map(journal_line, lines)), encoding="utf-8")
+
+    def _take_over(self, lines: Sequence[dict[str, Any]]) -> bool:
+        """Note the items whose rows are what the journal says; False where the files are not there."""
+        for line in lines:
             if "layout" in line:
                 specs = line["layout"].items()
                 self.layout = {name: RowSpec(dtype, tuple(shape)) for name, (dtype, shape) in specs}
-                continue
-            found = {name: bytes.fromhex(value) for name, value in line["digests"].items()}
-            self._next = max(self._next, line["row"] + 1)
-            if self.layout is not None and all(
-                digest(read_row(self.folder, name, spec, line["row"])) == found[name]
-                for name, spec in self.layout.items()
-            ):
-                self.done[line["item"]] = Outcome(line["item"], line["row"], found, note=line["note"])
-        taken = {outcome.row for outcome in self.done.values()}
-        self._free = [row for row in range(self._next) if row not in taken]
-        # rewritten without a torn last line, so that appending to it is safe
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        (self.folder / JOURNAL).write_text(text, encoding="utf-8")
+        if self.layout is None:
+            return False
+        for line in (line for line in lines if "item" in line):
+            row, found = line["row"], dict[str, bytes]()
+            self._next = max(self._next, row + 1)
+            for name, spec in self.layout.items():
+                try:
+                    data = read_row(self.folder, name, spec, row)
+                except OSError:
+                    return False
+                if len(data) == spec.nbytes:
+                    found |= digests_of(name, data, spec.shape[0])
+            if all(found.get(name, b"").hex() == value for name, value in line["digests"].items()):
+                self.done[line["item"]] = Outcome(line["item"], row, found, note=line["note"])
+        return True
 
 
 def fingerprint(name: str, source: DataSource, options: PrepareOptions, items: Sequence[Item]) -> str:
@@ -245,19 +284,6 @@ def count(items: Sequence[Item]) -> dict[str, dict[str, int]]:
         per_category = Counter(i.category for i in items if i.split == split)
         table[split] = {"total": sum(per_category.values()), **dict(sorted(per_category.items()))}
     return table
-
-
-def _journal_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a journal; what follows a torn one is not trusted."""
-    lines: list[dict[str, Any]] = []
-    if not path.is_file():
-        return lines
-    for text in path.read_bytes().split(b"\n")[:-1]:
-        try:
-            lines.append(json.loads(text))
-        except ValueError:
-            break
-    return lines
 
 
 def _flush(path: Path) -> None:

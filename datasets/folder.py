@@ -5,19 +5,21 @@
     <root>/voxels/<id>.binvox      in place of meshes
     <root>/images/<id>/*.png       optional: pictures of each shape, by name; jpg and webp too. Or
                                    images/<id>.png where there is but one
-    <root>/index.csv               optional: columns id and, where wanted, category and split
+    <root>/index.csv               optional: columns id and, where wanted, category, split, up and front
 
 An id is the path below meshes/ or voxels/ without its extension; its outermost folder is its category
 ('chair/abc' is a chair), and what lies in no folder is an 'object'. Where there is an index, its lines make
-the data set, and its cells go before these defaults.
+the data set, and its cells go before these defaults. Ids are in Unicode's form C, however a file's name is
+spelt; where nothing else can be meant, letter case does not matter, and 'abc' finds `abc/model.obj`.
 
 Frame. Whatever its units and its place, each shape is centred on its bounding box and scaled to a longest
 edge of 1. No file says which way its shape looks: y is taken as up, and x as the front, but in glTF z, as its
-standard has it. `up` and `front` change that, for all shapes alike.
+standard has it. `up` and `front` change that, for all shapes or, as columns of the index, for one.
 
 Pictures. Those of images/ have no cameras; they are scaled to fit into the size of the store and padded with
-transparency, and alpha is kept. Without images/ the meshes are drawn, in their own colours; voxels are drawn
-as those of `vox32` are.
+transparency, and alpha is kept. A store holds equally many of every shape: by default as many as at least
+half of the shapes have. Of a shape with fewer all are taken, and again in turn. Without images/ the meshes
+are drawn, in their own colours; voxels are drawn as those of `vox32` are.
 
 Meshes need not be closed: what kind of solid was found (closed, repaired, shell) is noted for each shape.
 """
@@ -29,8 +31,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import normalize
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -42,12 +46,13 @@ from zoo.registry import EntryConfig, did_you_mean
 
 from . import DATASETS, SPLITS, BadItem, DataError, DataSource, Item, PrepareOptions, Sample
 from ._axes import Axes
-from ._folder_layout import IMAGES, INDEX, MESHES, VOXELS, FolderLayout
+from ._folder_layout import CELLS, IMAGES, INDEX, MESHES, VOXELS, FolderLayout
 from ._from_mesh import coarser, sample_of, sample_of_grid
 from ._stamp import change_mark
 from .formats.binvox import read_binvox
 from .formats.images import fitted, has_alpha, read_rgba
 from .formats.meshes import read_mesh
+from .names import some
 from .prepare import how_to_get
 from .splits import drawn_rule, file_hash
 
@@ -71,8 +76,7 @@ class FolderConfig(EntryConfig):
     """Resolution at which meshes are voxelised. The stored grids are pooled from it, so that parts thinner
     than their cells are not lost."""
     min_views: int = Field(1, ge=1)
-    """Shapes with fewer pictures of their own are missing. The others all give as many as the one with the
-    fewest has, or as many as are asked for."""
+    """Shapes with fewer pictures of their own are missing."""
     masks: bool = True
     """Alpha is the mask where every picture has alpha. False: it is kept, but is no mask."""
 
@@ -80,7 +84,7 @@ class FolderConfig(EntryConfig):
     @classmethod
     def _names(cls, value: Any) -> Any:
         names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-        return tuple(sorted(set(names)))
+        return tuple(sorted({normalize("NFC", name) if isinstance(name, str) else name for name in names}))
 
     @model_validator(mode="after")
     def _check(self) -> FolderConfig:
@@ -100,7 +104,12 @@ class Folder(DataSource):
     licence = "your own"
     how_to_get = (
         f"give as the root a folder that holds {MESHES}/<id>.glb (or obj, off, ply, stl, gltf) or "
-        f"{VOXELS}/<id>.binvox, and optionally {IMAGES}/<id>/*.png and {INDEX} (columns id, category, split)."
+        f"{VOXELS}/<id>.binvox, and optionally {IMAGES}/<id>/*.png and {INDEX} (columns id and any of "
+        f"{', '.join(CELLS)})."
+    )
+    how_to_split = (
+        f"give three shapes or more, or an {INDEX} with the columns id and split: where it gives every shape "
+        f"a split, no other is asked for, so that 'test' for all makes a data set for testing alone"
     )
 
     config: FolderConfig
@@ -142,50 +151,68 @@ class Folder(DataSource):
         if not self.layout.has_pictures or not options.views:
             return options
         if options.maps:
-            raise DataError(f"{self.root / IMAGES}: pictures have no depth and no normals; leave out 'maps'")
-        name, fewest = self._fewest_pictures()
-        if options.views > fewest and "views" in options.model_fields_set:
+            raise DataError(f"{self.layout.images}: pictures have no depth and no normals; leave out 'maps'")
+        views = self._usual_pictures()
+        asked = options.views if "views" in options.model_fields_set else 0
+        if asked > views:
             warnings.warn(
-                f"{self.root / IMAGES}: {options.views} views were asked for, but '{name}' has {fewest}; the "
-                f"store holds {fewest} of each shape. min_views={fewest + 1} does without such shapes",
+                f"{self.layout.images}: {asked} views were asked for, but more than half of the shapes have "
+                f"no more than {views}; the store holds {views} of each shape",
                 stacklevel=2,
             )
-        return options.model_copy(update={"views": min(options.views, fewest)})
+        views = min(options.views, views)
+        counts = {name: len(files) for name, files in self._pictures.items()}
+        fewer = [name for name, count in counts.items() if self.config.min_views <= count < views]
+        if fewer:
+            shown = some([f"'{name}' has {counts[name]}" for name in fewer])
+            warnings.warn(
+                f"{self.layout.images}: the store holds {views} pictures of each shape. {len(fewer)} shapes "
+                f"have fewer, which are taken again in turn: {shown}. min_views={views} does without such "
+                f"shapes, and {min(counts[name] for name in fewer)} views are what all of them have",
+                stacklevel=2,
+            )
+        return options.model_copy(update={"views": views})
 
     def required(self) -> Sequence[str]:
-        """All, unless the index gives a split to every shape: then those that it names."""
-        named = {entry.split for entry in self.layout.entries}
+        """All, unless the index gives a split to every shape that is wanted: then those that it names."""
+        named = {self.layout.entry[item.id].split for item in self._items}
         return [split for split in SPLITS if split in named] if all(named) else SPLITS
 
+    def unread(self) -> Sequence[Path]:
+        """Files of meshes/ or voxels/ that are shapes by their names, of a kind that is not read."""
+        return [self.layout.shapes / file for file in self.layout.unread]
+
     def identity(self) -> dict[str, Any]:
-        """The index enters by its content."""
-        index = self.root / INDEX
-        return super().identity() | {"index": file_hash(index) if index.is_file() else None}
+        """The index enters by its content, and that it says which way shapes look, where it does."""
+        index = self.layout.index
+        own = super().identity() | {"index": file_hash(index) if index.is_file() else None}
+        turned = any(entry.up or entry.front for entry in self.layout.listed)
+        return own | ({"axes": "of each shape"} if turned else {})
 
     def stamp(self) -> str:
         """Modification times of the index, of every shape and of every picture."""
         files = [*self.layout.files.values(), *self._pictures.values()]
-        return change_mark([self.root / INDEX, *(file for each in files for file in each)])
+        return change_mark([self.layout.index, *(file for each in files for file in each)])
 
     def _of_mesh(self, file: Path, item: Item, options: PrepareOptions) -> Sample:
         found = read_mesh(file, colors=options.views > 0)
-        mesh = self._axes(file).mesh(found.mesh).normalized()
+        mesh = self._axes(file, item).mesh(found.mesh).normalized()
         grid, status = solid(mesh, self.config.fine)
         shape = ColoredMesh(mesh, found.face_colors)
         sample = sample_of(shape, coarser(grid, options), options, self.config.seed, "folder", item.id)
         return replace(sample, note=str(status))
 
     def _of_grid(self, file: Path, item: Item, options: PrepareOptions) -> Sample:
-        grid = fill_cube(self._axes(file).grid(read_binvox(file).voxels))
+        grid = fill_cube(self._axes(file, item).grid(read_binvox(file).voxels))
         return sample_of_grid(grid, options, self.config.seed, "folder", item.id)
 
     def _images(self, item: Item, options: PrepareOptions) -> np.ndarray:
-        """The pictures (V, H, W, 4) of one shape."""
-        files, wanted = self._pictures[item.id], max(options.views, self.config.min_views)
-        if len(files) < wanted:
-            raise BadItem(f"{self.root / IMAGES / item.id}: {len(files)} pictures, wanted are {wanted}")
+        """The pictures (V, H, W, 4) of one shape; where it has too few, they come again in turn."""
+        files, least = self._pictures[item.id], self.config.min_views
+        if len(files) < least:
+            raise BadItem(f"{self.layout.images / item.id}: {len(files)} pictures, wanted are {least}")
         images = []
-        for file in files[: options.views]:
+        for file in islice(cycle(files), options.views):
             rgba = read_rgba(file)
             if self._cut_out and rgba[..., 3].min() == 255:
                 raise BadItem(
@@ -194,18 +221,17 @@ class Folder(DataSource):
             images.append(fitted(rgba, options.image_size))
         return np.stack(images)
 
-    def _fewest_pictures(self) -> tuple[str, int]:
-        """The shape with the fewest pictures of those that have enough, and how many it has."""
+    def _usual_pictures(self) -> int:
+        """The largest number of pictures that at least half of the shapes have, of those with enough."""
         counts = {name: len(files) for name, files in self._pictures.items()}
-        enough = {name: count for name, count in counts.items() if count >= self.config.min_views}
+        enough = sorted(count for count in counts.values() if count >= self.config.min_views)
         if not enough:
             name = max(counts, key=lambda name: counts[name])
             raise DataError(
-                f"{self.root / IMAGES}: no shape has {self.config.min_views} pictures; '{name}' has "
+                f"{self.layout.images}: no shape has {self.config.min_views} pictures; '{name}' has "
                 f"{counts[name]}, looked for were {name}.png and {name}/*.png, or jpg, or webp"
             )
-        name = min(enough, key=lambda name: enough[name])
-        return name, enough[name]
+        return enough[len(enough) // 2]
 
     def _provided(self) -> frozenset[str]:
         absent = set() if self.layout.has_meshes else {"points"}
@@ -215,17 +241,23 @@ class Folder(DataSource):
             absent.add("mask")
         return type(self).provides - absent
 
-    def _axes(self, file: Path) -> Axes:
-        if self.config.front != "auto":
-            return Axes(self.config.front, self.config.up)
-        gltf = file.suffix.lower() in (".glb", ".gltf")
-        return Axes("z" if gltf and self.config.up == "y" else "x", self.config.up)
+    def _axes(self, file: Path, item: Item) -> Axes:
+        """Which way a shape looks: what the index says, else the configuration, else its kind of file."""
+        entry = self.layout.entry[item.id]
+        up, front = entry.up or self.config.up, entry.front or self.config.front
+        if front == "auto":
+            front = "z" if file.suffix.lower() in (".glb", ".gltf") and up == "y" else "x"
+        try:
+            return Axes(front, up)
+        except ValueError as error:
+            raise BadItem(f"{self.layout.index}, line {entry.line}: {error}") from error
 
     @cached_property
     def _items(self) -> list[Item]:
         below = self.layout.roots_below()
         if below or not self.layout.entries:
             hint = f" Did you mean {below[0]}?" if below else ""
+            hint += f" {self.layout.unread_text}." if self.layout.unread else ""
             raise DataError(
                 f"data set 'folder': no shapes in {self.layout.shapes}.{hint} {how_to_get(type(self))}"
             )

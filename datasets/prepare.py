@@ -8,9 +8,7 @@ sets under the data root when one is given.
 
 from __future__ import annotations
 
-import csv
 import os
-import shutil
 import time
 import warnings
 from collections import Counter
@@ -24,16 +22,19 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from zoo.config import validate
+from zoo.errors import UserError
+from zoo.files import expand_home, remove
 from zoo.processes import available_cores
 from zoo.registry import EntryConfig
 
 from . import DATASETS, SPLITS, DataError, DataSource, Item, PrepareOptions
 from ._pack import json_hash
-from ._pool import build_all
+from ._pool import build_all, check_workers
 from ._progress import bar
 from ._writer import StoreWriter
 from .store import FORMAT, MANIFEST, SKIPPED, Store
 
+CHOOSE = "choose another folder with the variable R3D_CACHE, or with --cache-root of `python -m datasets`"
 ITEM_TIMEOUT = 600.0
 """Seconds after which one item's process is stopped and the item skipped."""
 
@@ -57,11 +58,19 @@ class Request:
 
 
 def default_cache() -> Path:
-    """`$R3D_CACHE`, else `$XDG_CACHE_HOME/r3d-zoo`, else `~/.cache/r3d-zoo`."""
+    """`$R3D_CACHE`, else `$XDG_CACHE_HOME/r3d-zoo`, else `~/.cache/r3d-zoo`.
+
+    Raises:
+        DataError: there is neither of them, for this user has no home.
+    """
     if cache := os.environ.get("R3D_CACHE"):
-        return Path(cache).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "r3d-zoo"
+        return expand_home(cache)
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "r3d-zoo"
+    try:
+        return expand_home("~/.cache/r3d-zoo")
+    except UserError:
+        raise DataError(f"there is no home folder to keep prepared data in; {CHOOSE}") from None
 
 
 def request(
@@ -83,12 +92,14 @@ def request(
     config = validate(entry.config, dict(config_overrides or {}), "", f"data set '{entry.name}'")
     if not isinstance(options, PrepareOptions):
         options = validate(PrepareOptions, dict(options or {}), "", "options of prepare")
-    root = None if data_root is None else Path(data_root).expanduser().resolve()
-    stores = (default_cache() if cache_root is None else Path(cache_root)).expanduser().resolve() / "stores"
-    if entry.cls.kind == "generated":
-        stores, root = (stores if root is None else root), None
-    elif root is None:
+    root = None if data_root is None else expand_home(data_root).resolve()
+    if root is None and entry.cls.kind != "generated":
         raise DataError(f"data set '{entry.name}' needs the folder of its files. {how_to_get(entry.cls)}")
+    if root is not None and entry.cls.kind == "generated":
+        stores, root = root, None
+    else:
+        cache = default_cache() if cache_root is None else expand_home(cache_root)
+        stores = cache.resolve() / "stores"
     source = entry.cls(config, root)
     return Request(entry.name, source, source.resolve_options(options), stores)
 
@@ -167,7 +178,7 @@ def prepare(
     """
     entry = DATASETS.get(source_name)
     source = entry.cls(config, root)
-    wanted = Request(entry.name, source, source.resolve_options(options), store_dir.expanduser().resolve())
+    wanted = Request(entry.name, source, source.resolve_options(options), expand_home(store_dir).resolve())
     return _prepare(wanted, workers, progress, rebuild, require, allow_missing)
 
 
@@ -180,6 +191,8 @@ def _prepare(
     allow_missing: bool,
 ) -> Store:
     path = wanted.path
+    if workers is not None:
+        check_workers(workers)
     if require is None:
         require = wanted.source.required()
     console = Console(stderr=True, quiet=not progress, markup=False, highlight=False, soft_wrap=True)
@@ -195,15 +208,20 @@ def _prepare(
             lock.acquire()
     except OSError as error:
         raise DataError(
-            f"cannot write to {path.parent}: {error.strerror or error}; choose another folder with "
-            f"--cache-root or $R3D_CACHE"
+            f"cannot write to {path.parent}, where prepared data is kept: {error.strerror or error}; {CHOOSE}"
         ) from error
     try:
         if rebuild:
-            shutil.rmtree(path, ignore_errors=True)
-            shutil.rmtree(path.with_name(path.name + ".partial"), ignore_errors=True)
+            remove(path)
+            remove(path.with_name(path.name + ".partial"))
         if not (path / MANIFEST).is_file():  # else the process that we waited for made it
+            if os.path.lexists(path):  # nothing of ours, or what is left of it: not to be built over
+                raise DataError(
+                    f"{path}: no store, there is no {MANIFEST} in it; delete it and run the command again"
+                )
             _build(wanted, workers, console, require, allow_missing)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
     finally:
         lock.release()
     return _open(wanted, require, allow_missing)
@@ -212,7 +230,8 @@ def _prepare(
 def _open(wanted: Request, require: Sequence[str], allow_missing: bool) -> Store:
     store = Store.open(wanted.path)
     if store.missing and not allow_missing:
-        raise _missing(wanted.name, store.missing, len(store) + store.missing, store.path / SKIPPED)
+        first = next(f"{e['id']}: {e['reason']}" for e in store.skipped if e["kind"] == "missing")
+        raise _missing(wanted.name, first, store.missing, len(store) + store.missing, store.path / SKIPPED)
     if store.manifest["stamp"] != (now := wanted.source.stamp()) and now:
         warnings.warn(
             f"the files of '{wanted.name}' under {wanted.source.root} changed since {store.path.name} was "
@@ -233,7 +252,7 @@ def _build(
     stamp = wanted.source.stamp()  # before anything is read: what changes later must be noticed
     name, source, options = wanted.name, wanted.source, wanted.options
     items = list(source.items())
-    _check_items(name, items, require)
+    _check_items(name, items, require, source.how_to_split)
     if workers is None:
         workers = available_cores()
     writer = StoreWriter(wanted.path, source, items, options)
@@ -252,13 +271,12 @@ def _build(
                 shown.update(task, advance=1, skipped=len(writer.skipped))
         _check_built(name, items, writer, require)
         if writer.skipped and not allow_missing:
-            raise _missing(name, len(writer.skipped), len(items), writer.list_skipped())
+            index, reason = min(writer.skipped.items())
+            first = f"{items[index].id}: {reason}"
+            raise _missing(name, first, len(writer.skipped), len(items), writer.list_skipped())
         writer.finish(name, stamp)
     except OSError as error:
-        raise DataError(
-            f"cannot write to {writer.folder}: {error.strerror or error}; what is done is kept, "
-            f"the same command goes on"
-        ) from error
+        raise _unwritable(writer.folder, error) from error
     finally:
         writer.close()
     seconds = time.monotonic() - started
@@ -269,9 +287,13 @@ def _build(
     console.print(f"{name}: {kept} items{skipped} in {seconds:.1f} s ({rate:.1f}/s) -> {wanted.path}")
 
 
-def _missing(name: str, count: int, total: int, file: Path) -> DataError:
-    with file.open(encoding="utf-8", newline="") as handle:
-        first = next((f"{row['id']}: {row['reason']}" for row in csv.DictReader(handle)), "")
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot write to {folder}: {error.strerror or error}; what is done is kept, the same command goes on"
+    )
+
+
+def _missing(name: str, first: str, count: int, total: int, file: Path) -> DataError:
     return DataError(
         f"data set '{name}': {count} of {total} items could not be read; first {first}. All of them are in "
         f"{file}. Repair the files and run the same command again (what is done is kept), or go on without "
@@ -279,7 +301,7 @@ def _missing(name: str, count: int, total: int, file: Path) -> DataError:
     )
 
 
-def _check_items(name: str, items: Sequence[Item], require: Sequence[str]) -> None:
+def _check_items(name: str, items: Sequence[Item], require: Sequence[str], how_to_split: str) -> None:
     """What a source must keep to, checked before hours are spent."""
     if not items:
         raise DataError(f"data set '{name}': no items")
@@ -291,10 +313,7 @@ def _check_items(name: str, items: Sequence[Item], require: Sequence[str]) -> No
         raise DataError(f"data set '{name}': unknown split '{unknown[0]}'; splits are {', '.join(SPLITS)}")
     for split in require:
         if not sizes[split]:
-            raise DataError(
-                f"data set '{name}': split '{split}' is empty ({_sizes(sizes)}); "
-                f"more shapes or categories, or another split rule, would fill it"
-            )
+            raise DataError(f"data set '{name}': split '{split}' is empty ({_sizes(sizes)}); {how_to_split}")
 
 
 def _check_built(name: str, items: Sequence[Item], writer: StoreWriter, require: Sequence[str]) -> None:

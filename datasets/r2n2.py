@@ -45,6 +45,8 @@ from .splits import sorted_rule
 RENDERINGS = "ShapeNetRendering"
 VIEWS, SIZE = 24, 137
 MAX_CAMERA_DISTANCE = 1.75
+_LARGEST = 1e6
+"""Limit on the numbers of a camera, which are stored in single precision."""
 
 
 class R2N2Config(ShapeNetModelsConfig):
@@ -168,8 +170,8 @@ def read_cameras(path: Path, scale: float) -> np.ndarray:
     if len(rows) != VIEWS or any(len(row) != 5 for row in rows):
         raise BadItem(f"{path}: expected {VIEWS} lines of 5 numbers, got {len(rows)} lines")
     azimuth, elevation, in_plane, ratio, _ = np.array(rows).T
-    if not np.isfinite(rows).all() or (ratio <= 0).any():
-        raise BadItem(f"{path}: distances must be positive and all numbers finite")
+    if not (np.abs(rows) < _LARGEST).all() or (ratio <= 0).any():  # NaN is not below it either
+        raise BadItem(f"{path}: distances must be positive and all numbers finite, below {_LARGEST:g}")
     if in_plane.any():
         # the published renders have none, so which way a positive one turns was never checked
         raise BadItem(f"{path}: in-plane rotation {in_plane[in_plane != 0][0]:g}; only 0 is known")

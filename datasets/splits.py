@@ -106,7 +106,7 @@ def read_split_file(path: Path, *, may_lack: Sequence[str] = ()) -> dict[str, st
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"split file {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"split file {path}: not JSON: {error}") from error
     if not isinstance(content, list):
         raise DataError(f"split file {path}: expected a list of categories, got {type(content).__name__}")

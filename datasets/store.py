@@ -5,6 +5,7 @@
         items.json         ids, categories, splits, shapes, rows and notes, column by column
         skipped.csv        what is not here, and why
         digests.npy        (N, arrays, 16) uint8: BLAKE2b of every row, in the order of items.json
+        view_sums.npy      (N, arrays, V) uint32: CRC-32 of every view, of the arrays below that have a V
         images.npy         (N, V, 4, H, W) uint8 RGBA, straight alpha, optional
         voxels_<R>.npy     (N, ceil(R^3 / 8)) uint8: numpy.packbits of the grid [x][y][z];
                            or (N, R, R, R) uint8: share of the cell that is occupied, times 255
@@ -14,13 +15,12 @@
         normals.npy        (N, V, 3, H, W) int8, 127 times the unit vector, optional
 
 Row order in the files is the order in which the items were finished; items.json says which row is whose.
-Reading is random access without locks: any number of threads and processes can share one store.
+Reading is random access without locks: any number of threads and processes can share one store. What a
+process reads is compared with its digest the first time: a flipped bit is an error, not a number.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,14 @@ import numpy as np
 from zoo.registry import did_you_mean
 
 from . import SPLITS, DataError, Item
-from ._pack import RowSpec, digest, read_row
-from ._split import StoreSplit as StoreSplit  # who reads a store names both
+from ._manifest import FORMAT as FORMAT
+from ._manifest import MANIFEST as MANIFEST  # who reads a store names these too
+from ._manifest import MEND, read_items, read_manifest
+from ._pack import RowSpec, digest, map_rows, read_row
+from ._row_checks import DIGESTS, RowChecks
+from ._split import StoreSplit as StoreSplit
 
-FORMAT = 2
-"""Version of the layout above; a store of another version is refused, never guessed at."""
-
-MANIFEST, ITEMS, DIGESTS, SKIPPED = "manifest.json", "items.json", "digests.npy", "skipped.csv"
+SKIPPED = "skipped.csv"
 
 
 class Store:
@@ -58,38 +59,20 @@ class Store:
         self.notes: tuple[str, ...] = tuple(items["note"])
         self._splits = np.array(items["split"])
         self._rows = np.array(items["row"], dtype=np.int64)
-        self._arrays: dict[str, np.ndarray] = {
-            name: np.asarray(np.load(path / f"{name}.npy", mmap_mode="r")) for name in manifest["arrays"]
-        }
+        self._arrays = {name: _mapped(path / f"{name}.npy", at) for name, at in manifest["arrays"].items()}
+        self._checks = RowChecks(path, manifest, self.ids)
 
     @classmethod
     def open(cls, path: str | Path) -> Store:
-        """Open a store; checks the manifest, the index and the sizes, reads no data.
+        """Open a store; checks the manifest, the index, the sizes and the headers, reads no data.
 
         Raises:
-            DataError: there is no store, it was written in another format, or a file is missing or has
-                the wrong size; names the file and the mend.
+            DataError: there is no store, it was written in another format, or a file is missing, damaged or
+                of the wrong size; names the file and the mend.
         """
         path = Path(path).resolve()
-        manifest = _read_json(path / MANIFEST)
-        if manifest.get("format") != FORMAT:
-            raise DataError(
-                f"{path}: store format {manifest.get('format')!r}, this version reads {FORMAT}; "
-                f"delete the folder and prepare the data set again"
-            )
-        raw = _read_bytes(path / ITEMS)
-        if hashlib.sha256(raw).hexdigest() != manifest["items_sha256"]:
-            raise DataError(f"{path / ITEMS}: does not match the manifest; prepare the data set again")
-        for name, entry in manifest["arrays"].items():
-            file = path / f"{name}.npy"
-            size = file.stat().st_size if file.is_file() else None
-            if size != entry["bytes"]:
-                found = "is missing" if size is None else f"has {size:,} bytes"
-                raise DataError(
-                    f"{file}: {found}, the manifest says {entry['bytes']:,} bytes; "
-                    f"delete the folder and prepare the data set again"
-                )
-        return cls(path, manifest, json.loads(raw))
+        manifest = read_manifest(path)
+        return cls(path, manifest, read_items(path, manifest))
 
     @property
     def dataset(self) -> str:
@@ -152,9 +135,11 @@ class Store:
             DataError: the split is empty, or the resolution or a field is not stored; says what is.
         """
         if name not in self.splits:
+            mend = did_you_mean(name, list(self.splits))
+            if name in SPLITS and "train" not in self.splits:
+                mend = " It is for testing alone: train on another data set, or give it shapes to train on"
             raise DataError(
-                f"{self.path}: no shapes in split '{name}'; there is {', '.join(self.splits)}."
-                f"{did_you_mean(name, list(self.splits))}"
+                f"{self.path}: no shapes in split '{name}'; there is {', '.join(self.splits)}.{mend}"
             )
         return StoreSplit(self, name, resolution, fields, limit)
 
@@ -164,28 +149,40 @@ class Store:
         Returns:
             One line for each damaged part, naming the shape and the array; empty when all is well.
         """
-        digests = self.digests()
+        checks = RowChecks(self.path, self.manifest, self.ids)  # what was read before counts for nothing
         problems = []
         for column, (name, entry) in enumerate(self.manifest["arrays"].items()):
-            if hashlib.sha256(digests[:, column].tobytes()).hexdigest() != entry["sha256"]:
+            if not checks.matches(name):
                 problems.append(f"{DIGESTS}: hashes of '{name}' do not match the manifest")
                 continue
             spec = RowSpec(entry["dtype"], tuple(entry["shape"][1:]))
             for index, (shape_id, row) in enumerate(zip(self.ids, self._rows, strict=True)):
-                if digest(read_row(self.path, name, spec, int(row))) != digests[index, column].tobytes():
+                if digest(read_row(self.path, name, spec, int(row))) != checks.rows[index, column].tobytes():
                     problems.append(f"{shape_id}: {name} damaged (row {row} of {name}.npy)")
+        try:
+            _ = checks.views
+        except DataError as error:
+            problems.append(str(error))
         return problems
 
     def digests(self) -> np.ndarray:
         """BLAKE2b of every row of every array (N, arrays, 16) uint8, arrays in the manifest's order."""
-        try:
-            digests: np.ndarray = np.load(self.path / DIGESTS)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.path / DIGESTS}: {error}; prepare the data set again") from error
-        expected = (len(self.ids), len(self.manifest["arrays"]))
-        if digests.shape[:2] != expected:
-            raise DataError(f"{self.path / DIGESTS}: holds {digests.shape}, expected {expected}")
-        return digests
+        return self._checks.rows
+
+    def read(self, array: str, items: np.ndarray, views: np.ndarray | None = None) -> np.ndarray:
+        """Copies of the rows of some items (B, ...), or of some views of each (B, V, ...).
+
+        Args:
+            items: (B) places in `ids`.
+            views: (B, V) view numbers.
+
+        Raises:
+            DataError: what was read for the first time is not what was written; names the mend.
+        """
+        stored, rows = self._arrays[array], self._rows[items]
+        data = stored[rows] if views is None else np.ascontiguousarray(stored[rows[:, None], views])
+        self._checks.check(array, items, views, data, lambda item: stored[self._rows[item]])
+        return data
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -202,19 +199,13 @@ def _reopen(path: str, fingerprint: str) -> Store:
     return store
 
 
-def _read_bytes(path: Path) -> bytes:
+def _mapped(file: Path, entry: dict[str, Any]) -> np.ndarray:
+    """One array (rows, ...) of a store, as its manifest says."""
     try:
-        return path.read_bytes()
+        return map_rows(file, RowSpec(entry["dtype"], tuple(entry["shape"][1:])), entry["shape"][0])
+    except FileNotFoundError:
+        raise DataError(f"{file}: is missing, the manifest says {entry['bytes']:,} bytes; {MEND}") from None
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; this is no complete store, prepare it again") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    raw = _read_bytes(path)
-    try:
-        content = json.loads(raw)
+        raise DataError(f"{file}: {error.strerror or error}; {MEND}") from error
     except ValueError as error:
-        raise DataError(f"{path}: not a manifest: {error}; prepare the data set again") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: not a manifest; prepare the data set again")
-    return content
+        raise DataError(f"{file}: {error}; {MEND}") from error

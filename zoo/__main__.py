@@ -11,9 +11,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from zoo.command import run_command
 from zoo.config import MODEL_PARTS, ConfigError, ModelConfig, list_models, load_config
+from zoo.plugins import add_plugin, load_plugins
 from zoo.registry import Entry, Registry, RegistryError, did_you_mean, load_plugin
 
 KINDS = (
@@ -51,8 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
 
     def body() -> int:
-        for module in args.plugin:
-            load_plugin(module)
+        load_plugins(args.plugin)
         return int(args.run(args))
 
     return run_command(body)
@@ -67,9 +68,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--plugin", action="append", default=[], metavar="MODULE", help="import a module that registers parts"
-    )
+    add_plugin(common)
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
     def verb(name: str, run: Any, text: str) -> argparse.ArgumentParser:
@@ -126,6 +125,11 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _console() -> Console:
+    """Prints texts as they are, those of other people too: nothing in them is markup."""
+    return Console(markup=False, emoji=False, highlight=False)
+
+
 def registries() -> dict[str, Registry[Any]]:
     """The registries by their plural name."""
     from zoo.decoders import DECODERS
@@ -164,7 +168,7 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(data, indent=1))
         return 0
-    console = Console()
+    console = _console()
     for kind, rows in data.items():
         table = Table(title=kind, title_justify="left", title_style="bold", box=None, pad_edge=False)
         shown = [_narrow(row) for row in rows] if kind == "models" else rows
@@ -275,15 +279,15 @@ def _show(args: argparse.Namespace) -> int:
         card = {"kind": found.kind, **_entry_row(found), "origin": found.origin, "config": fields}
         print(json.dumps(card, indent=1, default=str))
         return 0
-    console = Console()
-    console.print(f"[bold]{found.kind} {found.name}[/bold]   {found.cite}\n", highlight=False)
-    console.print((found.cls.__doc__ or "").strip(), highlight=False, markup=False)
+    console = _console()
+    console.print(Text.assemble((f"{found.kind} {found.name}", "bold"), f"   {found.cite}\n"))
+    console.print((found.cls.__doc__ or "").strip())
     table = Table(title="config", title_justify="left", box=None, pad_edge=False)
     for column in ("field", "type", "default", "help"):
         table.add_column(column, overflow="fold")
     for name, field in fields.items():
         table.add_row(name, field["type"], str(field["default"]), field["help"] or "")
-    console.print("", table, f"\nfrom {found.origin}", highlight=False)
+    console.print("", table, f"\nfrom {found.origin}")
     return 0
 
 
@@ -300,9 +304,9 @@ def _model_card(config: ModelConfig) -> None:
 
     from zoo.model import supervision
 
-    console = Console()
-    console.print(f"[bold]{config.title}[/bold] ({config.name})", highlight=False)
-    console.print(config.summary, highlight=False)
+    console = _console()
+    console.print(Text.assemble((config.title, "bold"), f" ({config.name})"))
+    console.print(config.summary)
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -312,15 +316,13 @@ def _model_card(config: ModelConfig) -> None:
     table.add_row("follows", config.follows)
     table.add_row("departs", "\n".join(f"- {d}" for d in config.departs) or "in nothing that is known")
     table.add_row("licence", config.licence)
-    console.print(table, "", highlight=False)
+    console.print(table, "")
     parts = {
         k: v
         for k, v in config.resolved().items()
         if k in ("frame", "preprocess", *MODEL_PARTS, "losses", "train") and v is not None
     }
-    console.print(
-        yaml.safe_dump(parts, sort_keys=False, default_flow_style=None), highlight=False, markup=False
-    )
+    console.print(yaml.safe_dump(parts, sort_keys=False, default_flow_style=None))
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -329,14 +331,15 @@ def _check(args: argparse.Namespace) -> int:
     found = find(args.name)
     if isinstance(found, Entry) and found.kind == "metric":
         raise RegistryError(f"'{args.name}' is a metric; metrics are checked by their protocol's tests")
-    console, failed = Console(), 0
+    console, failed = _console(), 0
     for check in model_checks(found) if isinstance(found, ModelConfig) else checks_for(found):
         try:
             check.run()
-            console.print(f"[green]ok[/green]    {check.name}", highlight=False)
+            console.print(Text.assemble(("ok", "green"), f"    {check.name}"))
         except Exception as error:  # a user's part may fail in any way; the check names it and goes on
             failed += 1
-            console.print(f"[red]FAILED[/red] {check.name}: {type(error).__name__}: {error}", highlight=False)
+            why = f" {check.name}: {type(error).__name__}: {error}"
+            console.print(Text.assemble(("FAILED", "red"), why))
     return 1 if failed else 0
 
 
@@ -355,25 +358,26 @@ def _sample(args: argparse.Namespace) -> int:
     model = load_pretrained(weights)
     if model.config.name != args.name:
         raise ConfigError(f"{weights} holds '{model.config.name}', not '{args.name}'")
-    console = Console()
-    console.print(f"{model.config.title}, weights of {weights}", highlight=False)
+    console = _console()
+    console.print(f"{model.config.title}, weights of {weights}")
     display = Display(args.threshold, args.all_components)
     z = draw_latents(model, args.n, args.seed)
     written = write_samples(args.out, z, decode(model, z), display, args.format)
     if args.interpolate is not None:
         way = decode(model, between(z, args.interpolate))
         written.append(write_strip(args.out, way, display))
-    console.print(f"written: {len(written)} files in {args.out}, among them sheet.png", highlight=False)
+    console.print(f"written: {len(written)} files in {args.out}, among them sheet.png")
     return 0
 
 
 def _doctor(args: argparse.Namespace) -> int:
     from zoo.doctor import diagnose
 
-    console, colours = Console(), {"ok": "green", "off": "yellow", "bad": "red"}
+    console, colours = _console(), {"ok": "green", "off": "yellow", "bad": "red"}
     lines = diagnose()
     for line in lines:
-        console.print(f"[{colours[line.state]}]{line.state:4}[/] {line.name:20} {line.text}", highlight=False)
+        state = (f"{line.state:4}", colours[line.state])
+        console.print(Text.assemble(state, f" {line.name:20} {line.text}"))
     return 1 if any(line.state == "bad" for line in lines) else 0
 
 

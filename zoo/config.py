@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-import yaml
-from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 
 from zoo.errors import UserError
+from zoo.names import Name, check_name
+from zoo.plain_data import MAX_DEPTH, load_yaml, parse_yaml
 from zoo.registry import EntryConfig, Registry, RegistryError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -143,8 +144,8 @@ class RefineConfig(EntryConfig):
 class ModelConfig(EntryConfig):
     """A model: its parts, its losses, its preprocessing, its training, and where it comes from."""
 
-    name: str
-    """The file stem; the model's name in every table."""
+    name: Name
+    """The file stem; the model's name in every table, and of its folders. See `zoo.names` for the rule."""
     title: str
     """Printed name."""
     summary: str
@@ -190,6 +191,16 @@ class ModelConfig(EntryConfig):
         data["losses"] = {key: loss.flat() for key, loss in self.losses.items()}
         return data
 
+    def without_downloads(self) -> ModelConfig:
+        """The config with no part that begins from pretrained weights, to be filled from a checkpoint."""
+        parts = {name: part for name in MODEL_PARTS if (part := getattr(self, name)) is not None}
+        plain: dict[str, Any] = {
+            name: part.model_copy(update={"config": part.config.model_copy(update={"pretrained": False})})
+            for name, part in parts.items()
+            if getattr(part.config, "pretrained", False)
+        }
+        return self.model_copy(update=plain)
+
     def trained_as(self) -> dict[str, Any]:
         """What of `resolved` its weights depend on: all but `refine`, which begins when they are trained."""
         return {key: value for key, value in self.resolved().items() if key != "refine"}
@@ -222,9 +233,9 @@ def load_config(
         RegistryError: no such model, preset or part; names the nearest.
         ConfigError: a key or value does not validate; names file and key path.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else config_dir() / f"{name}.yaml"
-    if not path.is_file():
-        known = list_models()
+    is_path, known = name.endswith((".yaml", ".yml")), list_models()
+    path = Path(name) if is_path else config_dir() / f"{name}.yaml"
+    if not path.is_file() or not (is_path or name in known):
         raise RegistryError(
             f"unknown model '{name}' (no {path}).{did_you_mean(name, known)} Known: {', '.join(known)}"
         )
@@ -235,13 +246,13 @@ def load_config(
     data = merge(data, over)  # also before the preset, whose sections go by the parts finally used
     if preset is not None:
         general = load_preset(preset)
-        data = merge(data, _of_its_parts(general.get("model"), data))
-        data = merge(data, _of_its_parts((general.get("datasets", {}).get(dataset) or {}).get("model"), data))
+        data = merge(data, _of_its_parts(general["model"], data))
+        data = merge(data, _of_its_parts(general["datasets"].get(dataset, {}).get("model"), data))
         for part in MODEL_PARTS:
             used = data.get(part)
             if isinstance(used, Mapping):
                 key = f"{part}.{used.get('name')}"
-                data = merge(data, {part: general.get("parts", {}).get(key) or {}})
+                data = merge(data, {part: general["parts"].get(key, {})})
         data = merge(data, own.get(preset))
     return parse_model(merge(data, over), source=str(path))
 
@@ -269,46 +280,69 @@ def list_presets() -> list[str]:
 
 def _own_presets(data: dict[str, Any], path: Path) -> dict[str, Any]:
     """Take a model's own `presets` out of its YAML; their names must be those of presets."""
-    own = data.pop("presets", None) or {}
-    known = list_presets()
+    own, known = _mapping(data.pop("presets", None) or {}, f"{path}: presets"), list_presets()
     for name in own:
         if known and name not in known:
             raise ConfigError(
                 f"{path}: presets.{name}: no such preset.{did_you_mean(str(name), known)} "
                 f"Known: {', '.join(known)}"
             )
-    return dict(own)
+    return {name: _mapping(section or {}, f"{path}: presets.{name}") for name, section in own.items()}
+
+
+Section = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
+"""Settings that are checked where they are used; nothing stands for none."""
+
+
+class PresetOfDataset(EntryConfig):
+    """What a preset says of one data set."""
+
+    config: Section = Field(default_factory=dict)
+    """Of the data set's own config."""
+    data: Section = Field(default_factory=dict)
+    """On top of the preset's."""
+    model: Section = Field(default_factory=dict)
+    """On top of the preset's."""
+
+
+class Preset(EntryConfig):
+    """The sections of a preset."""
+
+    summary: str = ""
+    data: Section = Field(default_factory=dict)
+    """What a store is asked to hold."""
+    protocols: dict[str, Section] = Field(default_factory=dict)
+    """Settings of a protocol, by its name."""
+    model: Section = Field(default_factory=dict)
+    """What every model overrides."""
+    parts: dict[str, Section] = Field(default_factory=dict)
+    """What a part overrides, keyed by ``encoder.cnn``."""
+    datasets: dict[str, Annotated[PresetOfDataset, BeforeValidator(lambda value: value or {})]] = Field(
+        default_factory=dict
+    )
+    """By name of a data set."""
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """A preset's sections.
-
-    `data`: what a store is asked to hold. `protocols`: settings of a protocol, by its name. `model`: what
-    every model overrides. `parts`: what a part overrides, keyed by ``encoder.cnn``. `datasets`: by name of a
-    data set, its `config`, and its own `data` and `model` on top.
+    """The sections of a preset, complete: those of `Preset` as plain data.
 
     Raises:
         RegistryError: no such preset.
+        BadName: it is called as no preset may be.
         ConfigError: it has a section, or a part in `parts`, that nothing would read.
     """
-    path = config_dir() / "presets" / f"{name}.yaml"
-    if not path.is_file():
-        known = list_presets()
+    path, known = config_dir() / "presets" / f"{name}.yaml", list_presets()
+    if name not in known:
         raise RegistryError(f"unknown preset '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}")
-    data = read_yaml(path)
-    sections = ["summary", "data", "protocols", "model", "parts", "datasets"]
-    for key in data:
-        if key not in sections:
-            raise ConfigError(
-                f"{path}: unknown section '{key}'.{did_you_mean(key, sections)} Known: {', '.join(sections)}"
-            )
+    check_name(name, f"{path}: rename the preset")
+    data = validate(Preset, read_yaml(path), "", str(path)).model_dump()
     parts = [f"{kind}.{name}" for kind in MODEL_PARTS for name in _registries()[kind].names()]
-    for key in data.get("parts") or ():
+    for key in data["parts"]:
         if key not in parts:
             raise ConfigError(
                 f"{path}: parts: unknown part '{key}'.{did_you_mean(key, parts)} Known: {', '.join(parts)}"
             )
-    return {key: {} if value is None else value for key, value in data.items()}
+    return data
 
 
 def parse_model(data: Mapping[str, Any], source: str = "config") -> ModelConfig:
@@ -435,20 +469,26 @@ def _explain(cls: type[BaseModel], problem: Any, where: str, source: str) -> str
     near = ""
     if problem["type"] == "literal_error":
         near = did_you_mean(str(problem["input"]), re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
-    return f"{source}: {path}: {message}, got {problem['input']!r}.{near}".removesuffix(".")
+    return f"{source}: {path}: {message}, got {_short(repr(problem['input']))}.{near}".removesuffix(".")
 
 
 def _fields_at(cls: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
     for key in loc:
-        if isinstance(key, int):
+        if key not in cls.model_fields:  # a place in a list, or a key of a mapping
             continue
-        annotation = cls.model_fields[key].annotation
-        inner = [annotation, *getattr(annotation, "__args__", ())]
-        found = [a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)]
+        found = list(_models(cls.model_fields[key].annotation))
         if not found:
             return []
         cls = found[0]
-    return [name for name in cls.model_fields]
+    return list(cls.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The classes of configs in a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
 
 
 def merge(
@@ -477,17 +517,19 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, Any]:
     """``["a.b=1", "c=x"]`` to ``{"a": {"b": 1}, "c": "x"}``.
 
     Raises:
-        ConfigError: no '=' in one of them.
+        ConfigError: no '=' in one of them, or a value that cannot be read.
     """
     data: dict[str, Any] = {}
     for text in overrides:
         path, equals, value = text.partition("=")
-        if not equals or not path:
-            raise ConfigError(f"--set {text}: expected key.path=value, as --set train.steps=500")
+        if not equals or not path or path.count(".") >= MAX_DEPTH:
+            raise ConfigError(f"--set {_short(text)}: expected key.path=value, as --set train.steps=500")
         try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {text}: '{value}' is not a YAML value: {error}") from None
+            parsed = parse_yaml(value)
+        except ValueError as error:
+            raise ConfigError(
+                f"--set {_short(text)}: '{_short(value)}' is not a YAML value: {error}"
+            ) from None
         nested: Any = parsed
         for key in reversed(path.split(".")):
             nested = {key: nested}
@@ -499,17 +541,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping.
 
     Raises:
-        ConfigError: unreadable or no mapping; names the file and line.
+        ConfigError: unreadable, more than `zoo.plain_data` takes, or no mapping; names the file and line.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = load_yaml(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return _mapping(data, str(path))
+
+
+def _mapping(data: Any, where: str) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {type(data).__name__}")
+        raise ConfigError(f"{where}: expected keys and values, got {type(data).__name__}")
     return data
+
+
+def _short(text: str, most: int = 200) -> str:
+    """A text as a message shows it."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
 
 
 @cache

@@ -15,6 +15,43 @@ TRIED = 2**16
 """Bytes that a folder must take to count as writable: a disk that is full takes an empty file."""
 
 
+class WriteError(UserError, OSError):
+    """Something could not be written: the disk is full, or the folder is not ours to write to."""
+
+
+@contextmanager
+def writing_to(folder: Path, mend: str) -> Iterator[None]:
+    """Turn an error of the system within the block into one line that names the folder.
+
+    Args:
+        mend: what is kept, and how to go on.
+
+    Raises:
+        WriteError: in place of any `OSError`.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        what = error.filename2 or error.filename or folder
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = f"no space left in {folder}" if full else f"cannot write to {what}: {error.strerror or error}"
+        raise WriteError(f"{why}; {mend}") from error
+
+
+def expand_home(path: str | Path) -> Path:
+    """A path whose ``~`` or ``~user`` is replaced by that home folder.
+
+    Raises:
+        UserError: there is no such folder, as for a container's user whom the system does not know.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: this user has no home folder; set HOME, or give the path in full") from None
+
+
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or all of the new.
 
@@ -41,7 +78,7 @@ def write_atomic(path: Path, data: str | bytes) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A new folder to fill; it appears at `path` when the block ends well, and leaves nothing otherwise.
 
-    An older folder at `path` is replaced.
+    What lies at `path` already, an older folder or a file, is replaced.
 
     Raises:
         OSError: it cannot be written; names the folder where the error itself names nothing.
@@ -53,14 +90,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for file in temporary.rglob("*"):
                 if file.is_file():
-                    with file.open("rb") as handle:
+                    with file.open("r+b") as handle:  # Windows flushes what may be written alone
                         os.fsync(handle.fileno())
             temporary.chmod(0o755)
-            if path.exists():
-                rmtree(path)
+            remove(path)
             temporary.rename(path)
     finally:
         rmtree(temporary, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a link, a folder with all that is in it, or nothing where nothing is."""
+    if path.is_dir() and not path.is_symlink():
+        rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import ColoredMesh, Mesh
 from zoo.geometry.render import render
 from zoo.shapes import PatchShape, Shape
+from zoo.text import printable
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -98,7 +99,8 @@ def put_text(
     color: tuple[int, int, int],
     width: int,
 ) -> None:
-    """One line, shortened in the middle to the width: ids differ at both ends."""
+    """One line, shortened in the middle to the width: ids differ at both ends. No sign breaks it."""
+    text = printable(text)
     short, keep = text, len(text)
     while draw.textlength(short, font=font) > width and keep > 2:
         keep -= 1

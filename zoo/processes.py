@@ -5,8 +5,14 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+
+from zoo.errors import UserError
 
 CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
@@ -103,3 +109,44 @@ def alive(number: int) -> bool:
     except PermissionError:  # it is somebody else's
         return True
     return True
+
+
+class TookTooLong(UserError):
+    """Something of somebody else's did not end within its limit of time."""
+
+
+class _Late(BaseException):
+    """No Exception, so that code which swallows those is left all the same."""
+
+
+@contextmanager
+def time_limit(seconds: float | None, what: str) -> Iterator[None]:
+    """Leave a block that takes too long.
+
+    Python's own code is left wherever it stands, and calls that a signal interrupts; a library's that hangs
+    in C is not. Without limit outside the main thread and on Windows, where no signal comes.
+
+    Args:
+        seconds: None for no limit.
+        what: goes on, for the message, like "importing plugin 'x'".
+
+    Raises:
+        TookTooLong: the time is over.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if seconds is None or not main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second, for code that swallows everything
+    try:
+        yield
+    except _Late:
+        raise TookTooLong(f"{what} did not end within {seconds / 60:g} minutes (--time-limit)") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

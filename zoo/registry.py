@@ -4,6 +4,9 @@ A registry maps a name to an `Entry`: the class, its config class, a tiny smoke 
 tests, a citation and the place where it was written. Entries register themselves when their file is
 imported; the files are found by scanning the registry's folder and the installed entry points, once,
 at the first lookup. Importing `zoo` therefore stays cheap, and a new part is one new file.
+
+A lookup imports nothing else: configs, checkpoints and records may name ``module:Class``, and what comes with
+data must not choose the code that runs. Such a module is imported where its user names it: see `load_plugin`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -31,9 +35,9 @@ class RegistryError(UserError, LookupError):
 
 
 class EntryConfig(BaseModel):
-    """Base of every part's config: frozen, and an unknown key is an error."""
+    """Base of every part's config: frozen; an unknown key is an error, and so is a number that is none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,7 @@ class Registry(Generic[T]):
                 raise RegistryError(
                     f"{self.kind} '{name}' at {origin} must inherit from {self.base.__name__}"
                 )
-            if not cls.__dict__.get("__doc__"):
+            if not cls.__dict__.get("__doc__") and sys.flags.optimize < 2:  # -OO leaves out all of them
                 raise RegistryError(f"{self.kind} '{name}' at {origin} needs a docstring")
             if not (inspect.isclass(config) and issubclass(config, EntryConfig)):
                 raise RegistryError(
@@ -123,7 +127,7 @@ class Registry(Generic[T]):
                     f"{self.kind} '{name}' at {origin} is already registered at "
                     f"{self._entries[name].origin}; choose another name"
                 )
-            summary = inspect.getdoc(cls).strip().splitlines()[0]  # type: ignore[union-attr]
+            summary = inspect.cleandoc(cls.__dict__.get("__doc__") or "").partition("\n")[0]
             self._entries[name] = Entry(
                 kind=self.kind,
                 name=name,
@@ -140,10 +144,11 @@ class Registry(Generic[T]):
         return add
 
     def get(self, name: str) -> Entry[T]:
-        """The entry called `name`, or the class at ``module:Class``.
+        """The entry called `name`, or the class at ``module:Class`` of a module that is imported already.
 
         Raises:
-            RegistryError: the name is unknown (with the nearest ones), or its plugin failed to import.
+            RegistryError: the name is unknown (with the nearest ones), its plugin failed to import, or its
+                module was not imported by anybody.
         """
         if ":" in name:
             return self._get_by_path(name)
@@ -183,14 +188,15 @@ class Registry(Generic[T]):
         return name in self._entries
 
     def _get_by_path(self, path: str) -> Entry[T]:
+        self._discover()
         module_name, _, class_name = path.partition(":")
-        try:
-            module = importlib.import_module(module_name)
-        except Exception as error:  # somebody else's module may fail in any way
+        module = sys.modules.get(module_name)
+        if module is None:
             raise RegistryError(
-                f"{self.kind} '{path}': cannot import {module_name}: {type(error).__name__}: {error}"
-            ) from error
-        cls = getattr(module, class_name, None)
+                f"{self.kind} '{path}': its module is not imported. Code is imported only when you name it "
+                f"yourself: if you trust it, add --plugin {module_name or 'MODULE'}; in Python, import it"
+            )
+        cls = vars(module).get(class_name)  # not getattr: a module's own __getattr__ may import more
         for entry in self._entries.values():
             if entry.cls is cls:
                 return entry
@@ -220,14 +226,14 @@ class Registry(Generic[T]):
 
 
 def load_plugin(module: str) -> None:
-    """Import a module for its registrations (``--plugin``).
+    """Import a module for its registrations. To be given what users name on their own command line, only.
 
     Raises:
         RegistryError: the module cannot be imported; says why.
     """
     try:
         importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # somebody else's module may fail in any way
         raise RegistryError(f"plugin '{module}' failed to import: {type(error).__name__}: {error}") from error
 
 

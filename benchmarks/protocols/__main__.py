@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks.protocols import PROTOCOLS
 from zoo.command import known_command, run_command
+from zoo.plugins import add_plugin, load_plugins
 
 EXAMPLES = """examples:
   python -m benchmarks.protocols list                every protocol, in a line each
@@ -31,8 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("list", help="name, version, what it measures, what it compares with")
-    show = commands.add_parser("show", help="all that one protocol decides, with its settings")
+    common = argparse.ArgumentParser(add_help=False)
+    add_plugin(common)
+    commands.add_parser(
+        "list", parents=[common], help="name, version, what it measures, what it compares with"
+    )
+    show = commands.add_parser(
+        "show", parents=[common], help="all that one protocol decides, with its settings"
+    )
     show.add_argument("name", metavar="NAME", help="as `list` prints it")
     arguments = list(sys.argv[1:] if argv is None else argv)
     known = list(commands.choices)
@@ -40,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def body() -> None:
         known_command(arguments, known)
         args = parser.parse_args(arguments)
+        load_plugins(args.plugin, getattr(args, "name", None))
         out = Console(highlight=False, markup=False)
         if args.command == "list":
             _list(out)

@@ -25,7 +25,8 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+
+from zoo.compiled import njit
 
 POINTS, THREADS = 1024, 512
 FIRST, GROWTH, LAST, BIDS = 1e-4, 100.0, 1.0, 40
@@ -78,7 +79,7 @@ def _reversed_bits(values: np.ndarray, bits: int) -> np.ndarray:
     return turned
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _auction(cost, order):
     """Owner (n,) of each true point, -1 for none."""

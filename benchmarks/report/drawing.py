@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.labels import any_script
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -104,7 +106,8 @@ def _render(plot: Plot, buffer: io.StringIO | io.BytesIO, **options: Any) -> Non
     with rc_context(settings):
         figure = Figure(figsize=(WIDTH, plot.height), layout="constrained")
         plot.draw(figure)
-        figure.savefig(buffer, **options)
+        with any_script():
+            figure.savefig(buffer, **options)
 
 
 def _short(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.comparison import ComparedRow, Comparison, Estimate
+from benchmarks.labels import plot_label
 from benchmarks.report.drawing import GRID, INK, Plot, style
 from benchmarks.report.training import Curve
 from benchmarks.table import column_label, find_column
@@ -35,8 +36,8 @@ def every_plot(comparison: Comparison, curves: Sequence[Curve]) -> list[Plot]:
 
 
 def label(row: ComparedRow) -> str:
-    """A row's name, and whether it is incomplete."""
-    return row.name if row.complete else f"{row.name} (incomplete)"
+    """A row's name as matplotlib takes it, and whether it is incomplete."""
+    return plot_label(row.name if row.complete else f"{row.name} (incomplete)")
 
 
 def by_category(comparison: Comparison, metric: str) -> Plot | None:
@@ -61,7 +62,9 @@ def by_category(comparison: Comparison, metric: str) -> Plot | None:
             )
         for y in range(1, len(names)):
             axes.axhline(y - 0.5, color=GRID, linewidth=0.5, alpha=0.5)
-        axes.set_yticks(range(len(names)), [f"{c} ({n:,})" for c, n in comparison.categories.items()])
+        axes.set_yticks(
+            range(len(names)), [plot_label(f"{c} ({n:,})") for c, n in comparison.categories.items()]
+        )
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
@@ -106,7 +109,7 @@ def two_metrics(comparison: Comparison) -> Plot | None:
         base = next((r for r in comparison.controls if r.name == comparison.baseline), None)
         if base is not None and all(both[base.name]):
             place = [e.mean * c.display for e, c in zip(both[base.name], columns, strict=True) if e]
-            axes.plot(*place, "x", color=INK, label=f"{base.title} (control)", linestyle="none")
+            axes.plot(*place, "x", color=INK, label=plot_label(f"{base.title} (control)"), linestyle="none")
         axes.set_xlabel(_axis(columns[0]))
         axes.set_ylabel(_axis(columns[1]))
         _legend(figure, axes, len(have) + 1)
@@ -221,7 +224,7 @@ def training(comparison: Comparison, curves: Sequence[Curve]) -> Plot | None:
                 axes.set_yscale("log")
                 axes.yaxis.set_major_formatter("{x:g}")
                 axes.yaxis.set_minor_formatter("")
-            axes.set_title(name, fontsize="medium")
+            axes.set_title(plot_label(name), fontsize="medium")
             axes.set_xlabel("step")
         for axes in grid[len(panels) :]:
             axes.set_axis_off()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from zoo.training.log import LOG, read_log
 
 POINTS = 200
 """Points of a curve at most; longer logs are shown as means of equally many steps."""
@@ -31,11 +32,8 @@ def read_curves(runs: Iterable[tuple[str, int, Path]]) -> list[Curve]:
     """Curves of the runs (model, seed, folder) that have a log; the others are left out."""
     curves = []
     for model, seed, folder in runs:
-        log = folder / "metrics.jsonl"
-        if log.exists():
-            lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-            if lines:
-                curves.append(_curve(model, seed, [(x["step"], x["stage"], x["loss"]) for x in lines]))
+        if rows := read_log(folder / LOG):
+            curves.append(_curve(model, seed, [(row["step"], row["stage"], row["loss"]) for row in rows]))
     return curves
 
 

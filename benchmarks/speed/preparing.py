@@ -22,6 +22,7 @@ from benchmarks.speed.record import write_record
 from datasets.prepare import open_dataset
 from zoo.config import parse_overrides
 from zoo.device import describe_device, pick_device
+from zoo.plugins import add_plugin, load_plugins
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="numbers to compare (1 2)")
     parser.add_argument("--rounds", type=int, default=3, help="times over (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    add_plugin(parser)
     args = parser.parse_args()
+    load_plugins(args.plugin, args.dataset)
     options = parse_overrides(o.removeprefix("prepare.") for o in args.overrides if o.startswith("prepare."))
     config = parse_overrides(o for o in args.overrides if not o.startswith("prepare."))
     seconds: dict[int, list[float]] = {n: [] for n in args.workers}

@@ -20,6 +20,7 @@ from rich.table import Table
 from benchmarks.names import resolve_models
 from benchmarks.settings import add_set
 from benchmarks.speed.record import write_record
+from zoo.plugins import add_plugin, load_plugins
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Speed:
     batch_size: int
     milliseconds_per_step: float
     images_per_second: float
-    peak_mib: float
+    peak_mib: float | None
+    """None where the system does not tell."""
 
 
 def main() -> None:
@@ -45,11 +47,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="timed steps after three untimed ones")
     parser.add_argument("--device", default="auto")
     add_set(parser)
+    add_plugin(parser)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args()
     context, found = multiprocessing.get_context("spawn"), []
     for name in resolve_models(args.models):
-        with context.Pool(1) as pool:
+        with context.Pool(1, load_plugins, (args.plugin,)) as pool:
             found.append(pool.apply(measure, (name, args.preset, args.overrides, args.steps, args.device)))
     table = Table(title=f"training step, preset {args.preset}, {found[0].device}")
     for column in ("model", "params M", "batch", "ms/step", "images/s", "ratio", "peak MiB", "ratio"):
@@ -63,8 +66,8 @@ def main() -> None:
             f"{s.milliseconds_per_step:.1f}",
             f"{s.images_per_second:.1f}",
             f"{s.images_per_second / first.images_per_second:.2f}x",
-            f"{s.peak_mib:,.0f}",
-            f"{s.peak_mib / first.peak_mib:.2f}x",
+            "-" if s.peak_mib is None else f"{s.peak_mib:,.0f}",
+            "-" if s.peak_mib is None or not first.peak_mib else f"{s.peak_mib / first.peak_mib:.2f}x",
         )
     Console().print(table)
     if args.json:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import IO
+from contextlib import contextmanager, suppress
+from typing import IO, Any
 
 import numpy as np
 
@@ -29,6 +29,18 @@ class Archive:
         self._archive = archive
         self._members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         self.names = list(self._members)
+
+    def headers(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and kind of numbers ('f4') of every array, by name; nothing is unpacked but the headers.
+
+        What is no array is left out.
+        """
+        found = {}
+        for name, info in self._members.items():
+            with self._archive.open(info) as stream, suppress(BadItem, ValueError):
+                shape, _, dtype = _header(stream, name)
+                found[name] = shape, dtype.str[1:]
+        return found
 
     def read(self, name: str, check: Check, max_bytes: int, kinds: str = "fiu") -> np.ndarray:
         """One array; see `read_array`.
@@ -71,11 +83,7 @@ def read_array(stream: IO[bytes], name: str, check: Check, kinds: str = "fiu") -
         BadItem: objects or other things that are no numbers, an unknown version, a body that is shorter or
             longer than its header says, or a shape that `check` refuses.
     """
-    version = np.lib.format.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
-        raise BadItem(f"'{name}' has the npy version {version}; known are 1.0 and 2.0")
-    read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
-    shape, fortran, dtype = read_header(stream)
+    shape, fortran, dtype = _header(stream, name)
     if dtype.kind not in kinds:
         raise BadItem(f"'{name}' holds {dtype}, not real numbers")
     check(name, shape)
@@ -85,3 +93,13 @@ def read_array(stream: IO[bytes], name: str, check: Check, kinds: str = "fiu") -
         found = "less" if len(body) < size else "more"
         raise BadItem(f"'{name}' has {shape}, but {found} than {size:,} bytes")
     return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the order is Fortran's, and type, of an array whose numbers follow in the stream."""
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise BadItem(f"'{name}' has the npy version {version}; known are 1.0 and 2.0")
+    read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
+    shape, fortran, dtype = read(stream)
+    return shape, fortran, dtype

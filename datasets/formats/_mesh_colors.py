@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import trimesh
 from PIL import Image
-from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from .. import BadItem
+from ._mesh_parts import Part
 from .images import MAX_PIXELS, to_rgba
 
 # barycentric coordinates of the samples that are averaged: the centroid and the middles towards the corners
@@ -29,38 +26,33 @@ class FaceColors:
         self._left = max_pixels
         self._decoded: dict[int, np.ndarray | None] = {}
 
-    def of(self, part: trimesh.Trimesh) -> np.ndarray | None:
-        """sRGB (F, 3) in [0, 1] of each face, or None where the file says nothing about colour.
+    def of(self, part: Part) -> np.ndarray:
+        """sRGB (F, 3) in [0, 1] of each face, NaN where the file says nothing about its colour.
 
         A face with a texture has the mean of four samples of it. A texture that is missing, broken or too
-        large leaves the colour of the material.
+        large leaves the colour of the material, and that the colours of faces or vertices.
         """
         colors = self._stated(part)
-        if colors is None:
-            return None
         return _srgb(colors) if self._linear else np.clip(colors, 0, 1)
 
-    def _stated(self, part: trimesh.Trimesh) -> np.ndarray | None:
+    def _stated(self, part: Part) -> np.ndarray:
         """Colours in the file's own scale: linear light, or sRGB."""
-        visual: Any = part.visual
-        if visual.kind == "face":
-            return visual.face_colors[:, :3] / 255
-        if visual.kind == "vertex":
-            return (visual.vertex_colors[:, :3] / 255)[part.faces].mean(1)
-        if visual.kind != "texture":
-            return None
-        image, color = _base(visual.material)
-        colors = None if color is None else np.tile(color, (len(part.faces), 1))
-        pixels = None if image is None or visual.uv is None else self._pixels(image)
-        if pixels is not None:
-            sampled = _sample(pixels, np.asarray(visual.uv)[part.faces])
-            if self._linear:
-                sampled = _light(sampled)
-            colors = sampled if colors is None else sampled * colors
-        tint = visual.vertex_attributes.get("color")
-        if colors is not None and tint is not None:
-            colors = colors * (trimesh.visual.color.to_float(tint)[:, :3])[part.faces].mean(1)
-        return colors
+        unknown = np.full(part.mesh.faces.shape, np.nan)
+        painted = unknown if part.colors is None else part.colors
+        material = part.material
+        if material is None:
+            return painted
+        plain = unknown if material.color is None else np.tile(material.color, (len(unknown), 1))
+        pixels = None if material.image is None or part.uv is None else self._pixels(material.image)
+        sampled = unknown if pixels is None or part.uv is None else _sample(pixels, part.uv)
+        if material.tints:
+            sampled = _light(sampled) if self._linear else sampled
+            for factor in (plain, painted):
+                sampled = np.where(np.isnan(sampled), factor, np.where(np.isnan(factor), 1, factor) * sampled)
+            return sampled
+        if material.image is not None and (part.uv is None or pixels is not None):
+            plain = unknown  # a colour beside a texture is anything, often black
+        return np.where(np.isnan(sampled), np.where(np.isnan(plain), painted, plain), sampled)
 
     def _pixels(self, image: Image.Image) -> np.ndarray | None:
         """The texture (H, W, 3), or None where it cannot be had."""
@@ -72,19 +64,6 @@ class FaceColors:
             except BadItem:
                 self._decoded[id(image)] = None
         return self._decoded[id(image)]
-
-
-def _base(material: Any) -> tuple[Image.Image | None, np.ndarray | None]:
-    """Texture and colour of a material; the colour multiplies the texture."""
-    if isinstance(material, PBRMaterial):
-        factor = material.baseColorFactor
-        return material.baseColorTexture, np.ones(3) if factor is None else np.asarray(factor)[:3] / 255
-    if not isinstance(material, SimpleMaterial):
-        return None, None
-    # trimesh's stand-in where a file has texture coordinates but no material was never in a file
-    if material.image is not None and material.image.format is not None:
-        return material.image, None  # Kd beside a texture is anything, often black
-    return None, material.diffuse[:3] / 255 if "kd" in material.kwargs else None
 
 
 def _light(srgb: np.ndarray) -> np.ndarray:
@@ -101,7 +80,11 @@ def _srgb(light: np.ndarray) -> np.ndarray:
 def _sample(pixels: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """Mean colour (F, 3) of the samples of each face; uv (F, 3, 2) from the lower left, repeated outside."""
     height, width = pixels.shape[:2]
-    places = np.nan_to_num(np.einsum("sc,fcd->fsd", _SAMPLES, uv), posinf=0, neginf=0) % 1
+    places = np.einsum("sc,fcd->fsd", _SAMPLES, uv)
+    known = np.isfinite(places).all((1, 2))
+    places = np.where(known[:, None, None], places, 0) % 1
     column = np.minimum((places[..., 0] * width).astype(np.int64), width - 1)
     row = np.minimum(((1 - places[..., 1]) * height).astype(np.int64), height - 1)
-    return pixels[row, column].mean(1) / 255
+    found = pixels[row, column].mean(1) / 255
+    found[~known] = np.nan
+    return found

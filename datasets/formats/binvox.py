@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from zoo.compiled import njit
 
 from .. import BadItem
 from ._files import read_limited
@@ -217,7 +218,7 @@ def _wrong_length(data: bytes, start: int, cells: int, name: str) -> BadItem:
     return BadItem(f"{name}: {kind}: the runs cover {covered:,} cells, the header says {cells:,}")
 
 
-@njit(cache=True)
+@njit
 def _decode(data: bytes, start: int, cells: int, grid: np.ndarray) -> Any:
     """Write the runs into a grid, and return how many cells they cover. A run that does not fit ends it."""
     cell = np.int64(0)
@@ -230,7 +231,7 @@ def _decode(data: bytes, start: int, cells: int, grid: np.ndarray) -> Any:
     return cell
 
 
-@njit(cache=True)
+@njit
 def _decode_packed(data: bytes, start: int, nx: int, ny: int, nz: int, bits: np.ndarray) -> Any:
     """Set the bits of the occupied cells in zeroed bytes, and return how many cells the runs cover.
 

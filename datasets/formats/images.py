@@ -78,7 +78,8 @@ def read_rgba(
 def to_rgba(image: Image.Image, max_pixels: int = MAX_PIXELS, name: str = "texture") -> np.ndarray:
     """As `read_rgba`, of a picture that another library has opened and nobody has decoded yet."""
     with _guarded(name, max_pixels):
-        if image.format is not None and image.format not in FORMATS:
+        # MPO: a JPEG with more pictures behind it, as phones write; PIL opens it as JPEG if asked for that
+        if image.format is not None and image.format not in (*FORMATS, "MPO"):
             raise BadItem(f"{name}: a picture of format {image.format}; {_KNOWN}")
         return _converted(image, name, max_pixels, upright=True)
 
@@ -151,8 +152,16 @@ def _converted(image: Image.Image, name: str, max_pixels: int, upright: bool) ->
         )
     rgba = _from_16_bits(image) if image.mode.startswith("I;16") else image.convert("RGBA")
     # asked after decoding: PIL turns TIFF by itself, and then no longer says so
-    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1)) if upright else None
+    turn = _turn(image) if upright else None
     return np.array(rgba if turn is None else rgba.transpose(turn))
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What brings a picture upright; None where its EXIF says nothing, or cannot be read."""
+    try:
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # of JPEG PIL takes broken EXIF for none; of PNG and WebP it raises nearly anything
+        return None
 
 
 def _largest_part(image: Image.Image) -> tuple[int, int]:

@@ -1,29 +1,30 @@
-"""Triangle meshes with a colour per face, from OBJ, OFF, PLY, STL, glTF and GLB files, through trimesh.
+"""Triangle meshes with a colour per face, from OBJ, OFF, PLY, STL, glTF and GLB files.
 
-What trimesh would trust is checked beforehand (`_mesh_checks`, `_gltf_checks`), and files that a mesh names
-are read only from folders that belong to it (`_mesh_assets`).
+Each format has a reader of its own (`_mesh_obj` and so on) that either reads all that a file says of its
+surface or names what it does not. Files that a mesh names are read only from folders that belong to it
+(`_mesh_assets`).
 """
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import trimesh
 
 from zoo.geometry.mesh import ColoredMesh, Mesh
 
 from .. import BadItem
 from ._files import read_limited
-from ._gltf_checks import checked_glb, checked_gltf
 from ._mesh_assets import Assets
-from ._mesh_checks import checked_obj, checked_off, checked_ply, checked_stl
 from ._mesh_colors import FaceColors
+from ._mesh_gltf import read_gltf
+from ._mesh_obj import read_obj
+from ._mesh_off import read_off
+from ._mesh_parts import Part
+from ._mesh_ply import read_ply
+from ._mesh_stl import read_stl
 from ._quiet import silenced
 
 MAX_BYTES = 256 << 20
@@ -50,10 +51,11 @@ def read_mesh(
 ) -> ColoredMesh:
     """Read one file; all of its parts become one mesh, placed as the file's scene says.
 
-    Polygons are cut into triangles, and triangles without area are dropped. The colour of a face is its own,
-    or the mean of its corners', or its material's, or the mean of some samples of its texture. Materials and
-    textures that are missing or broken do not fail the shape: faces then have the material's colour, or
-    `GRAY` where only other parts have one.
+    Polygons are cut into triangles that cover them, also where they bend inwards, and triangles without area
+    are dropped. Of glTF the scene that is shown first counts, in the pose of its nodes and weights. The
+    colour of a face is its own, or the mean of its corners', or its material's, or the mean of some samples
+    of its texture. Materials and textures that are missing or broken do not fail the shape: faces then have
+    the material's colour, or `GRAY` where only others have one. STL has no colours.
 
     Args:
         path: the file; its name tells the format.
@@ -66,70 +68,63 @@ def read_mesh(
         numbers are linear light and are converted), None where the file has none, or nobody asked.
 
     Raises:
-        BadItem: the file is missing, of no known format, broken, too large, holds no triangle, NaN or faces
-            that name vertices which do not exist; names the file and the reason.
+        BadItem: the file is missing, of no known format, broken, too large, holds no triangle, NaN, faces
+            that name vertices which do not exist, or a surface that cannot be read; names the file and the
+            reason.
     """
     path = Path(path)
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
         raise BadItem(f"{path}: '{path.suffix}' is no known kind of mesh; known are {', '.join(FORMATS)}")
     data = read_limited(path, max_bytes)
+    assets = Assets(path, max_bytes)
     try:
         with silenced("trimesh", "PIL"):
             warnings.simplefilter("error", DeprecationWarning)  # numpy's, of text that is no number
-            stream = _checked(kind, data, max_bytes, max_faces)
-            assets = Assets(path, max_bytes)
-            options: dict[str, Any] = {"file_type": kind, "process": False, "resolver": assets}
-            if kind not in ("off", "stl"):
-                options["skip_materials"] = not colors
-            scene = trimesh.load_scene(stream, **options)
+            parts = _parts(kind, data, assets, max_bytes, max_faces, colors)
             painter = FaceColors(linear=kind in ("glb", "gltf")) if colors else None
-            mesh, painted = _joined(scene, max_faces, painter)
+            mesh, painted = _joined(parts, max_faces, painter)
     except BadItem as error:
         raise BadItem(f"{path}: {error}") from error
-    except Exception as error:  # trimesh's loaders raise nearly anything on broken bytes
+    except Exception as error:  # broken numbers and JSON raise nearly anything
         raise BadItem(f"{path}: broken {kind}: {type(error).__name__} {error}") from error
     return ColoredMesh(mesh, painted)
 
 
-def _checked(kind: str, data: bytes, max_bytes: int, max_faces: int) -> io.BytesIO | io.StringIO:
-    """The stream for trimesh, once nothing in it can mislead it."""
+def _parts(
+    kind: str, data: bytes, assets: Assets, max_bytes: int, max_faces: int, colors: bool
+) -> list[Part]:
     if kind in ("glb", "gltf"):
-        check = checked_glb if kind == "glb" else checked_gltf
-        return check(data, max_bytes, 2 * 3 * max_faces)  # vertices and indices
-    checks: dict[str, Callable[[bytes, int], io.BytesIO | io.StringIO]]
-    checks = {"obj": checked_obj, "off": checked_off, "ply": checked_ply, "stl": checked_stl}
-    return checks[kind](data, max_faces)
+        return read_gltf(data, kind, max_bytes, max_faces, assets, colors)
+    if kind == "obj":
+        return read_obj(data, max_faces, assets, colors)
+    if kind == "ply":
+        return read_ply(data, max_faces, assets, colors)
+    return read_off(data, max_faces) if kind == "off" else read_stl(data, max_faces)
 
 
-def _joined(
-    scene: trimesh.Scene, max_faces: int, painter: FaceColors | None
-) -> tuple[Mesh, np.ndarray | None]:
-    """The parts of a scene in one mesh, with their colours where any of them has some."""
-    meshes, painted, count = [], [], 0
-    for node in scene.graph.nodes_geometry:
-        matrix, name = scene.graph[node]
-        part = scene.geometry[name]
-        if not isinstance(part, trimesh.Trimesh) or not len(part.faces):
-            continue
-        count += len(part.faces)
-        if count > max_faces:
-            raise BadItem(f"{count:,} triangles or more, the limit is {max_faces:,}")
-        faces = part.faces if np.linalg.det(matrix[:3, :3]) >= 0 else part.faces[:, ::-1]
-        mesh = Mesh(part.vertices @ matrix[:3, :3].T + matrix[:3, 3], faces)
-        keep = _has_area(mesh)
-        meshes.append(Mesh(mesh.vertices, mesh.faces[keep]))
-        found = painter.of(part) if painter else None
-        painted.append((found if found is None else found[keep], int(keep.sum())))
-    if not meshes:
+def _joined(parts: list[Part], max_faces: int, painter: FaceColors | None) -> tuple[Mesh, np.ndarray | None]:
+    """The parts in one mesh, with their colours where any face has one."""
+    count = sum(len(part.mesh.faces) for part in parts)
+    if not count:
         raise BadItem("no faces; a cloud of points or lines is no mesh")
-    mesh = Mesh.concatenate(meshes)
+    if count > max_faces:
+        raise BadItem(f"{count:,} triangles, the limit is {max_faces:,}")
+    keep = [_has_area(part.mesh) for part in parts]
+    mesh = Mesh.concatenate(
+        Mesh(part.mesh.vertices + 0.0, part.mesh.faces[kept])  # a sum with 0 is never -0
+        for part, kept in zip(parts, keep, strict=True)
+    )
     if not len(mesh.faces):
         raise BadItem(f"none of its {count:,} triangles has an area")
-    if all(found is None for found, _ in painted):
+    if painter is None:
         return mesh, None
-    colors = [np.full((faces, 3), GRAY) if found is None else found for found, faces in painted]
-    return mesh, np.concatenate(colors)
+    colors = np.concatenate([painter.of(part)[kept] for part, kept in zip(parts, keep, strict=True)])
+    unknown = np.isnan(colors).any(1)
+    if unknown.all():
+        return mesh, None
+    colors[unknown] = GRAY
+    return mesh, colors
 
 
 def _has_area(mesh: Mesh) -> np.ndarray:

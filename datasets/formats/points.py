@@ -17,8 +17,10 @@ import numpy as np
 
 from .. import BadItem
 from ._arrays import open_npz, read_array
+from ._contents import check_alone, check_beside_points, check_properties
 from ._files import read_limited
-from ._mesh_checks import ply_header
+from ._mesh_ply import has_surface
+from ._ply_tables import FORMATS, TYPES, ply_header
 from ._quiet import silenced
 
 MAX_POINTS = 4_000_000
@@ -30,12 +32,6 @@ _MAX_REST = 1 << 20
 """Bytes allowed for headers and for what else is in a file."""
 _MAX_TEXT = 4
 """How many times longer than in binary a cloud may be as text."""
-_PLY_TYPES = {
-    **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2"},
-    **{"ushort": "u2", "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4"},
-    **{"float": "f4", "float32": "f4", "double": "f8", "float64": "f8"},
-}
-_PLY_FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 
 
 @dataclass(frozen=True)
@@ -56,15 +52,16 @@ def read_points(path: str | os.PathLike[str], max_points: int = MAX_POINTS) -> P
 
     Of an .npz the array 'points', with 'normals' where they are there, or else the only array; `loc` and
     `scale` of Occupancy Networks' files, which lead back to ShapeNet's coordinates, are left aside. Of a .ply
-    the vertices, as long as it has no faces: the corners of a mesh are no samples of its surface.
+    the vertices, as long as it has no faces: the corners of a mesh are no samples of its surface. Nor are
+    samples of space: points that come with occupancies, distances or another value each are refused.
 
     Args:
         path: the file; its name tells the format.
         max_points: refuse larger clouds before anything of their size is allocated.
 
     Raises:
-        BadItem: the file is missing, of no known format, broken, too large, without points, or holds NaN or
-            infinity; names the file and the reason.
+        BadItem: the file is missing, of no known format, broken, too large, without points on a surface, or
+            holds NaN or infinity; names the file and the reason.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -120,6 +117,10 @@ def _read_npz(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | No
         points = archive.read(key, check, limit)
         has_normals = key == "points" and "normals" in archive.names
         normals = archive.read("normals", check, limit) if has_normals else None
+        if key == "points":
+            check_beside_points(archive.headers())
+        else:
+            check_alone(key)
     if normals is not None and normals.shape != points.shape:
         raise BadItem(f"{len(points)} points, but {len(normals)} normals")
     return points, normals
@@ -137,18 +138,19 @@ def _check(max_points: int, name: str, shape: tuple[int, ...]) -> None:
 
 def _read_ply(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | None]:
     header, counts = ply_header(data)
-    if counts.get("face") or next(iter(counts), "") != "vertex":
+    if has_surface(header) or next(iter(counts), "") != "vertex":
         raise BadItem("no cloud of points: it must begin with vertices and have no faces")
     _limit_points(counts["vertex"], max_points)
     form = re.search(r"^format[ \t]+(\w+)", header.decode("latin-1"), re.M)
-    if form is None or form[1] not in _PLY_FORMATS:
-        raise BadItem(f"the format {form[1] if form else 'is missing'}; known are {', '.join(_PLY_FORMATS)}")
-    order = _PLY_FORMATS[form[1]]
+    if form is None or form[1] not in FORMATS:
+        raise BadItem(f"the format {form[1] if form else 'is missing'}; known are {', '.join(FORMATS)}")
+    order = FORMATS[form[1]]
     block = re.split(r"^element\b.*\n", header.decode("latin-1"), flags=re.M)[1]
     fields = [line.split()[1:] for line in block.splitlines() if line.startswith("property")]
-    if any(len(field) != 2 or field[0] not in _PLY_TYPES for field in fields):
+    if any(len(field) != 2 or field[0] not in TYPES for field in fields):
         raise BadItem("vertices with properties that are no plain numbers")
-    dtype = np.dtype([(name, order + _PLY_TYPES[kind]) for kind, name in fields])
+    check_properties([name for _, name in fields])
+    dtype = np.dtype([(name, order + TYPES[kind]) for kind, name in fields])
     count, body = counts["vertex"], data[len(header) :]
     if order:
         if len(body) < count * dtype.itemsize:

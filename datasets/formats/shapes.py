@@ -12,9 +12,11 @@ import numpy as np
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
 
 from .. import BadItem
-from ._arrays import open_npz, read_array
+from ._arrays import Archive, open_npz, read_array
+from ._contents import VOXELS, check_alone, is_matrix_of_a_camera
 from ._files import read_limited
-from ._mesh_checks import ply_header
+from ._mesh_ply import has_surface
+from ._ply_tables import ply_header
 from ._quiet import silenced
 from .binvox import read_binvox
 from .mat import read_voxel_mat
@@ -27,7 +29,6 @@ MAX_CELLS = 512**3
 """Limit on the cells of one grid."""
 
 _MAX_REST = 1 << 20
-_VOXELS = ("voxels", "voxel", "occupancy")
 
 
 def read_shape(path: str | os.PathLike[str]) -> Shape:
@@ -35,11 +36,13 @@ def read_shape(path: str | os.PathLike[str]) -> Shape:
 
     A grid fills the unit cube: cell i of R has its centre at (i + 0.5) / R - 0.5, whatever the header of a
     binvox says of place and size; its axes are x, y, z. Of an .npz the array 'voxels' ('voxel', 'occupancy')
-    or 'points', or else the only array: (R, R, R) is a grid, (N, 3) a cloud. A .ply without faces is a cloud.
+    or 'points', or else the only array: (R, R, R) is a grid, (N, 3) a cloud. A .ply is a cloud if nothing in
+    it joins its vertices. What is something else by the names of its arrays is refused (`_contents`).
 
     Raises:
         BadItem: the file is missing, of no known format, broken, too large or empty, a grid is no cube or
-            holds numbers outside 0 to 1; names the file and the reason.
+            holds numbers outside 0 to 1, what it holds is neither occupancy nor a surface; names the file and
+            the reason.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -51,10 +54,30 @@ def read_shape(path: str | os.PathLike[str]) -> Shape:
         return _grid(path, read_voxel_mat(path, max_cells=MAX_CELLS))
     if kind in (".npz", ".npy"):
         grid = _stored_grid(path)
-        return PointShape(read_points(path).points) if grid is None else _grid(path, grid)
+        return _cloud(path) if grid is None else _grid(path, grid)
     if kind == ".ply" and not _has_faces(path):
         return PointShape(read_points(path).points)
     return MeshShape(read_mesh(path, colors=False).mesh)
+
+
+def holds_grid(path: Path) -> bool:
+    """Whether a file holds voxels; meshes are not read for it, and clouds not further than to their header.
+
+    Raises:
+        BadItem: as `read_shape`, of what may be a grid.
+    """
+    kind = path.suffix.lower()
+    if kind in (".npz", ".npy"):
+        grid = _stored_grid(path)
+        return grid is not None and isinstance(_grid(path, grid), VoxelShape)
+    return kind in (".binvox", ".mat") and isinstance(read_shape(path), VoxelShape)
+
+
+def _cloud(path: Path) -> PointShape:
+    points = read_points(path).points
+    if points.shape == (3, 3) and is_matrix_of_a_camera(points):
+        raise BadItem(f"{path}: the matrix of a camera, no three points: {points.tolist()}")
+    return PointShape(points)
 
 
 def _grid(path: Path, values: np.ndarray) -> VoxelShape:
@@ -63,7 +86,10 @@ def _grid(path: Path, values: np.ndarray) -> VoxelShape:
     if values.dtype != np.bool_:
         low, high = values.min(), values.max()
         if not (low >= 0 and high <= 1):
-            raise BadItem(f"{path}: voxels must lie between 0 and 1, got {low:g} to {high:g}")
+            raise BadItem(
+                f"{path}: voxels must lie between 0 and 1, got {low:g} to {high:g}; distances, logits and "
+                f"colours are no occupancies"
+            )
         values = values.astype(bool) if values.dtype.kind in "iu" else values
     return VoxelShape(np.ascontiguousarray(values))
 
@@ -77,15 +103,25 @@ def _stored_grid(path: Path) -> np.ndarray | None:
             if path.suffix.lower() == ".npy":
                 return _unless_points(partial(read_array, io.BytesIO(data), "array"))
             with open_npz(data) as archive:
-                named = [name for name in _VOXELS if name in archive.names]
-                if not named and ("points" in archive.names or len(archive.names) != 1):
-                    return None
-                name = named[0] if named else archive.names[0]
-                return _unless_points(partial(archive.read, name, max_bytes=limit))
+                name = _name_of_grid(archive)
+                return None if name is None else _unless_points(partial(archive.read, name, max_bytes=limit))
     except BadItem as error:
         raise BadItem(f"{path}: {error}") from error
     except Exception as error:  # numpy and zipfile raise nearly anything on broken bytes
         raise BadItem(f"{path}: broken {path.suffix[1:]}: {type(error).__name__} {error}") from error
+
+
+def _name_of_grid(archive: Archive) -> str | None:
+    """The array that is read as voxels if it has three axes; None where points are to be looked for."""
+    headers = archive.headers()
+    named = [name for name in VOXELS if name in headers]
+    if grids := [name for name in named if len(headers[name][0]) == 3]:
+        return grids[0]
+    if "points" in archive.names or (not named and len(archive.names) != 1):
+        return None
+    if not named:
+        check_alone(archive.names[0])
+    return (*named, *archive.names)[0]
 
 
 class _NotAGrid(Exception):
@@ -96,7 +132,7 @@ def _unless_points(read: partial[np.ndarray]) -> np.ndarray | None:
     def check(name: str, shape: tuple[int, ...]) -> None:
         if len(shape) == 2:
             raise _NotAGrid
-        if len(shape) != 3 or 0 in shape:
+        if len(shape) != 3 or min(shape) < 1:
             raise BadItem(f"'{name}' must be a grid (R, R, R) or points (N, 3), got {shape}")
         if int(np.prod(shape, dtype=np.int64)) > MAX_CELLS:
             raise BadItem(f"'{name}' has {shape} cells, the limit is {MAX_CELLS:,}")
@@ -109,6 +145,6 @@ def _unless_points(read: partial[np.ndarray]) -> np.ndarray | None:
 
 def _has_faces(path: Path) -> bool:
     try:
-        return bool(ply_header(read_limited(path, MAX_BYTES))[1].get("face"))
+        return has_surface(ply_header(read_limited(path, MAX_BYTES))[0])
     except BadItem as error:
         raise BadItem(str(error) if str(path) in str(error) else f"{path}: {error}") from error

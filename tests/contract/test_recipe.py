@@ -176,7 +176,10 @@ def test_outside_a_yaml_may_name_module_and_class(recipe, package, tmp_path):
     changed = text.replace("{name: gated_cnn,", "{name: 'my_encoders.gated_cnn:GatedCNN',")
     (tmp_path / "mine.yaml").write_text(changed)
     environment = {"PYTHONPATH": str(package), "R3D_CONFIGS": str(tmp_path)}
-    card = json.loads(run("-m", "zoo", "show", "mine", "--json", cwd=ROOT, environment=environment).stdout)
+    where, show = {"cwd": ROOT, "environment": environment}, ("-m", "zoo", "show", "mine", "--json")
+    alone = run(*show, status=2, **where)  # a YAML may come from anybody: it does not choose what is imported
+    assert "if you trust it, add --plugin my_encoders.gated_cnn" in alone.stderr
+    card = json.loads(run(*show, "--plugin", "my_encoders.gated_cnn", **where).stdout)
     assert card["encoder"] == {
         "name": "my_encoders.gated_cnn:GatedCNN",
         "latent_dim": 512,

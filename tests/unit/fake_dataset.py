@@ -100,6 +100,8 @@ def misbehave(fault: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
     if fault == "hang":
         time.sleep(600)
+    while fault == "compute":
+        pass
     if fault == "torch" and "torch" in sys.modules:
         raise BadItem("torch was loaded into a worker")
 

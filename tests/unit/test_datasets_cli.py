@@ -105,6 +105,38 @@ def test_show_draws_a_sheet(capsys, tmp_path):
         assert len(np.unique(np.asarray(sheet))) > 50
 
 
+@pytest.mark.parametrize(
+    ("sizes", "asked", "rows"),
+    [
+        ((3, 1, 1), 8, 5),
+        ((3, 1, 1), 4, 4),
+        ((10, 1, 1), 8, 8),
+        ((1, 10, 1), 8, 8),
+        ((1, 1, 10), 12, 12),
+        ((1, 2, 1), 1, 1),
+        ((4, 4, 4), 3, 3),
+        ((9, 0, 1), 8, 8),
+        ((0, 0, 5), 9, 5),
+        ((2, 2, 0), 3, 3),
+    ],
+)
+def test_show_draws_as_many_rows_as_are_asked_for_and_there(tmp_path, sizes, asked, rows):
+    target = tmp_path / "sheet.png"
+    counts = [f"{split}={n}" for split, n in zip(("train", "val", "test"), sizes, strict=True)]
+    settings = [word for count in counts for word in ("--set", count)]
+    small = ["--resolution", "8", "--views", "1", "--points", "0", "--image-size", "20", "20"]
+    arguments = ["show", "fake", "--workers", "0", *small, *settings, "--shapes", str(asked)]
+    assert main([*arguments, "--out", str(target)]) == 0
+    with Image.open(target) as sheet:
+        assert sheet.size[1] == rows * (20 + 14)
+
+
+@pytest.mark.parametrize("count", ["0", "-3"])
+def test_show_refuses_a_sheet_without_rows(tmp_path, capsys, count):
+    assert main(["show", "fake", *SMALL, "--shapes", count, "--out", str(tmp_path / "sheet.png")]) == 2
+    assert f"--shapes must be at least 1, got {count}" in capsys.readouterr().err
+
+
 def test_verify_names_damaged_files(capsys, tmp_path):
     (tmp_path / "files").mkdir()
     arguments = ["fake_files", "--root", str(tmp_path / "files"), *SMALL]

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections import Counter
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import trimesh
 from PIL import Image
 
 from datasets import BadItem, DataError, Item, PrepareOptions
+from datasets.__main__ import main as datasets_command
 from datasets._axes import Axes
 from datasets.folder import Folder, FolderConfig
 from datasets.formats.binvox import write_binvox
@@ -327,25 +330,72 @@ def test_one_opaque_picture_and_nothing_is_a_mask(tmp_path):
     assert src.build(items[2], OPTIONS.model_copy(update={"views": 1})).images[0, ..., 3].max() == 255
 
 
-def test_as_many_views_as_the_shape_with_the_fewest(tmp_path):
-    for name, count in (("a", 3), ("b", 1), ("c", 5)):
-        add_mesh(tmp_path / "meshes", f"{name}.obj")
+def with_pictures(root: Path, **counts: int) -> Path:
+    """Shapes with so many pictures each; the red of a picture is its number."""
+    for name, count in counts.items():
+        add_mesh(root / "meshes", f"{name}.obj")
         for n in range(count):
-            add_picture(tmp_path / "images" / name / f"{n}.png")
-    assert source(tmp_path).resolve_options(PrepareOptions()).views == 1
-    with pytest.warns(
-        UserWarning, match=r"4 views were asked for, but 'b' has 1; the store holds 1 .* min_views=2"
-    ):
-        assert source(tmp_path).resolve_options(PrepareOptions(views=4)).views == 1
-    src = source(tmp_path, min_views=2)
+            add_picture(root / "images" / name / f"{n}.png", color=(10 * n, 0, 0))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("counts", "config", "asked", "views", "said"),
+    [
+        (
+            {"a": 4, "b": 4, "c": 4, "d": 1},
+            {},
+            None,
+            4,
+            "1 shapes have fewer, .*: 'd' has 1. min_views=4 does",
+        ),
+        ({"a": 4, "b": 4, "c": 1}, {}, None, 4, "the store holds 4 pictures of each .*: 'c' has 1"),
+        ({"a": 4, "b": 1}, {}, None, 4, "'b' has 1.* and 1 views are what all of them have"),
+        ({"a": 1, "b": 1, "c": 9}, {}, None, 1, ""),
+        ({"a": 3, "b": 1, "c": 5}, {}, None, 3, "'b' has 1"),
+        ({"a": 3, "b": 3, "c": 5}, {}, None, 3, ""),
+        ({"a": 5, "b": 5, "c": 5}, {}, 2, 2, ""),
+        ({"a": 5, "b": 5, "c": 1}, {}, 1, 1, ""),
+        ({"a": 5, "b": 5, "c": 3}, {}, 2, 2, ""),
+        ({"a": 3, "b": 1, "c": 5}, {}, 4, 3, "4 views were asked for, but more than half .* no more than 3"),
+        ({"a": 5, "b": 5, "c": 1}, {"min_views": 2}, None, 5, ""),
+        (
+            {"a": 3, "b": 1, "c": 5},
+            {"min_views": 2},
+            None,
+            5,
+            "1 shapes have fewer, .*: 'a' has 3. min_views=5",
+        ),
+        ({"a": 0, "b": 2, "c": 2}, {}, None, 2, ""),
+    ],
+)
+def test_one_shape_does_not_decide_how_many_views_all_have(
+    tmp_path, recwarn, counts, config, asked, views, said
+):
+    src = source(with_pictures(tmp_path, **counts), **config)
+    options = src.resolve_options(PrepareOptions() if asked is None else PrepareOptions(views=asked))
+    assert options.views == views
+    warned = " ".join(str(warning.message) for warning in recwarn)
+    assert re.search(said, warned) if said else not warned
+
+
+def test_pictures_of_a_shape_with_fewer_come_again_in_turn(tmp_path):
+    src = source(with_pictures(tmp_path, a=5, b=2, c=5))
+    with pytest.warns(UserWarning, match="'b' has 2"):
+        options = src.resolve_options(PrepareOptions(points=10, image_size=(30, 30)))
+    images = src.build(src.items()[1], options).images
+    assert images[:, 15, 15, 0].tolist() == [0, 10, 0, 10, 0]
+
+
+def test_shapes_with_too_few_pictures_are_missing(tmp_path):
+    src = source(with_pictures(tmp_path, a=3, b=1, c=3), min_views=2)
     options = src.resolve_options(PrepareOptions(points=10))
-    assert options.views == 3
     a, b, _ = src.items()
     assert src.build(a, options).images.shape[0] == 3
-    with pytest.raises(BadItem, match=f"{tmp_path / 'images' / 'b'}: 1 pictures, wanted are 3"):
+    with pytest.raises(BadItem, match=f"{tmp_path / 'images' / 'b'}: 1 pictures, wanted are 2"):
         src.build(b, options)
     with pytest.raises(
-        DataError, match=r"no shape has 6 pictures; 'c' has 5, looked for were c.png and c/\*.png"
+        DataError, match=r"no shape has 6 pictures; 'a' has 3, looked for were a.png and a/\*.png"
     ):
         source(tmp_path, min_views=6).resolve_options(PrepareOptions())
     none = source(tmp_path).resolve_options(PrepareOptions(views=0, points=10))
@@ -458,6 +508,272 @@ def test_index_that_is_no_text(root):
     (root / "index.csv").write_bytes(b"id\n\xff\xfe\x00\n")
     with pytest.raises(DataError, match="no table"):
         source(root).items()
+
+
+NFC, NFD = normalize("NFC", "chaise dorée"), normalize("NFD", "chaise dorée")
+
+SPELLINGS = {
+    # the file of the shape, the picture, and the id in the index; '' for no index
+    "ending of the picture": ("a.obj", "a.JPG", ""),
+    "ending of another kind": ("a.obj", "a.WebP", ""),
+    "endings of all": ("a.OBJ", "a/01.JPEG", "a"),
+    "macOS unpacked the mesh": (f"{NFD}.obj", f"{NFC}.png", NFC),
+    "macOS unpacked the pictures": (f"{NFC}.obj", f"{NFD}/1.png", NFC),
+    "macOS wrote the index": (f"{NFC}.obj", f"{NFC}.png", NFD),
+    "letter case of the picture": ("Chair/A.obj", "chair/a.png", ""),
+    "letter case of the index": ("Chair/A.obj", "Chair/A/1.png", "chair/a"),
+    "a folder for each shape": ("a/model.obj", "a/1.png", ""),
+    "a folder, and the index has the id": ("a/model.obj", "a.png", "a"),
+    "as ShapeNet": ("c/a/models/model_normalized.obj", "c/a/1.png", "c/a"),
+    "any file in a folder, by the index": ("a/whatever.obj", "a/1.png", "a"),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_names_that_mean_the_same(tmp_path, spelling):
+    mesh, picture, index = SPELLINGS[spelling]
+    add_mesh(tmp_path / "meshes", mesh)
+    add_picture(tmp_path / "images" / picture, color=(7, 0, 0), alpha=None)
+    if index:
+        (tmp_path / "index.csv").write_text(f"id,category\n{index},thing\n", encoding="utf-8")
+    src = source(tmp_path)
+    item = only(src)
+    assert item.id == (normalize("NFC", index) if index else normalize("NFC", mesh.rpartition(".")[0]))
+    options = src.resolve_options(PrepareOptions(image_size=(20, 30), points=10))
+    sample = src.build(item, options)
+    assert options.views == 1 and abs(int(sample.images[0, 10, 15, 0]) - 7) < 5
+    np.testing.assert_array_equal(sample.voxels[32], cells(BASE, TOWER, BUMP))
+
+
+@pytest.mark.parametrize("names", [("Meshes", "Images", "Index.csv"), ("MESHES", "IMAGES", "INDEX.CSV")])
+def test_folders_of_the_layout_in_any_letter_case(tmp_path, names):
+    meshes, images, index = (tmp_path / name for name in names)
+    add_mesh(meshes, "a.obj")
+    add_picture(images / "a.png")
+    index.write_text("id,category,split\na,thing,test\n")
+    src = source(tmp_path)
+    assert only(src) == Item("a", "thing", "test") and src.layout.has_pictures
+    assert src.resolve_options(PrepareOptions()).views == 1 and src.identity()["index"] and src.stamp()
+    if not (tmp_path / "images").exists():
+        add_picture(tmp_path / "iMages" / "a.png")
+        with pytest.raises(DataError, match="only one of them can be images; rename the other"):
+            source(tmp_path).items()
+
+
+def test_categories_in_either_unicode_form(tmp_path):
+    for folder in (NFD, "b"):
+        add_mesh(tmp_path / "meshes", f"{folder}/a.obj")
+    for form in (NFC, NFD):
+        assert [i.category for i in source(tmp_path, categories=form).items()] == [NFC]
+
+
+def test_letter_case_that_may_mean_two_things(tmp_path):
+    for name in ("a.obj", "A.obj", "b.obj"):
+        add_mesh(tmp_path / "meshes", name)
+    if len(list((tmp_path / "meshes").iterdir())) < 3:
+        pytest.skip("this file system does not tell letter case")
+    for name in ("A.png", "B.png"):
+        add_picture(tmp_path / "images" / name)
+    src = source(tmp_path)
+    assert [len(src.layout.pictures(i.id)) for i in src.items()] == [1, 0, 1]
+    assert [i.id for i in src.items()] == ["A", "a", "b"]
+
+
+def test_two_files_of_one_name_in_two_forms(tmp_path):
+    for name in (NFC, NFD):
+        add_mesh(tmp_path / "meshes", f"{name}.obj")
+    if len(list((tmp_path / "meshes").iterdir())) < 2:
+        pytest.skip("this file system takes both for one name")
+    src = source(tmp_path)
+    with pytest.raises(BadItem, match="one shape in 2 files; keep one") as error:
+        src.build(only(src), OPTIONS)
+    assert NFC in str(error.value) and NFD in str(error.value)
+
+
+def test_the_only_shape_of_a_category_does_not_take_its_pictures(tmp_path):
+    add_mesh(tmp_path / "meshes", "chair/a.obj")
+    add_mesh(tmp_path / "meshes", "table/b.obj")
+    add_picture(tmp_path / "images" / "chair" / "x.png")
+    add_picture(tmp_path / "images" / "table" / "b.png")
+    src = source(tmp_path)
+    with pytest.warns(UserWarning, match="1 pictures are left aside, .* belong to no shape .*: chair/x.png"):
+        items = src.items()
+    assert [len(src.layout.pictures(i.id)) for i in items] == [0, 1]
+
+
+def test_pictures_that_are_left_aside_are_named(tmp_path):
+    add_mesh(tmp_path / "meshes", "a.obj")
+    for name in ("a.png", "b.png", "c/1.png", "c/2.png", "d.bmp", "a/1.TIF", "e/1.gif"):
+        add_picture(tmp_path / "images" / name, alpha=None)
+    with pytest.warns(
+        UserWarning, match=r"6 pictures are left aside, .* or are not of png, .*: .* and 1 more"
+    ):
+        source(tmp_path).items()
+
+
+def test_linked_folders_and_files(tmp_path):
+    add_mesh(tmp_path / "elsewhere", "a.obj")
+    add_picture(tmp_path / "pictures" / "a" / "1.png")
+    (tmp_path / "data/meshes").mkdir(parents=True)
+    (tmp_path / "data/meshes/chair").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data/images").symlink_to(tmp_path / "links")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/chair").symlink_to(tmp_path / "pictures")
+    (tmp_path / "pictures/again").symlink_to(tmp_path / "links")
+    src = source(tmp_path / "data")
+    assert only(src) == Item("chair/a", "chair", drawn_rule(["chair/a"], "folder", 0)["chair/a"])
+    assert len(src.layout.pictures("chair/a")) == 1
+
+
+UNREAD = [
+    "x.dae",
+    "x.FBX",
+    "x.3ds",
+    "chair/x.usdz",
+    "x.ply.gz",
+    "x.blend",
+    "x.step",
+    "x.pcd",
+    "x.xyz",
+    "x.vtk",
+]
+
+
+@pytest.mark.parametrize("name", [*UNREAD, "x.binvox", "x.npz"])
+def test_shapes_of_a_kind_that_is_not_read_are_named(root, name, capsys):
+    file = root / "meshes" / name
+    file.touch()
+    words = f"1 files of a kind that is not read: {name}; convert them to .obj, .off"
+    with pytest.warns(UserWarning, match=re.escape(words)):
+        items = source(root).items()
+    assert len(items) == 13
+    with pytest.warns(UserWarning, match="not read"):
+        status = datasets_command(
+            ["verify", "folder", "--root", str(root), "--workers", "0", "--views", "0", "--points", "0"]
+        )
+    said = capsys.readouterr().out
+    assert status == 1 and "all well" not in said
+    assert "13 items" in said and "1 files of a kind that is not read" in said and str(file) in said
+
+
+@pytest.mark.parametrize(
+    "name", ["lone.blend", "lone.obj.gz", "notes.txt", "lone.mtl", ".x.dae", "chair/c0.npz"]
+)
+def test_what_a_program_keeps_beside_what_it_exported_is_no_loss(root, name):
+    (root / "meshes" / name).touch()
+    assert source(root).unread() == [] and len(source(root).items()) == 13
+
+
+def test_grids_have_kinds_that_are_not_read_too(tmp_path):
+    (tmp_path / "voxels").mkdir()
+    write_binvox(tmp_path / "voxels" / "a.binvox", cells(BASE, TOWER, BUMP))
+    for name in ("b.npz", "c.mat", "d.obj", "e.vox"):
+        (tmp_path / "voxels" / name).touch()
+    with pytest.warns(
+        UserWarning, match="4 files of a kind that is not read: b.npz, c.mat, d.obj, e.vox; convert"
+    ):
+        assert only(source(tmp_path)).id == "a"
+
+
+def test_a_folder_of_nothing_else_says_what_it_holds(tmp_path):
+    (tmp_path / "meshes").mkdir()
+    for k in range(8):
+        (tmp_path / "meshes" / f"{k}.dae").touch()
+    with pytest.raises(
+        DataError, match=r"no shapes in .* 8 files of a kind that is not read: 0.dae, .* 3 more"
+    ):
+        source(tmp_path).items()
+
+
+def test_an_index_that_names_a_shape_of_another_kind(root):
+    (root / "meshes" / "x.dae").touch()
+    (root / "meshes" / "y.dae").touch()
+    write_index(root, "id,split\nlone,test\nx,test\n")
+    src = source(root)
+    with pytest.warns(UserWarning, match="12 shapes under .* are not in"):
+        items = src.items()
+    assert src.unread() == []  # y is asked for by nobody
+    with pytest.raises(
+        BadItem, match=r"not there: .*x with .obj or .*; there is x.dae, of a kind that is not"
+    ):
+        src.build(items[1], OPTIONS)
+
+
+# Which way one shape looks
+
+
+@pytest.mark.parametrize("layout", [n for n, (_, config, _) in LAYOUTS.items() if config])
+def test_the_index_says_which_way_a_shape_looks(tmp_path, layout):
+    name, config, place = LAYOUTS[layout]
+    add_mesh(tmp_path / "meshes", name, place=place)
+    add_mesh(tmp_path / "meshes", "other.obj")
+    write_index(tmp_path, f"id,up,front\na,{config.get('up', '')},{config.get('front', '')}\nother,,\n")
+    src = source(tmp_path)
+    for item in src.items():
+        sample = src.build(item, PrepareOptions(views=0, points=0))
+        np.testing.assert_array_equal(sample.voxels[32], cells(BASE, TOWER, BUMP))
+
+
+def test_the_index_goes_before_the_configuration(tmp_path):
+    add_mesh(tmp_path / "meshes", "a.obj")
+    add_mesh(tmp_path / "meshes", "b.ply", place=LAYOUTS["ply of Blender"][2])
+    write_index(tmp_path, "id,up,front\na,y,x\nb,,\n")
+    src = source(tmp_path, up="z", front="-y")
+    for item in src.items():
+        sample = src.build(item, PrepareOptions(views=0, points=0))
+        np.testing.assert_array_equal(sample.voxels[32], cells(BASE, TOWER, BUMP))
+    plain = source(tmp_path).identity()
+    assert plain["axes"] == "of each shape"
+    write_index(tmp_path, "id,up,front\na,,\nb,,\n")
+    assert "axes" not in source(tmp_path).identity()  # the key of a store that was always read so
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a,w,", "line 2: unknown up 'w'. Axes are y, z"),
+        ("a,-y,", "line 2: unknown up '-y'.* Axes are y, z"),
+        ("a,,up", "line 2: unknown front 'up'.* Axes are x, -x, y"),
+        ("a,,+x", "line 2: unknown front"),
+        ("a,,Z", "line 2: unknown front 'Z'"),
+    ],
+)
+def test_axes_of_an_index_that_are_none(tmp_path, row, message):
+    add_mesh(tmp_path / "meshes", "a.obj")
+    path = write_index(tmp_path, f"id,up,front\n{row}\n")
+    with pytest.raises(DataError, match=message) as error:
+        source(tmp_path).items()
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(("row", "config"), [("a,y,-y", {}), ("a,z,", {"front": "z"}), ("a,,y", {})])
+def test_axes_that_are_one(tmp_path, row, config):
+    add_mesh(tmp_path / "meshes", "a.obj")
+    path = write_index(tmp_path, f"id,up,front\n{row}\n")
+    src = source(tmp_path, **config)
+    with pytest.raises(BadItem, match=r"line 2: front '-?[yz]' must be another axis than up '[yz]'") as error:
+        src.build(only(src), OPTIONS)
+    assert str(path) in str(error.value)
+
+
+# Splits that are empty
+
+
+def test_an_empty_split_says_how_to_fill_it_or_to_do_without(tmp_path):
+    for name in ("chair/a", "table/b"):
+        add_mesh(tmp_path / "meshes", f"{name}.obj")
+    with pytest.raises(
+        DataError, match=r"is empty .* index.csv .* 'test' for all makes .* for testing alone"
+    ):
+        opened(tmp_path)
+    write_index(tmp_path, "id,split\nchair/a,train\ntable/b,test\n")
+    store = opened(tmp_path, categories="table")  # of what is wanted, all has a split
+    assert store.splits == ("test",)
+    for name in ("train", "val"):
+        with pytest.raises(
+            DataError, match=r"no shapes in split .*; there is test. It is for testing alone: train"
+        ):
+            store.split(name)
 
 
 # What else lies in folders

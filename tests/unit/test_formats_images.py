@@ -141,6 +141,43 @@ def test_orientation_that_stands_for_nothing_leaves_the_picture(tmp_path):
     assert read_rgba(path).shape == (2, 3, 4)
 
 
+BROKEN_EXIF = {
+    "text": b"this is no EXIF",
+    "nothing": b"",
+    "header alone": b"Exif\0\0",
+    "order alone": b"Exif\0\0MM\0*",
+    "directory beyond the end": b"MM\0*\xff\xff\xff\xff",
+    "directory cut off": b"Exif\0\0II*\0\x08\0\0\0\xff\xff",
+    "entry cut off": b"II*\0\x08\0\0\0\x01\0\x12\x01\x03",
+    "unknown type": b"II*\0\x08\0\0\0\x01\0\x12\x01\x63\0\1\0\0\0\6\0\0\0\0\0\0\0",
+    "orientation is text": b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\2\0\0\0x\0\0\0\0\0\0\0",
+    "many orientations": b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\xff\xff\0\0\6\0\0\0\0\0\0\0",
+    "directory is itself": b"II*\0\0\0\0\0",
+    "zeros": bytes(40),
+    "ones": b"\xff" * 40,
+}
+
+
+@pytest.mark.parametrize("exif", BROKEN_EXIF)
+@pytest.mark.parametrize("kind", ["png", "webp", "jpg"])
+def test_broken_exif_counts_as_none(tmp_path, kind, exif):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    options = {"lossless": True} if kind == "webp" else {}
+    plain = read_rgba(saved(tmp_path, Image.fromarray(pixels), kind, **options))
+    path = saved(tmp_path, Image.fromarray(pixels), kind, exif=BROKEN_EXIF[exif], **options)
+    assert exif in ("nothing", "header alone") or BROKEN_EXIF[exif][6:] in path.read_bytes()
+    for upright in (True, False):
+        np.testing.assert_array_equal(read_rgba(path, upright=upright), plain)
+    assert read_mask(path).shape == (16, 24) and has_alpha(path) is False
+
+
+def test_broken_exif_in_the_text_of_a_png(tmp_path):
+    """Where ImageMagick writes it: as hexadecimal digits, of which there may be anything."""
+    text = chunk(b"tEXt", b"Raw profile type exif\0\nexif\n 8\nno digits\n")
+    (tmp_path / "a.png").write_bytes(png(2, 1, 8, 0, b"\0\x07\x09", text))
+    assert read_rgba(tmp_path / "a.png")[0, :, 0].tolist() == [7, 9]
+
+
 def test_the_array_is_the_callers_own(tmp_path):
     assert read_rgba(saved(tmp_path, Image.new("RGBA", (2, 2)))).flags.writeable
 

@@ -187,7 +187,7 @@ TEXTURED = {"baseColorTexture": {"index": 0}}
         (colored({}), [1, 1, 1]),
         (colored(TEXTURED, uv=UV), BLUE),
         (colored(TEXTURED | {"baseColorFactor": [1, 1, 0.4, 1]}, uv=UV), [0, 0, 0.4]),
-        (colored(TEXTURED), [1, 1, 1]),
+        (colored(TEXTURED), None),  # a picture that is not there: nobody knows
         (colored(None, color=np.tile(np.float32([0.2, 0.4, 0.6]), (3, 1))), [0.2, 0.4, 0.6]),
         (colored(None, color=np.tile(np.uint8([51, 102, 153, 255]), (3, 1))), [0.2, 0.4, 0.6]),
         (colored(None, color=np.tile(np.uint16([13107, 26214, 39321, 65535]), (3, 1))), [0.2, 0.4, 0.6]),

@@ -175,7 +175,7 @@ NAN = np.where(CLOUD == 5, np.nan, CLOUD)
         ("a.ply", ply("ascii").replace(b"1.5", b"one"), "broken ply"),
         ("a.ply", ply("ascii").replace(b"float x", b"float u"), "vertices without x, y and z"),
         ("a.ply", ply("ascii").replace(b"float x", b"list uchar float x"), "no plain numbers"),
-        ("a.ply", ply("ascii").replace(b"float x", b"float256 x"), "no plain numbers"),
+        ("a.ply", ply("ascii").replace(b"float x", b"float256 x"), "known types are char"),
         ("a.ply", ply("ascii").replace(b"float x", b"float nx"), "broken ply"),
         (
             "a.ply",

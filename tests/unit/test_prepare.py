@@ -366,6 +366,78 @@ def wait_until_gone(pids: set[int]) -> None:
             time.sleep(0.05)
 
 
+@pytest.mark.parametrize("fault", ["compute", "hang"])
+def test_a_worker_that_never_ends_ends_with_a_killed_command(tmp_path, fault):
+    log = tmp_path / "log"
+    process = start(tmp_path / "user.py", script(tmp_path / "s", log=str(log), faults={"shape00": fault}))
+    wait_for(log, 2, process)
+    process.kill()
+    process.communicate()
+    wait_until_gone({int(line.split()[1]) for line in log.read_text().splitlines()})
+    assert not list((tmp_path / "s").glob("*/manifest.json"))
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_ends_the_workers_and_keeps_what_is_done(tmp_path, name):
+    """As `zoo.command.run_command` gives it to every command; the same command goes on."""
+    log, folder = tmp_path / "log", tmp_path / "s"
+    config = {"log": str(log), "delay": 0.2}
+    body = textwrap.indent(script(folder, **config), "    ")
+    text = (
+        f"import sys\nfrom zoo.command import run_command\ndef body():\n{body}\nsys.exit(run_command(body))\n"
+    )
+    process = start(tmp_path / "user.py", text)
+    wait_for(log, 4, process)
+    number = signal.Signals[name]
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (128 + number, ""), err
+    assert "Traceback" not in err and err.strip().endswith("stopped")
+    pids = {int(line.split()[1]) for line in log.read_text().splitlines()}
+    wait_until_gone(pids)
+    finished = len(next(folder.glob("*.partial/journal.jsonl")).read_text().splitlines()) - 2
+    assert 1 <= finished < 11
+    log.unlink()
+    check_content(fake(folder, **config))
+    assert len(built(log)) == 11 - finished
+
+
+def test_who_waits_for_a_store_takes_over_when_its_maker_is_killed(tmp_path):
+    log, folder = tmp_path / "log", tmp_path / "s"
+    text = script(folder, log=str(log), delay=0.2)
+    first = start(tmp_path / "a.py", text)
+    wait_for(log, 3, first)
+    second = start(tmp_path / "b.py", text)
+    first.kill()
+    first.communicate()
+    out, err = second.communicate(timeout=120)
+    assert second.returncode == 0 and len(out.strip()) == 64, err
+    (path,) = (path for path in folder.glob("fake-*") if path.suffix != ".partial")
+    check_content(Store.open(path))
+
+
+def wait_for(log: Path, builds: int, process: subprocess.Popen) -> None:
+    """Until a log of `FakeConfig.log` has so many lines."""
+    deadline = time.monotonic() + 60
+    while (len(built(log)) if log.exists() else 0) < builds:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("workers", [-1, -2, -(10**9), 1025, 10**9, 2**63])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_number_of_workers_that_cannot_be(tmp_path, workers, prepared):
+    """Said before anything is made, and whether the store is there or not."""
+    if prepared:
+        fake(tmp_path)
+    with pytest.raises(
+        DataError, match=rf"--workers must be from 0 \(.*\) to 1024, got {workers}; leave it out"
+    ):
+        fake(tmp_path, workers=workers)
+    assert bool(list(tmp_path.iterdir())) == prepared
+
+
 def test_partial_store_of_other_items_is_thrown_away(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="another version"):
         fake(tmp_path, faults={"shape05": "fatal"})
@@ -492,7 +564,9 @@ def test_errors_name_the_nearest(tmp_path):
 
 def test_unwritable_cache_says_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"cannot write to .*; choose another folder with --cache-root"):
+    with pytest.raises(
+        DataError, match=r"cannot write to .*; choose another folder with the variable R3D_CACHE"
+    ):
         fake(tmp_path / "file" / "cache")
 
 

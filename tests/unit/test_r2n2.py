@@ -323,6 +323,12 @@ def nan_metadata(root):
     return "rendering_metadata.txt: distances must be positive and all numbers finite"
 
 
+def huge_metadata(root):
+    path = root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "rendering_metadata.txt"
+    path.write_text(path.read_text().replace("1.0 25.0 0 ", "1.0 1e300 0 ", 1))
+    return "rendering_metadata.txt: distances must be positive and all numbers finite, below 1e"
+
+
 def turned_metadata(root):
     path = root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "rendering_metadata.txt"
     path.write_text(path.read_text().replace("1.0 25.0 0 ", "1.0 25.0 12 ", 1))
@@ -350,6 +356,7 @@ def no_metadata(root):
         short_metadata,
         odd_metadata,
         nan_metadata,
+        huge_metadata,
         turned_metadata,
         no_metadata,
     ],
@@ -423,6 +430,8 @@ def test_fingerprint_depends_on_the_list_and_not_on_its_path(root, tmp_path):
     ("content", "text"),
     [
         ("[", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[" + "9" * 10_000 + "]", "not JSON|needs a 'taxonomy_id'"),
         ("{}", "expected a list of categories, got dict"),
         ('[{"train": []}]', "category 0 needs a 'taxonomy_id' and a list of model ids 'train'"),
         ('[{"taxonomy_id": "03001627", "train": [], "val": []}]', "list of model ids 'test'"),

@@ -137,21 +137,42 @@ def test_module_and_class(make_package):
     assert registry.get("cats_b.tabby:Tabby").name == "tabby"
 
 
+NOT_IMPORTED = "its module is not imported. Code is imported only when you name it yourself: if you trust it"
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("cats_c.lion:Lion", "cannot import cats_c.lion: ModuleNotFoundError: No module named"),
-        ("cats_c.broken:Tabby", "cannot import cats_c.broken: ZeroDivisionError: division"),
-        (":Tabby", "cannot import : ValueError: Empty module name"),
+        ("cats_c.lion:Lion", f"{NOT_IMPORTED}, add --plugin cats_c.lion;"),  # there is no such module
+        ("cats_c._mine:Tabby", f"{NOT_IMPORTED}, add --plugin cats_c._mine;"),  # there is: it stays alone
+        ("mine:Tabby", f"{NOT_IMPORTED}, add --plugin mine;"),
+        ("wave:Tabby", f"{NOT_IMPORTED}, add --plugin wave;"),  # of the standard library
+        ("../mine:Tabby", f"{NOT_IMPORTED}, add --plugin ../mine;"),
+        (":Tabby", f"{NOT_IMPORTED}, add --plugin MODULE;"),
         ("cats_c:Lion", "cats_c registers no cat class 'Lion'"),
         ("cats_c:Cat", "cats_c registers no cat class 'Cat'"),
+        ("cats_c:lazy", "cats_c registers no cat class 'lazy'"),  # its __getattr__ is not asked
+        ("os:system", "os registers no cat class 'system'"),
     ],
 )
-def test_module_and_class_errors(make_package, tmp_path, path, message):
+def test_looking_up_module_and_class_imports_nothing(make_package, tmp_path, path, message):
     registry = make_package("cats_c")
-    (tmp_path / "cats_c" / "broken.py").write_text("1 / 0")
+    source = "from pathlib import Path\nPath(__file__ + '.ran').touch()\n"
+    for place in ("cats_c/_mine.py", "mine.py"):
+        (tmp_path / place).write_text(source + TABBY.format(package="cats_c", name="tabby", fur="short"))
+    registry.names()
+    sys.modules["cats_c"].__getattr__ = lambda name: (tmp_path / "lazy.ran").touch()
+    before = set(sys.modules)
     with pytest.raises(RegistryError, match=re.escape(f"cat '{path}': {message}")):
         registry.get(path)
+    assert not list(tmp_path.rglob("*.ran")) and set(sys.modules) == before
+
+
+def test_what_a_program_or_a_plugin_imported_is_found(make_package, tmp_path):
+    registry = make_package("cats_f")
+    (tmp_path / "cats_f" / "_mine.py").write_text(TABBY.format(package="cats_f", name="own", fur="short"))
+    load_plugin("cats_f._mine")
+    assert registry.get("cats_f._mine:Tabby").name == "own"
 
 
 def test_a_broken_file_of_the_folder_is_fatal_and_stays_so(make_package):
@@ -302,6 +323,7 @@ def test_load_plugin_registers(make_package, tmp_path):
         (None, "plugin 'plugin_bad' failed to import: ModuleNotFoundError: No module named 'plugin_bad'"),
         ("1 / 0", "plugin 'plugin_bad' failed to import: ZeroDivisionError: division by zero"),
         ("def", "plugin 'plugin_bad' failed to import: SyntaxError: "),
+        ("raise SystemExit(0)", "plugin 'plugin_bad' failed to import: SystemExit: 0"),
     ],
 )
 def test_load_plugin_says_why_not(tmp_path, monkeypatch, source, message):

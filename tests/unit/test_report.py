@@ -522,6 +522,18 @@ def test_long_logs_become_means_and_missing_ones_are_left_out(tmp_path: Path) ->
     assert curve.losses[:2] == (2.0, 5.0) and curve.steps[:2] == (20.0, 50.0)
 
 
+@pytest.mark.parametrize(
+    "torn",
+    [b"", b'{"step": 4, "lo', b"\xff\xfe\x00", b"null", b"[" * 99_999, b'{"step": "4"}', b'{"step": 4}'],
+)
+def test_a_damaged_log_costs_lines_and_no_report(tmp_path: Path, torn: bytes) -> None:
+    lines = [json.dumps({"step": k, "stage": "main", "loss": 2.0}).encode() for k in (1, 2, 3)]
+    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join([lines[0], torn, *lines[1:], lines[0][:9]]))
+    with pytest.warns(UserWarning, match="metrics.jsonl: 1 of 4 lines is of no training; left out"):
+        (curve,) = read_curves([("m", 0, tmp_path)])
+    assert curve.steps == (1, 2, 3)
+
+
 def test_the_card_says_what_the_numbers_hang_on() -> None:
     found = {term: text for part in card.facts(_example()) for term, text in part.lines}
     record = _example().record

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shlex
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +49,12 @@ def cells(tmp_path_factory):
     return found
 
 
+def call(cells, result, *more):
+    """Run a result again on the data of the first run."""
+    data = next(iter(cells.values())).parents[2] / "data"
+    return repro.main([str(result), "--workers", "0", "--data-root", str(data), *more])
+
+
 @pytest.fixture(autouse=True)
 def wide(monkeypatch):
     """A terminal in which no cell of a table is broken."""
@@ -53,7 +62,7 @@ def wide(monkeypatch):
 
 
 def test_the_second_seed_gives_the_same_digits(cells, capsys):
-    assert repro.main([str(cells["vae_gan_baseline", 1]), "--workers", "0"]) == 0
+    assert call(cells, cells["vae_gan_baseline", 1]) == 0
     said = capsys.readouterr().out
     assert "vae_gan_baseline, seed 1" in said
     for metric in ("iou@val", "cd", "emd"):
@@ -66,7 +75,7 @@ def test_the_older_word_for_this_process_is_understood(cells, tmp_path, capsys):
     older = record.command.replace("--executor inline", "--jobs 0")
     assert older != record.command
     save(record.model_copy(update={"command": older}), rows, tmp_path)
-    assert repro.main([str(tmp_path), "--workers", "0"]) == 0
+    assert call(cells, tmp_path) == 0
     assert "equal" in capsys.readouterr().out
 
 
@@ -80,7 +89,7 @@ def test_a_limited_result_is_run_again_on_the_same_instances(cells, monkeypatch,
         for path in (out / "cells").iterdir()
         if (load(path)[0].n, load(path)[0].name, load(path)[0].seed) == (2, "vae_gan_baseline", 0)
     )
-    assert repro.main([str(limited), "--workers", "0"]) == 0
+    assert call(cells, limited) == 0
     said = capsys.readouterr().out
     assert "equal" in said and "within" not in said
 
@@ -92,7 +101,7 @@ def test_other_numbers_are_seen(cells, tmp_path, capsys):
         row["cd"] /= 2
         row["emd"] *= 1 + 1e-9
     save(record, rows, tmp_path)
-    assert repro.main([str(tmp_path), "--workers", "0"]) == 1
+    assert call(cells, tmp_path) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "does not hold" in next(line for line in lines if " cd " in line)
     assert "within the interval" in next(line for line in lines if " emd " in line)
@@ -100,14 +109,14 @@ def test_other_numbers_are_seen(cells, tmp_path, capsys):
 
 def test_what_cannot_be_run_again(cells, tmp_path, capsys):
     assert repro.main([str(cells["mean_shape", None])]) == 2
-    assert "'mean_shape' was not trained by benchmarks.run" in capsys.readouterr().out
+    assert "'mean_shape' was not trained by benchmarks.run" in capsys.readouterr().err
     assert repro.main([str(tmp_path / "nowhere")]) == 2
-    assert "is missing" in capsys.readouterr().out
+    assert "is missing" in capsys.readouterr().err
     record, rows = load(cells["vae_gan_baseline", 0])
     other = record.dataset.model_copy(update={"fingerprint": "0" * 64})
     save(record.model_copy(update={"dataset": other}), rows, tmp_path)
-    assert repro.main([str(tmp_path), "--workers", "0"]) == 2
-    assert "the data are not those of the record: fingerprint" in capsys.readouterr().out
+    assert call(cells, tmp_path) == 2
+    assert "the data are not those of the record: fingerprint" in capsys.readouterr().err
 
 
 def test_rows_are_compared_by_instance():
@@ -127,3 +136,110 @@ def test_rows_are_compared_by_instance():
     assert "iou@val" not in {one.metric for one in repro.compare_rows(rows, without, protocol)}
     with pytest.raises(ResultError, match="the instances are not those of the record"):
         repro.compare_rows(rows, rows[:-1], protocol)
+
+
+# --- a record that somebody else made
+
+
+@pytest.fixture
+def foreign(cells, tmp_path, monkeypatch):
+    """``foreign(command=..., **config)``: a record with another command and config, and whether it ran.
+
+    Its module lies in the working folder, and leaves a file behind when it is imported.
+    """
+    (tmp_path / "downloaded.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    record, rows = load(cells["vae_gan_baseline", 0])
+    protocol, started = R3DV1(R3DV1Config()), []
+
+    def again(record, args, own, console):
+        repro.load_plugins([*own.plugin, *repro.foreign_modules(record, args)])
+        started.append(args)
+        return rows, protocol
+
+    monkeypatch.setattr(repro, "again", again)
+
+    def make(add="", command=None, **config):
+        changes = {
+            "command": f"{record.command} {add}" if command is None else command,
+            "config": record.config | config,
+        }
+        save(record.model_copy(update=changes), rows, tmp_path / "result")
+        return tmp_path / "result", started
+
+    yield make
+    sys.modules.pop("downloaded", None)
+
+
+ASKS = {
+    "plugin": ("--plugin downloaded", {}, "import the module downloaded and run its code"),
+    "data set": ("--dataset downloaded:Thing", {}, "import the module downloaded and run its code"),
+    "protocol": ("--protocol downloaded:Thing", {}, "import the module downloaded and run its code"),
+    "encoder": ("", {"encoder": {"name": "downloaded:Thing"}}, "import the module downloaded"),
+    "loss": ("", {"losses": {"kl": {"name": "downloaded:Thing"}}}, "import the module downloaded"),
+    "files": ("--dataset r2n2 --data-root /their/data", {}, "read the data set 'r2n2' from /their/data"),
+    "list": ("--set data.split=/etc/passwd", {}, "read what data.split=/etc/passwd names"),
+    "network": (
+        "",
+        {"encoder": {"name": "vit", "pretrained": True}},
+        "download pretrained weights for the enc",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ASKS)
+@pytest.mark.parametrize("answer", ["nobody is there", "n", "", "y", "--trust"])
+def test_what_a_record_asks_for_is_said_and_asked(foreign, kind, answer, monkeypatch, capsys):
+    words, config, wish = ASKS[kind]
+    result, started = foreign(words, **config)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: answer in ("n", "", "y"))
+    agreed = answer in ("y", "--trust")
+    status = repro.main([str(result), *(["--trust"] if answer == "--trust" else [])])
+    said = capsys.readouterr()
+    assert wish in said.out and (status, len(started)) == ((0, 1) if agreed else (2, 0))
+    assert agreed or "error: nothing was done. If you trust the record, say --trust" in said.err
+    assert Path("ran").exists() == (agreed and "import" in wish)
+
+
+def test_what_users_name_themselves_is_not_asked(foreign, capsys):
+    result, started = foreign("--plugin downloaded --dataset r2n2 --data-root /their/data")
+    assert repro.main([str(result), "--plugin", "downloaded", "--data-root", "mine"]) == 0
+    assert len(started) == 1 and "To run it again is to" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("rm -rf /", "was not trained by benchmarks.run; run its command again: rm -rf /"),
+        ("python -m benchmarks.run --models 'r3d", "was not trained by benchmarks.run"),  # no closing quote
+        ("python -m os", "was not trained by benchmarks.run"),
+        ("", "was not trained by benchmarks.run"),
+        ("\x1b[2Jpython", "run its command again: \\x1b[2Jpython"),
+        (
+            "python -m benchmarks.run --no-such-option",
+            "cannot be run again: unrecognized arguments: --no-such",
+        ),
+        ("python -m benchmarks.run --seeds many", "cannot be run again: argument --seeds: invalid int value"),
+        ("python -m benchmarks.run --help", "cannot be run again: it runs nothing"),
+        ("python -m benchmarks.run --executor '\x1b[2J'", "cannot be run again: argument --executor"),
+    ],
+)
+def test_a_command_that_is_none(foreign, capsys, command, message):
+    result, started = foreign(command=command)
+    assert repro.main([str(result), "--trust"]) == 2
+    said = capsys.readouterr()
+    assert message in said.err and "\x1b" not in said.err and not said.out and not started
+
+
+def test_nothing_is_written_where_a_record_says(cells, tmp_path, monkeypatch, capsys):
+    """Data that are made anew lie in the user's own cache."""
+    record, rows = load(cells["vae_gan_baseline", 0])
+    theirs, own = tmp_path / "theirs", tmp_path / "own"
+    command = f"{record.command} --data-root {theirs} --out {theirs}"
+    save(record.model_copy(update={"command": command}), rows, tmp_path / "result")
+    monkeypatch.setenv("R3D_CACHE", str(own))
+    assert repro.main([str(tmp_path / "result"), "--workers", "0"]) == 0
+    assert "equal" in capsys.readouterr().out
+    assert not theirs.exists() and any((own / "stores").iterdir())

@@ -218,6 +218,7 @@ def test_a_run_that_is_not_finished_or_of_another_model_does_not_count(run, tmp_
     config = json.loads(path.read_text())
     config["train"]["steps"] = 2
     path.write_text(json.dumps(config))
+    (path.parent / "sha256.json").unlink()  # a change that is meant
     other = run(name="tiny_gan-small")
     assert newest_run(folder, "tiny_gan") is None
     assert newest_run(folder, "tiny_gan-small") == other

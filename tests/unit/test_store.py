@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import BadItem, DataError, Item, PrepareOptions, Sample
+from datasets._manifest import seal
 from datasets._pack import HEADER, layout_of, pack, write_row
 from datasets._pool import Outcome
 from datasets._writer import StoreWriter
@@ -195,6 +196,11 @@ def test_numpy_accessors(store, samples):
         (lambda s: s.split("train").fetch([5], [[0]]), IndexError, "index 5 outside 0...4 of split 'train'"),
         (lambda s: s.split("train").fetch([-1], [[0]]), IndexError, "index -1 outside"),
         (lambda s: s.split("train").fetch([0], [[3]]), IndexError, "view 3 outside 0...2"),
+        (lambda s: s.split("train").fetch([2**70], [[0]]), IndexError, f"index {2**70} outside 0...4"),
+        (lambda s: s.split("train").voxels([-(2**70)]), IndexError, f"index {-(2**70)} outside 0...4"),
+        (lambda s: s.split("train").voxels([2**63]), IndexError, f"index {2**63} outside 0...4"),
+        (lambda s: s.split("train").voxels([1.5]), IndexError, "index 1.5 outside 0...4"),
+        (lambda s: s.split("train").images([0], [[2**64]]), IndexError, f"view {2**64} outside 0...2"),
         (lambda s: s.split("train").fetch([0, 1], [[0], [0, 1]]), ValueError, "equally long lists of views"),
         (lambda s: s.split("train").fetch([0, 1], [[0]]), ValueError, "2 samples need as many"),
     ],
@@ -230,7 +236,7 @@ def test_pickle_of_a_replaced_store_is_refused(store):
     data = pickle.dumps(store)
     manifest = json.loads((store.path / "manifest.json").read_text())
     manifest["fingerprint"] = "0" * 64
-    (store.path / "manifest.json").write_text(json.dumps(manifest))
+    (store.path / "manifest.json").write_text(json.dumps(seal(manifest)))
     with pytest.raises(DataError, match="was replaced while it was in use"):
         pickle.loads(data)
 

@@ -5,12 +5,12 @@ import io
 import json
 
 import pytest
-import torch
 import yaml
 from PIL import Image
 from rich.console import Console
 
 from benchmarks import executor, session
+from benchmarks.blocks import BLOCK, Blocks
 from benchmarks.by_views import (
     parse_views,
     views_blocks,
@@ -20,7 +20,6 @@ from benchmarks.by_views import (
     write_views,
 )
 from benchmarks.comparison import compare
-from benchmarks.predict import Predictions
 from benchmarks.published import load_published
 from benchmarks.run import main
 from benchmarks.scoring import score
@@ -192,10 +191,11 @@ def test_predictions_read_the_first_stored_pictures(tiny_config, tiny_source):
             asked.append((indices, views))
             return tiny_source.fetch(indices, views)
 
-    model = build_model(tiny_config("fusion={name: pool}"), seed=0)
-    found = list(Predictions(model, Split(), torch.device("cpu"), views=3))
-    assert asked == [([0, 1], [[0, 1, 2], [0, 1, 2]])]
-    want = model.predict(tiny_source.fetch([0, 1], [[0, 1, 2]] * 2)).shapes.split()
+    model = build_model(tiny_config("fusion={name: pool}"), seed=0).eval()
+    found = Blocks(model, Split(), views=3).block(0).shapes
+    filled = [0, *[1] * (BLOCK - 1)]
+    assert asked == [(filled, [[0, 1, 2]] * BLOCK)]
+    want = model.predict(tiny_source.fetch(filled, [[0, 1, 2]] * BLOCK)).shapes.split()[:2]
     for one, other in zip(found, want, strict=True):
         assert (one.occupancy == other.occupancy).all()
 

@@ -1,16 +1,23 @@
 """Any image backbone of timm as an encoder."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from zoo.encoders import ENCODERS, Encoder
 from zoo.layers.gaussian import GaussianHead
-from zoo.layers.timm_models import create_backbone, pad_image, padded, require_backbone
+from zoo.layers.timm_models import (
+    BackboneName,
+    create_backbone,
+    pad_image,
+    padded,
+    plain_options,
+    require_backbone,
+)
 from zoo.registry import EntryConfig
 from zoo.types import ContractError, Latent
 
@@ -21,13 +28,16 @@ _MULTIPLES = (1, 2, 4, 7, 8, 14, 16, 28, 32, 64)
 class TimmConfig(EntryConfig):
     """A timm backbone by name."""
 
-    backbone: str = "resnet18"
+    backbone: BackboneName = "resnet18"
     """Any name of timm.list_models(), with or without a weights tag ('resnet18.a1_in1k')."""
     pretrained: bool = False
     """Start from timm's weights (a download). They want RGB normalised with the backbone's own mean and
     std: set preprocess.channels, .mean and .std."""
-    options: dict[str, int | float | bool | str | tuple[int, ...]] = Field(default_factory=dict)
-    """Further arguments of timm.create_model, {drop_path_rate: 0.1} for instance."""
+    options: Annotated[
+        dict[str, int | float | bool | str | tuple[int, ...]], AfterValidator(plain_options)
+    ] = Field(default_factory=dict)
+    """Further arguments of timm.create_model, {drop_path_rate: 0.1} for instance; none that choose
+    weights."""
     variational: bool = True
     """Gaussian posterior; false for the mean alone."""
     latent_dim: int = Field(1024, ge=1)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo.encoders import ENCODERS, Encoder
 from zoo.layers.gaussian import GaussianHead
-from zoo.layers.timm_models import create_backbone, pad_image, padded, require_backbone
+from zoo.layers.timm_models import BackboneName, create_backbone, pad_image, padded, require_backbone
 from zoo.registry import EntryConfig
 from zoo.types import ContractError, Latent
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ViTConfig(EntryConfig):
     """A timm vision transformer: an architecture by name, and what to change in it."""
 
-    arch: str = "vit_tiny_patch16_224"
+    arch: BackboneName = "vit_tiny_patch16_224"
     """A VisionTransformer of timm, 'vit_small_patch16_224' for instance; its 224 binds nothing."""
     width: int | None = Field(None, ge=1)
     """Channels of a token; None for the architecture's own."""

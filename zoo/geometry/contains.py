@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
+from zoo.compiled import njit
 from zoo.geometry.crossings import edge_side
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.welding import is_closed, vertex_names
@@ -52,7 +52,7 @@ def contains(mesh: Mesh, points: np.ndarray) -> np.ndarray:
     return odd
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _cross(triangles, points, order, starts, low, step, size, odd):
     """Turn `odd` round for each point that has a triangle before it along +x."""

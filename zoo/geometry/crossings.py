@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
-# Kernels are marked @no_type_check: run-time shape checkers must not wrap what numba compiles.
+from zoo.compiled import njit
 
 Lines = tuple[tuple[int, int], ...]
 
@@ -44,7 +43,7 @@ def votes(triangles: np.ndarray, resolution: int, lines: Lines) -> np.ndarray:
     return found
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def edge_side(ax, ay, bx, by, px, py):
     """Twice the signed area of (a, b, p); exactly antisymmetric in a and b, so that edges do not leak."""
@@ -53,7 +52,7 @@ def edge_side(ax, ay, bx, by, px, py):
     return (ay - by) * (px - bx) - (ax - bx) * (py - by)
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _span(b, slope, n):
     """First k, and the one behind the last, with cell b + slope k of the next axis in 0...n - 1."""
@@ -64,7 +63,7 @@ def _span(b, slope, n):
     return 0, n
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _vote(triangles, axis, slope, offset, found):
     """Add the votes of both directions of the lines (axis, slope); triangles in cells around the centre.

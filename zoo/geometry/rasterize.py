@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
-# Kernels are marked @no_type_check: run-time shape checkers must not wrap what numba compiles.
+from zoo.compiled import njit
 
 NEAR = 1e-2
 """Nothing closer to the camera's plane than this (in cube edges) is drawn; triangles are cut there."""
@@ -18,7 +17,7 @@ shows its front. Models drawn with every face on both sides, as most of ShapeNet
 behind."""
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def rasterize(vertices, faces, focal, cx, cy, inverse_depth, owner):
     """Fill the sample grid with 1/depth and number of the nearest face; 0 and -1 stay where there is none."""
@@ -61,7 +60,7 @@ def rasterize(vertices, faces, focal, cx, cy, inverse_depth, owner):
             owner[j, i] >>= 1
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _project(x, y, z, focal, cx, cy, out, i):
     """Column, row and 1/depth of a point in front of the camera, as the i-th of `out`."""
@@ -69,14 +68,14 @@ def _project(x, y, z, focal, cx, cy, out, i):
     out[i, 0], out[i, 1], out[i, 2] = focal * x * inverse + cx, focal * y * inverse + cy, inverse
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _missed(u0, u1, u2, n):
     """Whether none of the samples 0...n - 1 lies between the least and the greatest."""
     return np.ceil(max(min(u0, u1, u2), 0.0)) > np.floor(min(max(u0, u1, u2), n - 1.0))
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _fill(corners, p, q, r, face, inverse_depth, owner):
     """Draw the triangle of three projected corners, row by row, from its leftmost to its rightmost sample.

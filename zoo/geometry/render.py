@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
+from zoo.compiled import njit
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.rasterize import rasterize
-
-# Kernels are marked @no_type_check: run-time shape checkers must not wrap what numba compiles.
 
 
 @no_type_check  # for run-time checkers, which refuse whole numbers where floats are announced
@@ -121,7 +119,7 @@ def render(
     return Rendering(rgba, rgba[..., 3] >= 128, depth, normals)
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _shade(
     vertices, faces, face_normals, vertex_normals, colors, to_light, ambient, diffuse,
@@ -168,7 +166,7 @@ def _shade(
                     normals[row, column, d] = best[d]
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _interpolate(vertices, corners, vertex_normals, point, n):
     """Replace the face normal `n` by the interpolated one at `point`, turned towards the camera."""
@@ -190,7 +188,7 @@ def _interpolate(vertices, corners, vertex_normals, point, n):
     n[0], n[1], n[2] = x / length, y / length, z / length
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _dot_cross(n, p, q, r):
     """Signed area of a triangle in the plane of normal n: n . ((p - q) x (r - q))."""
@@ -199,7 +197,7 @@ def _dot_cross(n, p, q, r):
     return n[0] * (ay * bz - az * by) + n[1] * (az * bx - ax * bz) + n[2] * (ax * by - ay * bx)
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _seen_normals(vertices, faces, owner):
     """Unit normal (F, 3), turned towards the camera, of each face that owns a sample; others undefined."""
@@ -222,7 +220,7 @@ def _seen_normals(vertices, faces, owner):
     return normals
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _vertex_normals(vertices, faces):
     """Area-weighted sum of the unit normals around each vertex, scaled to length 1 (V, 3)."""
@@ -240,7 +238,7 @@ def _vertex_normals(vertices, faces):
     return normals
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _cross(a, b, c):
     """(b - a) x (c - a)."""

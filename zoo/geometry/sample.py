@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
+from zoo.compiled import njit
 from zoo.geometry.mesh import Mesh
 
 
@@ -60,7 +60,7 @@ def _draw(mesh: Mesh, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.
     return _points(mesh.vertices, mesh.faces, face, np.sqrt(u), v), np.take(crosses, face, axis=0)
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _areas(vertices, faces):
     """Cross product of two edges of each face (F, 3), and the sum of their lengths up to each (F,)."""
@@ -78,7 +78,7 @@ def _areas(vertices, faces):
     return crosses, cumulative
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _places(cumulative, targets):
     """The first entry above each target, all of which lie below the last; entries of equal value are skipped.
@@ -104,7 +104,7 @@ def _places(cumulative, targets):
     return places
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _points(vertices, faces, chosen, root, v):
     """The point (1 - root) a + root (1 - v) b + root v c of each chosen face."""

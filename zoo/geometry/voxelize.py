@@ -16,14 +16,12 @@ from enum import StrEnum
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
 
+from zoo.compiled import njit
 from zoo.geometry.crossings import AXES, DIAGONALS, OFFSET, Lines, votes
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.welding import distinct_faces, is_closed, vertex_names
-
-# Kernels are marked @no_type_check: run-time shape checkers must not wrap what numba compiles.
 
 SHELL_RATIO = 0.1
 """A mesh whose solid has fewer cells than this share of its surface cells is a shell without volume."""
@@ -161,7 +159,7 @@ def _clarity(found: np.ndarray) -> int:
     return int((found >= 5).sum()) - int(((found >= 2) & (found <= 4)).sum())
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _mark_surface(triangles, offset, cells):
     """Mark every cell that a triangle overlaps (separating axes, Akenine-Moller 2001)."""
@@ -213,7 +211,7 @@ def _mark_surface(triangles, offset, cells):
                         cells[x, y, z] = True
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _separated(p, e):
     """Whether one of the 9 products of a cell edge and a triangle edge parts triangle and cell."""

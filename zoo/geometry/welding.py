@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
-# Kernels are marked @no_type_check: run-time shape checkers must not wrap what numba compiles.
+from zoo.compiled import njit
 
 
 def vertex_names(vertices: np.ndarray) -> np.ndarray:
@@ -25,7 +24,7 @@ def distinct_faces(names: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.sort(np.unique(_face_names(names, faces), return_index=True)[1])
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _mix(value):
     """Finaliser of splitmix64: a bijection whose output looks random."""
@@ -34,7 +33,7 @@ def _mix(value):
     return value ^ (value >> np.uint64(31))
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _hash_rows(rows):
     names = np.empty(rows.shape[0], np.uint64)
@@ -45,7 +44,7 @@ def _hash_rows(rows):
     return names
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _face_names(names, faces):
     """A hash (F,) of each face's corners that does not depend on their order."""
@@ -57,7 +56,7 @@ def _face_names(names, faces):
     return out
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _boundary(names, faces):
     """Hash of the boundary, 0 when there is none.

@@ -1,12 +1,59 @@
-"""What the two timm encoders share: resolving a name, and padding an image to a size a backbone takes."""
+"""What the two timm encoders share: resolving a name, and padding an image to a size a backbone takes.
 
-from typing import Any
+A config may come with somebody's checkpoint, so that nothing in it may name a file or an address: a backbone
+goes by its name in timm's own list, and options that choose weights are refused.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch.nn.functional as F
 from jaxtyping import Float
+from pydantic import AfterValidator
 from torch import Tensor, nn
 
 from zoo.registry import RegistryError, did_you_mean
+
+REACHING = {
+    *("pretrained", "checkpoint", "weights", "state", "cache", "dir", "file", "filename"),
+    *("url", "uri", "hf", "hub", "repo", "source", "custom", "overlay"),
+}
+"""Words in the names of options with which timm fetches or reads something."""
+
+
+def plain_backbone(name: str) -> str:
+    """The name, if it is one as timm lists them.
+
+    Raises:
+        ValueError: it is an address of a hub, or a path.
+    """
+    if not re.fullmatch(r"[\w.-]+", name):
+        own = re.split(r"[/\\:]", name.strip())[-1].partition("@")[0]
+        raise ValueError(
+            f"{name!r} is no name of timm.list_models(): a config names neither files nor addresses of a hub"
+            + (f"; give the name alone, as {own}" if own else "")
+        )
+    return name
+
+
+def plain_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of timm.create_model, if none of them chooses weights or names a file.
+
+    Raises:
+        ValueError: one does; says which.
+    """
+    for key, value in options.items():
+        texts = [value] if isinstance(value, str) else []
+        if REACHING & set(key.lower().split("_")) or any(set("/\\:") & set(text) for text in texts):
+            raise ValueError(
+                f"{key}: {value!r} would let timm read a file or an address; a config may only say "
+                "pretrained: true, beside the options, for timm's own weights"
+            )
+    return options
+
+
+BackboneName = Annotated[str, AfterValidator(plain_backbone)]
 
 
 def require_backbone(name: str, *, pretrained: bool) -> None:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+
+from zoo.compiled import njit
 
 LEAF = 8
 GROUP = 8
@@ -47,7 +48,7 @@ def morton_order(points: np.ndarray) -> np.ndarray:
     return _sorted(_codes(points))
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _spread(x):
     """Put two zero bits after each of the lowest ten bits."""
@@ -58,7 +59,7 @@ def _spread(x):
     return (x | (x << 2)) & 0x9249249
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _codes(points):
     low, high = points[0].copy(), points[0].copy()
@@ -77,7 +78,7 @@ def _codes(points):
     return codes
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _sorted(codes):
     """Stable order of the codes: sorted by their lowest ten bits, then the middle, then the highest ten."""
@@ -95,7 +96,7 @@ def _sorted(codes):
     return order
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _boxes(points, leaves):
     """Lower and upper corner of node k; node 1 is the root, 2k and 2k + 1 its children, leaves last."""
@@ -116,7 +117,7 @@ def _boxes(points, leaves):
     return boxes
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _apart(low, high, from_, to):
     """How far two intervals are apart; by comparisons alone, for `max` would look for NaN too."""
@@ -125,7 +126,7 @@ def _apart(low, high, from_, to):
     return more if more > 0 else 0.0
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _between(boxes, k, box):
     """Squared distance between node k and a box (6,); a point is a box as well."""
@@ -135,7 +136,7 @@ def _between(boxes, k, box):
     return dx * dx + dy * dy + dz * dz
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _to_box(boxes, k, x, y, z):
     dx = _apart(boxes[k, 0], boxes[k, 3], x, x)
@@ -144,7 +145,7 @@ def _to_box(boxes, k, x, y, z):
     return dx * dx + dy * dy + dz * dz
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _query(points, boxes, leaves, queries, order):
     """The leaf of the neighbour before, then what lies beside its way to the root, from below.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from zoo.compiled import njit
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.chamfer import DIAGONAL
 from zoo.metrics.inputs import Measured, check_points
@@ -71,7 +71,7 @@ def assignment(cost: np.ndarray) -> np.ndarray:
     return linear_sum_assignment(reduced)[1]
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _prices(cost):
     """Column prices (m,) by a Gauss-Seidel auction with shrinking increments (Bertsekas 1988).

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
+from zoo.compiled import njit
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.inputs import Measured
 from zoo.registry import EntryConfig
@@ -61,7 +61,7 @@ def iou_curve(prediction: np.ndarray, truth: np.ndarray, thresholds: Sequence[fl
     return intersection / (occupied + false_positive)
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _histogram(values, truth, levels):
     """Cells by truth (2,) and by the number of levels that their value reaches (T + 1,)."""

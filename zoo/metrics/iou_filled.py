@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
+from zoo.compiled import njit
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.inputs import Measured
 from zoo.metrics.iou import iou
@@ -84,7 +84,7 @@ def _outside(body: np.ndarray) -> np.ndarray:
     return _reached(np.pad(body, 1, constant_values=True))[1:-1, 1:-1, 1:-1]
 
 
-@njit(cache=True)
+@njit
 @no_type_check
 def _reached(closed):
     """What is open and connected with cell (1, 1, 1), behind a wall of closed cells; `closed` is used up.

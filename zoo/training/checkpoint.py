@@ -7,48 +7,69 @@ A checkpoint is a folder ``step-000200/`` with::
     model.safetensors        encoder and decoder
     discriminator.safetensors  where there is one
     optimizers.pt            tensors only, read with weights_only=True
+    sha256.json              of each of these, compared before they are used
+
+Where the newest checkpoint of a run is damaged, the one before it is used, with a warning that says so.
 """
 
-import io
 import json
+import os
 import platform
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from shutil import rmtree
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from safetensors.torch import load_file, save
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from zoo import __version__
 from zoo.config import ModelConfig, parse_model
 from zoo.discriminators import Discriminator
 from zoo.errors import UserError
-from zoo.files import atomic_folder
+from zoo.files import atomic_folder, remove, writing_to
 from zoo.model import Reconstructor, build_discriminator, build_model
+from zoo.training.integrity import CONFIG, DamagedCheckpoint, check_sum, damage, damaged, write_sums
+from zoo.training.integrity import (
+    CheckpointError as CheckpointError,  # who reads a checkpoint names these too
+)
+from zoo.training.integrity import read_json as read_json
+from zoo.training.outline import build_to_fit, check_fit, shapes_of
+from zoo.training.run_folder import checkpoints as checkpoints
+from zoo.training.run_folder import from_newest, name_of, step_of
 
 FORMAT = 1
 KEEP = 2
 
+GOES_ON = "what was saved before is kept, the same command goes on from there"
+"""What becomes of a run that cannot write."""
 
-class CheckpointError(UserError, ValueError):
-    """A checkpoint that is damaged or does not fit its config; the message names file and tensors."""
+STATE, OPTIMIZERS = "state.json", "optimizers.pt"
+MODEL, DISCRIMINATOR = "model.safetensors", "discriminator.safetensors"
 
 
 @dataclass
 class TrainState:
     """What a run needs besides weights to go on as if it had never stopped."""
 
-    step: int = 0
-    seed: int = 0
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    step: Annotated[int, Field(ge=0, strict=True)] = 0
+    seed: Annotated[int, Field(strict=True)] = 0
     data: str = ""
     """Fingerprint of the data set and split that it trains on."""
-    seconds: float = 0.0
+    seconds: Annotated[float, Field(ge=0)] = 0.0
     """Time spent in steps, over all the runs that led here."""
-    peak_memory_mib: float = 0.0
+    peak_memory_mib: Annotated[float, Field(ge=0)] | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+    """Digest of the code of each part, see `zoo.source`; 'one then another' where that was edited between."""
 
 
 def versions() -> dict[str, str]:
@@ -64,25 +85,31 @@ def save_checkpoint(
     discriminator: nn.Module | None,
     optimizers: Mapping[str, torch.optim.Optimizer],
 ) -> Path:
-    """Write ``step-N/`` atomically and drop all but the newest two."""
-    path = run_dir / f"step-{state.step:07d}"
-    with atomic_folder(path) as folder:
-        (folder / "config.json").write_text(json.dumps(config.resolved(), indent=1))
-        (folder / "state.json").write_text(json.dumps({"format": FORMAT, **asdict(state)}, indent=1))
-        _save_weights(model, folder / "model.safetensors")
-        if discriminator is not None:
-            _save_weights(discriminator, folder / "discriminator.safetensors")
-        states = io.BytesIO()  # torch's own files do not say that a disk is full
-        torch.save({k: o.state_dict() for k, o in optimizers.items()}, states)
-        (folder / "optimizers.pt").write_bytes(states.getbuffer())
-    for old in [*checkpoints(run_dir)[:-KEEP], *run_dir.glob(".step-*.part")]:  # .part: left by a killed run
-        rmtree(old)
+    """Write ``step-N/`` atomically; drop all but the newest two, and those of later steps.
+
+    A checkpoint of a later step is one that could not be used, or the run would not be where it is.
+
+    Raises:
+        WriteError: the disk is full, or the folder cannot be written; nothing half-written stays.
+    """
+    path = run_dir / name_of(state.step)
+    with writing_to(run_dir, GOES_ON):
+        with atomic_folder(path) as folder, _errors_of_the_system():
+            (folder / CONFIG).write_text(json.dumps(config.resolved(), indent=1), encoding="utf-8")
+            saved = json.dumps({"format": FORMAT, **asdict(state)}, indent=1)
+            (folder / STATE).write_text(saved, encoding="utf-8")
+            _save_weights(model, folder / MODEL)
+            if discriminator is not None:
+                _save_weights(discriminator, folder / DISCRIMINATOR)
+            with (folder / OPTIMIZERS).open("wb") as file:
+                torch.save({k: o.state_dict() for k, o in optimizers.items()}, file)
+            write_sums(folder)
+        found = checkpoints(run_dir)
+        here = found.index(path) + 1
+        unfinished = run_dir.glob(".step-*.part")  # left by a killed run
+        for old in [*found[: max(0, here - KEEP)], *found[here:], *unfinished]:
+            remove(old)
     return path
-
-
-def checkpoints(run_dir: Path) -> list[Path]:
-    """Checkpoints of a run, oldest first."""
-    return sorted(run_dir.glob("step-*")) if run_dir.is_dir() else []
 
 
 def load_state(path: Path) -> TrainState:
@@ -91,14 +118,20 @@ def load_state(path: Path) -> TrainState:
     Raises:
         CheckpointError: missing, damaged, or of a newer format.
     """
-    data = read_json(path / "state.json")
+    file = path / STATE
+    data = read_json(file)
     found = data.pop("format", None)
     if found != FORMAT:
         raise CheckpointError(f"{path}: checkpoint format {found}, this version reads {FORMAT}")
     try:
-        return TrainState(**data)
-    except TypeError as error:
-        raise CheckpointError(f"{path / 'state.json'}: {error}") from error
+        state = TypeAdapter(TrainState).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise damaged(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if step_of(path) not in (None, state.step):
+        raise damaged(file, f"says step {state.step}")
+    check_sum(file)
+    return state
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
@@ -107,21 +140,12 @@ def load_weights(module: nn.Module, path: Path) -> None:
     Raises:
         CheckpointError: says which tensors are missing, unexpected or of another shape.
     """
+    check_sum(path)
     try:
         tensors = load_file(path)
     except Exception as error:  # safetensors raises its own untyped errors for damaged files
-        raise CheckpointError(f"{path}: cannot be read: {error}") from error
-    own = module.state_dict()
-    problems = [f"missing {k} {tuple(v.shape)}" for k, v in own.items() if k not in tensors]
-    problems += [f"unexpected {k} {tuple(v.shape)}" for k, v in tensors.items() if k not in own]
-    problems += [
-        f"{k} is {tuple(tensors[k].shape)}, the config asks for {tuple(v.shape)}"
-        for k, v in own.items()
-        if k in tensors and tensors[k].shape != v.shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 8} more" if len(problems) > 8 else ""
-        raise CheckpointError(f"{path} does not fit its config: {'; '.join(problems[:8])}{more}")
+        raise damaged(path, f"cannot be read: {error}") from error
+    check_fit(shapes_of(module), {k: tuple(v.shape) for k, v in tensors.items()}, path)
     module.load_state_dict(tensors)
 
 
@@ -131,14 +155,24 @@ def load_optimizers(path: Path, optimizers: Mapping[str, torch.optim.Optimizer])
     Raises:
         CheckpointError: missing, damaged, holds more than tensors, or belongs to other optimisers.
     """
+    file = path / OPTIMIZERS
+    check_sum(file)
     try:
-        states: dict[str, Any] = torch.load(path / "optimizers.pt", weights_only=True, map_location="cpu")
+        states: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
+        found = sorted(states)
     except Exception as error:  # torch raises whatever the damaged archive provokes
-        raise CheckpointError(f"{path}/optimizers.pt: cannot be read: {error}") from error
-    if set(states) != set(optimizers):
-        raise CheckpointError(f"{path}/optimizers.pt holds {sorted(states)}, expected {sorted(optimizers)}")
+        raise damaged(file, f"cannot be read: {error}") from error
+    if found != sorted(optimizers):
+        raise DamagedCheckpoint(f"{file} holds {found}, expected {sorted(optimizers)}", path)
     for key, optimizer in optimizers.items():
-        optimizer.load_state_dict(states[key])
+        try:
+            optimizer.load_state_dict(states[key])
+        except Exception as error:  # as above; it believes the structure of what it is given
+            raise damaged(file, f"'{key}' cannot be read: {type(error).__name__}: {error}") from error
+        for parameter, moments in optimizer.state.items():
+            for name, value in moments.items():
+                if value.shape not in (parameter.shape, ()):
+                    raise damaged(file, f"'{key}': {name} is {tuple(value.shape)}, its parameter is not")
 
 
 def load_pretrained(path: str | Path) -> Reconstructor:
@@ -147,10 +181,7 @@ def load_pretrained(path: str | Path) -> Reconstructor:
     Raises:
         CheckpointError: nothing there, or weights that do not fit their config.
     """
-    folder = _checkpoint(Path(path))
-    model = build_model(load_config_of(folder), seed=0)
-    load_weights(model, folder / "model.safetensors")
-    return model.eval()
+    return from_newest(Path(path), _load_model)
 
 
 def load_discriminator(path: str | Path) -> Discriminator:
@@ -159,13 +190,7 @@ def load_discriminator(path: str | Path) -> Discriminator:
     Raises:
         CheckpointError: nothing there, no discriminator in it, or weights that do not fit their config.
     """
-    folder = _checkpoint(Path(path))
-    config = load_config_of(folder)
-    discriminator = build_discriminator(config, build_model(config, seed=0).decoder, seed=0)
-    if discriminator is None:
-        raise CheckpointError(f"{folder}: model '{config.name}' was trained without a discriminator")
-    load_weights(discriminator, folder / "discriminator.safetensors")
-    return discriminator.eval()
+    return from_newest(Path(path), _load_discriminator)
 
 
 def load_config_of(path: str | Path) -> ModelConfig:
@@ -174,46 +199,90 @@ def load_config_of(path: str | Path) -> ModelConfig:
     Raises:
         CheckpointError: nothing there.
     """
-    file = _checkpoint(Path(path)) / "config.json"
-    return parse_model(read_json(file), source=str(file))
+    return from_newest(Path(path), _load_config)
 
 
 def newest_run(folder: Path, model: str) -> Path | None:
-    """The run of a model that was finished last, among the ``<model>-<hash>`` of a folder; None for none."""
+    """The run of a model that was finished last, among the ``<model>-<hash>`` of a folder; None for none.
+
+    A run without a checkpoint that can be used is left out with a warning.
+    """
     finished = []
     for run in folder.glob(f"{model}-*") if folder.is_dir() else ():
-        found = checkpoints(run)
-        if found and (config := load_config_of(run)).name == model:
-            done = load_state(found[-1]).step >= config.train.steps
-            finished += [(found[-1].stat().st_mtime, run)] if done else []
+        if not (found := checkpoints(run)):
+            continue
+        try:
+            config = load_config_of(run)
+        except UserError as error:
+            warnings.warn(f"left out {run}: {error}", stacklevel=2)
+            continue
+        done = (step_of(found[-1]) or 0) >= config.train.steps
+        finished += [(found[-1].stat().st_mtime, run)] if done and config.name == model else []
     return max(finished)[1] if finished else None
 
 
-def _checkpoint(path: Path) -> Path:
-    """The checkpoint at a path, or the last one of the run folder there."""
-    if (path / "config.json").is_file():
-        return path
-    found = checkpoints(path)
-    if not found:
-        raise CheckpointError(f"{path}: neither a checkpoint (no config.json) nor a run folder (no step-*)")
-    return found[-1]
+def read_config(folder: Path) -> dict[str, Any]:
+    """The resolved config of a checkpoint as plain data.
+
+    Raises:
+        CheckpointError: missing or damaged.
+    """
+    data = read_json(folder / CONFIG)
+    check_sum(folder / CONFIG)
+    return data
+
+
+def _load_config(folder: Path) -> ModelConfig:
+    file = folder / CONFIG
+    data = read_json(file)
+    try:
+        config = parse_model(data, source=str(file))
+    except UserError as error:
+        if damage(file):
+            raise DamagedCheckpoint(str(error), folder) from error
+        raise
+    check_sum(file)
+    return config
+
+
+def _load_model(folder: Path) -> Reconstructor:
+    config, weights = _load_config(folder), folder / MODEL
+    model = build_to_fit(lambda: build_model(config.without_downloads(), seed=0), weights)
+    load_weights(model, weights)
+    model.config = config
+    return model.eval()
+
+
+def _load_discriminator(folder: Path) -> Discriminator:
+    config, weights = _load_config(folder), folder / DISCRIMINATOR
+    if config.discriminator is None:
+        raise CheckpointError(f"{folder}: model '{config.name}' was trained without a discriminator")
+    decoder = build_to_fit(lambda: build_model(config.without_downloads(), seed=0), folder / MODEL).decoder
+
+    def make() -> Discriminator:
+        made = build_discriminator(config, decoder, seed=0)
+        assert made is not None
+        return made
+
+    discriminator = build_to_fit(make, weights)
+    load_weights(discriminator, weights)
+    return discriminator.eval()
 
 
 def _save_weights(module: nn.Module, path: Path) -> None:
-    tensors = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
-    path.write_bytes(save(tensors))  # its own files do not say that a disk is full
+    save_file({k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}, path)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a checkpoint.
-
-    Raises:
-        CheckpointError: missing, damaged, or no object.
-    """
+@contextmanager
+def _errors_of_the_system() -> Iterator[None]:
+    """Give back the error of the system that torch and safetensors hide behind their own."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path}: expected keys and values, got {type(data).__name__}")
-    return data
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__context__
+        number = re.search(r"\(os error (\d+)\)", str(error))  # Rust's way of saying it
+        if cause is None and number is not None:
+            cause = OSError(int(number[1]), os.strerror(int(number[1])))
+        raise error if cause is None else cause from error

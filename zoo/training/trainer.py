@@ -11,7 +11,7 @@ run's seed and the step's number, so a run that was stopped goes on exactly as i
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -24,25 +24,30 @@ from zoo.augment import random_mirror
 from zoo.config import ModelConfig, OptimizerConfig, PartName
 from zoo.device import PeakMemory, flushed_denormals
 from zoo.errors import UserError
-from zoo.files import naming, write_atomic
+from zoo.files import write_atomic, writing_to
 from zoo.frames import to_frame
 from zoo.locks import OnWait, hold
 from zoo.losses import Loss
 from zoo.model import build_discriminator, build_losses, build_model
 from zoo.seeding import derive
+from zoo.source import digests, followed, parts_of
 from zoo.training.checkpoint import (
+    DISCRIMINATOR,
+    GOES_ON,
+    MODEL,
     CheckpointError,
     TrainState,
-    checkpoints,
     load_optimizers,
     load_state,
     load_weights,
-    read_json,
+    read_config,
     save_checkpoint,
     versions,
 )
 from zoo.training.interrupt import Interrupted, graceful_stop
+from zoo.training.log import LOG, append_log, cut_log
 from zoo.training.optim import build_optimizer, set_lr
+from zoo.training.run_folder import checkpoints, from_newest
 from zoo.training.sampler import batch_indices, batches
 from zoo.training.stages import Stage, freeze, lay_out
 from zoo.types import Batch, ContractError, Prediction, Source
@@ -68,14 +73,14 @@ class TrainReport:
     Attributes:
         checkpoint: folder of the final weights.
         seconds: time in steps; images_per_second: samples seen per such second.
-        peak_memory_mib: of the device's allocations on CUDA, of the process elsewhere.
+        peak_memory_mib: of the device's allocations on CUDA, of the process elsewhere; None if unknown.
     """
 
     checkpoint: Path
     steps: int
     seconds: float
     images_per_second: float
-    peak_memory_mib: float
+    peak_memory_mib: float | None
     parameters: int
 
 
@@ -125,10 +130,13 @@ class Trainer:
         self.stages = lay_out(config.train.stages, config.train.steps)
         self.autocast = _precision(config.train.precision, device)
         self.memory = PeakMemory(device)
-        self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions())
+        self.code = digests(parts_of(config))
+        self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions(), code=self.code)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.learners: dict[str, tuple[OptimizerConfig, list[nn.Parameter]]] = {}
         self.pending: list[tuple[int, Tensor]] = []  # losses whose finiteness is not checked yet
+        self.entered: Stage | None = None
+        self.saved = run_dir
 
     def modules(self) -> Iterator[nn.Module]:
         """Model, and discriminator where there is one."""
@@ -139,20 +147,17 @@ class Trainer:
     def run(self, on_step: OnStep | None = None) -> TrainReport:
         """Train to the end; see `train`."""
         train = self.config.train
-        found = checkpoints(self.run_dir)
-        if found:
-            self._restore(found[-1])
-        log = self.run_dir / "metrics.jsonl"
-        _cut_log(log, self.state.step)
+        if checkpoints(self.run_dir):
+            from_newest(self.run_dir, self._restore)
+        with self._writing():
+            cut_log(self.run_dir / LOG, self.state.step)
         with graceful_stop() as stop:
             for stage in self.stages:
                 if self.state.step < stage.last:
-                    self._run_stage(stage, stop, log, on_step, resumed=bool(found))
-                    found = []
-        final = checkpoints(self.run_dir)[-1]
+                    self._run_stage(stage, stop, on_step)
         seconds = max(self.state.seconds, 1e-9)
         return TrainReport(
-            checkpoint=final,
+            checkpoint=self.saved,
             steps=train.steps,
             seconds=self.state.seconds,
             images_per_second=train.steps * train.batch_size / seconds,
@@ -160,13 +165,10 @@ class Trainer:
             parameters=self.parameters,
         )
 
-    def _run_stage(
-        self, stage: Stage, stop: Callable[[], int], log: Path, on_step: OnStep | None, *, resumed: bool
-    ) -> None:
+    def _run_stage(self, stage: Stage, stop: Callable[[], int], on_step: OnStep | None) -> None:
         train = self.config.train
-        self.enter(stage)
-        if resumed and self.state.step > stage.first:
-            load_optimizers(checkpoints(self.run_dir)[-1], self.optimizers)
+        if self.entered is not stage:
+            self.enter(stage)
         logged: dict[str, float] = {}
         started, since = perf_counter(), self.state.step
         stream = batches(
@@ -189,10 +191,9 @@ class Trainer:
             if done % train.log_every == 0 or last:
                 logged = {k: v.item() if isinstance(v, Tensor) else v for k, v in figures.items()}
                 rate = (done - since) * train.batch_size / (perf_counter() - started)
-                with naming(log), log.open("a", encoding="utf-8") as file:
-                    file.write(
-                        json.dumps({"step": done, "stage": stage.config.name, **logged, "rate": rate}) + "\n"
-                    )
+                row = {"step": done, "stage": stage.config.name, **logged, "rate": rate}
+                with self._writing():
+                    append_log(self.run_dir / LOG, row)
             if on_step:
                 on_step(done, train.steps, logged)
             interrupted = stop()
@@ -303,6 +304,7 @@ class Trainer:
     def enter(self, stage: Stage) -> None:
         """Freeze and thaw as the stage says, and start its optimisers."""
         config, trains = self.config.train, stage.config.trains
+        self.entered = stage
         self.model.train()
         # a part that is frozen from here on must not keep its last gradient and be clipped with
         self.model.zero_grad(set_to_none=True)
@@ -334,9 +336,9 @@ class Trainer:
                 indices = batch_indices(len(self.source), self.config.train.batch_size, step, seed)
                 ids = [self.source.ids[i] for i in indices]
                 path = self.run_dir / "nonfinite.json"
-                write_atomic(
-                    path, json.dumps({"step": step, "loss": str(total.item()), "ids": ids}, indent=1)
-                )
+                content = {"step": step, "loss": str(total.item()), "ids": ids}
+                with self._writing():
+                    write_atomic(path, json.dumps(content, indent=1))
                 raise NonFiniteLoss(
                     f"model '{self.config.name}': the loss is {total.item()} at step {step}; the ids of the "
                     f"batch are in {path}. Lower train.optimizer.lr or set train.clip"
@@ -344,14 +346,19 @@ class Trainer:
         self.pending.clear()
 
     def _save(self) -> None:
-        self.state.peak_memory_mib = max(self.state.peak_memory_mib, self.memory.mib())
-        save_checkpoint(
+        if (peak := self.memory.mib()) is not None:
+            self.state.peak_memory_mib = max(self.state.peak_memory_mib or 0.0, peak)
+        self.saved = save_checkpoint(
             self.run_dir, self.config, self.state, self.model, self.discriminator, self.optimizers
         )
 
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing_to(self.run_dir, GOES_ON)
+
     def _restore(self, path: Path) -> None:
+        """Take over a checkpoint as it was saved, with the optimisers of a stage that it lies within."""
         state = load_state(path)
-        saved = {k: v for k, v in read_json(path / "config.json").items() if k != "refine"}
+        saved = {k: v for k, v in read_config(path).items() if k != "refine"}
         if saved != json.loads(json.dumps(self.config.trained_as())):
             raise CheckpointError(f"{path} was trained with another config; choose another run folder")
         if (state.seed, state.data) != (self.seed, self.source.fingerprint):
@@ -359,11 +366,17 @@ class Trainer:
                 f"{path} was trained with seed {state.seed} on data {state.data[:12]}, now asked for seed "
                 f"{self.seed} on {self.source.fingerprint[:12]}; choose another run folder"
             )
-        load_weights(self.model, path / "model.safetensors")
+        self.entered = None
+        load_weights(self.model, path / MODEL)
         if self.discriminator is not None:
-            load_weights(self.discriminator, path / "discriminator.safetensors")
-        self.state = state
+            load_weights(self.discriminator, path / DISCRIMINATOR)
+        for stage in self.stages:
+            if stage.first < state.step < stage.last:
+                self.enter(stage)
+                load_optimizers(path, self.optimizers)
+        self.state, self.saved = state, path
         self.state.versions = versions()
+        self.state.code = followed(state.code, self.code)
 
 
 def to_fast_memory_format(module: nn.Module) -> None:
@@ -377,15 +390,6 @@ def to_fast_memory_format(module: nn.Module) -> None:
 def _precision(name: str, device: torch.device) -> torch.autocast | nullcontext[None]:
     bf16 = name == "bf16" or (name == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported())
     return torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext()
-
-
-def _cut_log(log: Path, step: int) -> None:
-    """Drop lines that a resumed run will write again, and a last one that a crash left half written."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists():
-        whole = [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        kept = [line.rstrip("\n") for line in whole if json.loads(line)["step"] <= step]
-        write_atomic(log, "".join(line + "\n" for line in kept))
 
 
 def report_dict(report: TrainReport) -> dict[str, object]:
