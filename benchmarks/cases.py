@@ -24,7 +24,7 @@ from zoo.metrics import Column
 from zoo.pictures import TRUTH, strip
 from zoo.shapes import Shape
 from zoo.sketches import sketch_pictures
-from zoo.training.checkpoint import checkpoints
+from zoo.training.checkpoint import CheckpointError, checkpoints
 
 CROWDED = 6
 """Models from which on each shape of the gallery is drawn from one side alone."""
@@ -141,7 +141,13 @@ def write_gallery(path: Path, cases: Cases, comparison: Comparison) -> Path:
         cases.overall,
         {row.name: row.name for row in comparison.models},
         views=VIEWS[:1] if len(comparison.models) > CROWDED else VIEWS,
-        caption=f"best, median and worst test instances {cases.chosen}; {comparison.protocol.id}",
+        caption="; ".join(
+            [
+                f"best, median and worst test instances {cases.chosen}",
+                comparison.protocol.id,
+                *(f"{name} is not shown: {error}" for name, error in cases.failed.items()),
+            ]
+        ),
     )
     return path
 
@@ -172,18 +178,23 @@ def _predict(
     cases: Mapping[str, Case],
     shown: Callable[[str, Drawn], Drawn],
 ) -> dict[str, Drawn]:
-    """What one model makes of the cases, with its scores; nothing where it has no result or weights.
+    """What one model makes of the cases, with its scores; nothing where it has no result.
 
     Args:
         shown: what is kept of the prediction of an instance.
+
+    Raises:
+        UserError: its weights are gone or damaged, or it does not predict.
     """
-    found, weights = session.results.find(cell.hash), checkpoints(cell.run_dir)
-    if found is None or not weights:
+    found = session.results.find(cell.hash)
+    if found is None:
         return {}
+    if not checkpoints(cell.run_dir):
+        raise CheckpointError(f"its weights are not in {cell.run_dir}, --force trains it again")
     record, rows = found
     by_id = {row["id"]: row for row in rows}
     level = 0.5 if record.threshold is None else record.threshold.value
-    predictions = session.predictions(cell, weights[-1], session.test)
+    predictions = session.predictions(cell, cell.run_dir, session.test)
     drawn = {}
     for k in sorted(session.test.ids.index(shape_id) for shape_id in cases):  # each batch is made once
         shape_id = session.test.ids[k]

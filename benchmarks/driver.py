@@ -95,7 +95,6 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     """
     since, phases, device = time(), Phases(), pick_device(args.device)
     formats = parse_formats(args.format or ",".join(TABLES if args.only_cache else FORMATS))
-    _try_folders(args.out, args.only_cache)
     limit = patience(args.time_limit)
     executor = Executor.of(args.executor, device, args.jobs, args.plugin, limit)
     torch.set_num_threads(executor.threads)
@@ -109,6 +108,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
             f"--reference '{args.reference}' is not among the models.{did_you_mean(args.reference, labels)} "
             f"Models: {', '.join(labels)}"
         )
+    _try_folders(args.out, args.only_cache)
     say(
         console,
         f"on {args.dataset}, preset {args.preset}, protocol {protocol.id}, {describe_device(device)}",

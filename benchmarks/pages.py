@@ -16,6 +16,7 @@ from benchmarks.report import PLOTS, REPORT, write_report
 from benchmarks.report.surfaces import lighten
 from benchmarks.report.training import read_curves
 from benchmarks.session import ModelCell, Session
+from zoo.training.checkpoint import CheckpointError
 
 GALLERY = "gallery.png"
 FILES = (GALLERY, REPORT)
@@ -42,7 +43,9 @@ def write_pages(
     cases = Cases("of nobody", ())
     with _noted(failed, "pictures of predictions"):
         cases = gather_cases(session, cells, comparison, lighten if "html" in formats else None)
-    failed |= {f"pictures of {name}": error for name, error in cases.failed.items()}
+    failed |= {
+        f"pictures of {name}": error for name, error in cases.failed.items() if not _weights_gone(error)
+    }
     if cases.overall:
         with _noted(failed, GALLERY):
             written.append(write_gallery(out / GALLERY, cases, comparison))
@@ -51,6 +54,11 @@ def write_pages(
             curves = read_curves((cell.config.name, cell.seed, cell.run_dir) for cell in cells)
             written.append(write_report(comparison, cases, out, curves))
     return written, failed
+
+
+def _weights_gone(error: Exception) -> bool:
+    """Whether a result stands without its weights: the gallery says so, and nothing failed."""
+    return isinstance(error, CheckpointError) or isinstance(error.__cause__, CheckpointError)
 
 
 @contextmanager

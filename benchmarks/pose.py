@@ -123,10 +123,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     ):
         table.add_column(column, justify="left" if column in ("run", "angle") else "right")
     for folder in args.runs:
-        weights = checkpoints(folder)
-        if not weights:
+        if not checkpoints(folder):
             raise ConfigError(f"{folder}: no weights there")
-        model = load_pretrained(weights[-1]).to(device)
+        model = load_pretrained(folder).to(device)
         split = store.split("test", max(store.resolutions), sorted(model.reads - {"image"} | {"camera"}))
         try:
             found = measure(model, split)

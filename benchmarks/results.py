@@ -24,6 +24,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from benchmarks.failures import no_predictions_fault
 from zoo.errors import UserError
 from zoo.files import write_atomic
+from zoo.plain_data import parse_json
 
 SCHEMA_VERSION: Literal[1] = 1
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -224,9 +225,10 @@ def load(folder: Path) -> tuple[Record, Rows]:
         ResultError: a file is missing, unreadable or does not fit the other; says which and what to do.
     """
     path = folder / "record.json"
+    text = _read(path)
     try:
-        data = json.loads(_read(path))
-    except json.JSONDecodeError as error:
+        data = parse_json(text)
+    except ValueError as error:
         raise _broken(path, f"is not JSON ({error})") from error
     data = _upgrade(data, path)
     try:
@@ -241,7 +243,7 @@ def load(folder: Path) -> tuple[Record, Rows]:
     try:
         rows = _rows_from_csv(content)
         _check_counts(record, rows, str(rows_path))
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise _broken(rows_path, f"cannot be read ({error})") from error
     if fault := no_predictions_fault(record.kind, record.name, rows):
         raise _broken(rows_path, f"counts a fault of the machine as failures of predictions ({fault})")
@@ -298,6 +300,8 @@ def _read(path: Path) -> str:
         return path.read_bytes().decode()  # newlines as they were hashed
     except FileNotFoundError as error:
         raise _broken(path, "is missing") from error
+    except OSError as error:
+        raise _broken(path, f"cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise _broken(path, f"is not UTF-8 text ({error})") from error
 
@@ -349,7 +353,7 @@ def _cell(value: Any) -> str | int | float:
 
 def _rows_from_csv(content: str) -> Rows:
     lines = csv.reader(io.StringIO(content, newline=""))
-    keys = next(lines)
+    keys = next(lines, [])
     if tuple(keys[: len(ROW_KEYS)]) != ROW_KEYS:
         raise ValueError(f"columns are {keys}, not {', '.join(ROW_KEYS)} and the metrics")
     rows: Rows = []
@@ -362,6 +366,8 @@ def _rows_from_csv(content: str) -> Rows:
         row["reason"] = row["reason"] or None
         for name in keys[len(ROW_KEYS) :]:
             row[name] = float(row[name]) if row[name] else None
+            if row[name] is not None and not math.isfinite(row[name]):
+                raise ValueError(f"line {lines.line_num} has {name} = {row[name]}")
         rows.append(row)
     return rows
 

@@ -57,15 +57,21 @@ def read_obj(data: bytes, max_faces: int, assets: Assets, colors: bool) -> list[
     points, painted = _vertices(bodies["v"])
     texture = _texture_coordinates(bodies["vt"] if colors else [])
     materials = read_materials(text, assets) if colors else {}
-    owner = np.repeat(group, lengths)
     parts = []
-    for number, name in reversed(list(enumerate(names))):
-        part = corners[owner == number]
-        face = _triangles(points, part[:, 0], lengths[group == number])
+    blocks = _grouped(corners, np.repeat(group, lengths), len(names))
+    sizes = _grouped(lengths, group, len(names))
+    for name, part, size in reversed(list(zip(names, blocks, sizes, strict=True))):
+        face = _triangles(points, part[:, 0], size)
         mesh = _apart(points, part[face], bool(bodies["vn"]))
         stated = None if painted is None else of_corners(painted, part[face][..., 0])
         parts.append(Part(mesh, stated, _uv(texture, part[face][..., 1]), materials.get(name)))
     return parts
+
+
+def _grouped(rows: np.ndarray, group: np.ndarray, count: int) -> list[np.ndarray]:
+    """The rows of each group, in their order."""
+    ends = np.cumsum(np.bincount(group, minlength=count))
+    return np.split(rows[np.argsort(group, kind="stable")], ends[:-1]) if count else []
 
 
 def _plain(data: bytes) -> str:
@@ -158,9 +164,10 @@ def _vertices(bodies: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _texture_coordinates(bodies: list[str]) -> np.ndarray:
-    """(T, 2) from the lower left; the second one may be left out."""
+    """(T + 1, 2) from the lower left; files may leave the second one out. The last is NaN, for none."""
     table = np.nan_to_num(number_rows(bodies, "texture coordinate", least=1)[:, :2])
-    return np.pad(table, ((0, 0), (0, 2 - table.shape[1])))
+    table = np.pad(table, ((0, 0), (0, 2 - table.shape[1])))
+    return np.vstack([table, np.full((1, 2), np.nan)])
 
 
 def _triangles(points: np.ndarray, corners: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -184,7 +191,5 @@ def _apart(points: np.ndarray, triangles: np.ndarray, has_normals: bool) -> Mesh
 
 def _uv(texture: np.ndarray, numbers: np.ndarray) -> np.ndarray | None:
     """Texture coordinates (T, 3, 2) of corners (T, 3); NaN where they have none, or one that is not there."""
-    known = np.where(numbers < len(texture), numbers, -1)
-    if not (known >= 0).any():
-        return None
-    return np.vstack([texture, np.full((1, 2), np.nan)])[known]
+    known = np.where(numbers < len(texture) - 1, numbers, -1)
+    return texture[known] if (known >= 0).any() else None

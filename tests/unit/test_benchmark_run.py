@@ -144,6 +144,48 @@ def test_a_latent_whose_weights_are_gone_is_found_again_or_said_to_be_left_out(f
     assert "nearest training image, latent" in (out / "table.md").read_text()
 
 
+def _flip(run: Path) -> None:
+    (weights,) = run.glob("step-*/model.safetensors")
+    data = bytearray(weights.read_bytes())
+    data[-5] ^= 1
+    weights.write_bytes(data)
+
+
+WEIGHTS_GONE = {
+    "run folder": (shutil.rmtree, r"its weights are not in \S+, --force trains it again"),
+    "checkpoints": (
+        lambda run: [shutil.rmtree(path) for path in run.glob("step-*")],
+        r"its weights are not in \S+, --force trains it again",
+    ),
+    "all but an empty folder": (
+        lambda run: [(shutil.rmtree(path), path.mkdir()) for path in run.glob("step-*")],
+        r"config\.json: cannot be read",
+    ),
+    "half": (
+        lambda run: [path.unlink() for path in run.glob("step-*/model.safetensors")],
+        r"model\.safetensors: cannot be read",
+    ),
+    "a bit": (_flip, r"model\.safetensors: cannot be read: its SHA-256"),
+}
+
+
+@pytest.mark.parametrize(("harm", "said"), WEIGHTS_GONE.values(), ids=WEIGHTS_GONE)
+def test_a_result_is_shown_without_its_weights_and_the_gallery_says_why_not(
+    finished, tmp_path, monkeypatch, harm, said
+):
+    out, data = tmp_path / "out", finished[1]
+    shutil.copytree(finished[0], out)
+    (run,) = (out / "runs").glob("vae_gan_baseline-*/")
+    harm(run)
+    captions = []
+    monkeypatch.setattr("benchmarks.cases.gallery", lambda *args, caption, **others: captions.append(caption))
+    assert again((out, data), "vae_gan_baseline") == 0
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    assert rows == results_of(finished)["rows"]
+    assert re.search(rf"; vae_gan_baseline is not shown: .*{said}", captions[0])
+    assert (out / "report.html").exists()
+
+
 def test_a_second_run_trains_and_measures_nothing(finished, monkeypatch, capsys):
     def refuse(*args, **kwargs):
         raise AssertionError("trained or measured again")

@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from trimesh.transformations import quaternion_from_euler
 
 from datasets import BadItem
 from datasets.formats.meshes import read_mesh
-from tests.unit.mesh_files import PIXELS, glb, put
-
-CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
-FACES = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.uint16)
-CODES = {"int8": 5120, "uint8": 5121, "int16": 5122, "uint16": 5123, "uint32": 5125, "float32": 5126}
-SHAPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-
-
-class File:
-    """A glTF document that grows: a tetrahedron, and what a test adds to it."""
-
-    def __init__(self) -> None:
-        self.tree: dict[str, Any] = {
-            "bufferViews": [],
-            "accessors": [],
-            "scenes": [{"nodes": [0]}],
-            "scene": 0,
-        }
-        self.body = b""
-        self.primitive: dict[str, Any] = {
-            "attributes": {"POSITION": self.add(CORNERS)},
-            "indices": self.add(FACES.reshape(-1, 1)),
-        }
-        self.tree["meshes"] = [{"primitives": [self.primitive]}]
-        self.tree["nodes"] = [{"mesh": 0}]
-
-    def view(self, data: bytes, **more: Any) -> int:
-        entry = {"buffer": 0, "byteOffset": len(self.body), "byteLength": len(data), **more}
-        self.tree["bufferViews"].append(entry)
-        self.body += data + bytes(-len(data) % 4)
-        return len(self.tree["bufferViews"]) - 1
-
-    def add(self, values: np.ndarray, **more: Any) -> int:
-        entry = {
-            "componentType": CODES[str(values.dtype)],
-            "count": len(values),
-            "type": SHAPES[values.shape[1]],
-        }
-        self.tree["accessors"].append(entry | {"bufferView": self.view(values.tobytes())} | more)
-        return len(self.tree["accessors"]) - 1
-
-    def read(self, folder, kind: str = "glb", **options: Any):
-        self.tree["buffers"] = [{"byteLength": len(self.body)}]
-        if kind == "glb":
-            return read_mesh(put(folder, "a.glb", glb(self.tree, self.body)), **options)
-        self.tree["buffers"][0]["uri"] = "data:application/octet-stream;base64," + base64.b64encode(
-            self.body
-        ).decode("ascii")
-        return read_mesh(put(folder, "a.gltf", json.dumps({"asset": {"version": "2.0"}, **self.tree})))
+from tests.unit.gltf_file import CODES, CORNERS, FACES, File
+from tests.unit.mesh_files import glb, put
 
 
 def corners(triangles: np.ndarray) -> list:
@@ -75,7 +24,7 @@ def by(*move: float) -> np.ndarray:
     return np.array(move)
 
 
-def expect(read, *points: np.ndarray) -> None:
+def expect_there(read, *points: np.ndarray) -> None:
     """The tetrahedron with these corners, once for each."""
     wanted = np.concatenate([np.asarray(p, float)[FACES] for p in points])
     assert corners(read.mesh.triangles) == corners(wanted)
@@ -88,7 +37,7 @@ def file() -> File:
 
 @pytest.mark.parametrize("kind", ["glb", "gltf"])
 def test_a_plain_file(tmp_path, file, kind):
-    expect(file.read(tmp_path, kind), CORNERS)
+    expect_there(file.read(tmp_path, kind), CORNERS)
 
 
 # --- morph targets
@@ -116,7 +65,7 @@ def test_morph_targets(tmp_path, file, mesh, node, expected):
     file.primitive["targets"] = [{"POSITION": file.add(UP)}, {"NORMAL": 0, "POSITION": file.add(ASIDE)}]
     file.tree["meshes"][0] |= {} if mesh is None else {"weights": mesh}
     file.tree["nodes"][0] |= {"translation": [5, 0, 0]} | ({} if node is None else {"weights": node})
-    expect(file.read(tmp_path), CORNERS + expected + by(5, 0, 0))
+    expect_there(file.read(tmp_path), CORNERS + expected + by(5, 0, 0))
 
 
 def test_sparse_morph_targets(tmp_path, file):
@@ -135,7 +84,7 @@ def test_sparse_morph_targets(tmp_path, file):
     )
     file.primitive["targets"] = [{"POSITION": len(file.tree["accessors"]) - 1}]
     file.tree["meshes"][0]["weights"] = [1]
-    expect(file.read(tmp_path), CORNERS + UP)
+    expect_there(file.read(tmp_path), CORNERS + UP)
 
 
 # --- skins
@@ -161,7 +110,7 @@ def test_a_skin_moves_with_its_joint_and_not_with_its_node(tmp_path, file):
     file.tree["nodes"][0]["translation"] = [50, 0, 0]
     file.tree["nodes"].append({"scale": [2, 2, 2]})
     file.tree["scenes"][0]["nodes"].append(1)
-    expect(file.read(tmp_path), CORNERS * 2)
+    expect_there(file.read(tmp_path), CORNERS * 2)
 
 
 def test_a_skin_in_the_pose_that_it_was_bound_in_stays(tmp_path, file):
@@ -170,7 +119,7 @@ def test_a_skin_in_the_pose_that_it_was_bound_in_stays(tmp_path, file):
     skin(file, FIRST, WHOLE, [2], inverse)
     file.tree["nodes"] += [{"translation": [3, 4, 0], "children": [2]}, {"translation": [0, 0, 5]}]
     file.tree["scenes"][0]["nodes"].append(1)
-    expect(file.read(tmp_path), CORNERS)
+    expect_there(file.read(tmp_path), CORNERS)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "uint16"])
@@ -194,7 +143,7 @@ def test_eight_joints_of_a_vertex(tmp_path, file):
     file.primitive["attributes"] |= more
     file.tree["nodes"] += [{"translation": [0, 0, z]} for z in range(8)]
     file.tree["scenes"][0]["nodes"] += [*range(1, 9)]
-    expect(file.read(tmp_path), CORNERS + by(0, 0, 3.5))
+    expect_there(file.read(tmp_path), CORNERS + by(0, 0, 3.5))
 
 
 def test_a_skin_is_morphed_first(tmp_path, file):
@@ -202,7 +151,7 @@ def test_a_skin_is_morphed_first(tmp_path, file):
     file.primitive["targets"] = [{"POSITION": file.add(UP)}]
     file.tree["meshes"][0]["weights"] = [1]
     file.tree["nodes"].append({"scale": [1, 1, 3]})
-    expect(file.read(tmp_path), (CORNERS + UP) * [1, 1, 3])
+    expect_there(file.read(tmp_path), (CORNERS + UP) * [1, 1, 3])
 
 
 def test_a_joint_that_is_not_there_is_named(tmp_path, file):
@@ -235,7 +184,7 @@ def test_instances_of_a_mesh(tmp_path, file):
     file.tree["extensionsUsed"] = file.tree["extensionsRequired"] = ["EXT_mesh_gpu_instancing"]
     wide = CORNERS * [2, 1, 1]
     turned = np.stack([-wide[:, 1], wide[:, 0], wide[:, 2]], axis=1) + by(5, 0, 0)
-    expect(file.read(tmp_path), CORNERS + by(0, 0, 7), turned + by(0, 0, 7))
+    expect_there(file.read(tmp_path), CORNERS + by(0, 0, 7), turned + by(0, 0, 7))
 
 
 @pytest.mark.parametrize("key", ["TRANSLATION", "SCALE", "ROTATION"])
@@ -244,7 +193,7 @@ def test_instances_with_one_attribute(tmp_path, file, key):
     attributes = {key: file.add(np.float32(values))}
     file.tree["nodes"][0]["extensions"] = {"EXT_mesh_gpu_instancing": {"attributes": attributes}}
     moved = {"TRANSLATION": CORNERS + by(1, 2, 3), "SCALE": CORNERS * 3, "ROTATION": CORNERS}[key]
-    expect(file.read(tmp_path), moved, moved, moved)
+    expect_there(file.read(tmp_path), moved, moved, moved)
 
 
 def test_rotations_of_instances_in_whole_numbers(tmp_path, file):
@@ -267,6 +216,14 @@ def test_instances_that_do_not_fit_are_named(tmp_path, file):
     extension["EXT_mesh_gpu_instancing"]["attributes"] = {"SCALE": file.add(np.ones((10_001, 3), np.float32))}
     with pytest.raises(BadItem, match="more than 10,000 instances of meshes"):
         file.read(tmp_path)
+
+
+def test_instances_of_many_vertices_are_limited(tmp_path, file):
+    file.primitive["attributes"]["POSITION"] = file.add(np.zeros((100, 3), np.float32))
+    attributes = {"TRANSLATION": file.add(np.zeros((100, 3), np.float32))}
+    file.tree["nodes"][0]["extensions"] = {"EXT_mesh_gpu_instancing": {"attributes": attributes}}
+    with pytest.raises(BadItem, match="700 vertices or more in its scene, the limit is 600"):
+        file.read(tmp_path, max_faces=100)
 
 
 # --- how vertices are joined
@@ -301,7 +258,7 @@ def test_points_and_lines_have_no_surface(tmp_path, file, mode):
     file.tree["meshes"][0]["primitives"].append(
         {"attributes": {"POSITION": file.add(FLAT * 9)}, "mode": mode}
     )
-    expect(file.read(tmp_path), CORNERS)
+    expect_there(file.read(tmp_path), CORNERS)
     file.primitive["mode"] = mode
     with pytest.raises(BadItem, match="no faces; a cloud of points or lines is no mesh"):
         file.read(tmp_path)
@@ -332,7 +289,7 @@ def test_positions_beside_other_numbers(tmp_path, file):
     rows = np.column_stack([CORNERS, np.full((4, 2), 9, np.float32)])
     view = file.view(rows.astype(np.float32).tobytes(), byteStride=20)
     file.tree["accessors"][0]["bufferView"] = view
-    expect(file.read(tmp_path), CORNERS)
+    expect_there(file.read(tmp_path), CORNERS)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
@@ -344,7 +301,7 @@ def test_quantized_positions(tmp_path, file, dtype, normalized):
     file.tree["accessors"][0] |= {"bufferView": view, "componentType": CODES[dtype], "normalized": normalized}
     file.tree["nodes"][0]["scale"] = [2, 2, 2]
     file.tree["extensionsUsed"] = file.tree["extensionsRequired"] = ["KHR_mesh_quantization"]
-    expect(file.read(tmp_path), CORNERS * (2 if normalized else 200))
+    expect_there(file.read(tmp_path), CORNERS * (2 if normalized else 200))
 
 
 @pytest.mark.parametrize("dense", [True, False])
@@ -401,7 +358,7 @@ def test_extensions_that_a_file_needs_are_refused_by_name(tmp_path, file, name):
 def test_compressed_parts_are_refused_by_name_though_no_list_says_so(tmp_path, file):
     extension = {"KHR_draco_mesh_compression": {"bufferView": 0, "attributes": {"POSITION": 0}}}
     file.primitive["extensions"] = extension
-    expect(file.read(tmp_path), CORNERS)  # it has plain arrays too
+    expect_there(file.read(tmp_path), CORNERS)  # it has plain arrays too
     del file.tree["accessors"][0]["bufferView"]
     with pytest.raises(BadItem, match="compressed by KHR_draco_mesh_compression"):
         file.read(tmp_path)
@@ -428,7 +385,7 @@ def test_hidden_nodes_are_not_there(tmp_path, file):
         {"mesh": 0, "extensions": {"KHR_node_visibility": {"visible": True}}},
     ]
     file.tree["scenes"][0]["nodes"] = [0, 1, 3]
-    expect(file.read(tmp_path), CORNERS, CORNERS)
+    expect_there(file.read(tmp_path), CORNERS, CORNERS)
 
 
 # --- scenes and nodes
@@ -442,13 +399,13 @@ def test_the_scene_that_is_shown_first(tmp_path, file, scene, expected):
         del file.tree["scene"]
     else:
         file.tree["scene"] = scene
-    expect(file.read(tmp_path), CORNERS + by(expected, 0, 0))
+    expect_there(file.read(tmp_path), CORNERS + by(expected, 0, 0))
 
 
 def test_a_file_without_scenes_shows_all_nodes(tmp_path, file):
     del file.tree["scenes"], file.tree["scene"]
     file.tree["nodes"] += [{"translation": [5, 0, 0], "children": [2]}, {"mesh": 0}]
-    expect(file.read(tmp_path), CORNERS, CORNERS + by(5, 0, 0))
+    expect_there(file.read(tmp_path), CORNERS, CORNERS + by(5, 0, 0))
 
 
 def test_a_camera_takes_nothing_away(tmp_path, file):
@@ -457,7 +414,7 @@ def test_a_camera_takes_nothing_away(tmp_path, file):
         {"mesh": 0, "camera": 0, "translation": [1, 0, 0], "children": [1]},
         {"mesh": 0, "translation": [0, 2, 0]},
     ]
-    expect(file.read(tmp_path), CORNERS + by(1, 0, 0), CORNERS + by(1, 2, 0))
+    expect_there(file.read(tmp_path), CORNERS + by(1, 0, 0), CORNERS + by(1, 2, 0))
 
 
 def test_the_pose_of_the_nodes_counts_and_not_an_animation(tmp_path, file):
@@ -469,7 +426,7 @@ def test_the_pose_of_the_nodes_counts_and_not_an_animation(tmp_path, file):
         }
     ]
     file.tree["nodes"][0]["translation"] = [1, 2, 3]
-    expect(file.read(tmp_path), CORNERS + by(1, 2, 3))
+    expect_there(file.read(tmp_path), CORNERS + by(1, 2, 3))
 
 
 @pytest.mark.parametrize("name", ["world", "", "a", None])
@@ -477,109 +434,9 @@ def test_names_do_not_matter(tmp_path, file, name):
     node = {"mesh": 0} | ({} if name is None else {"name": name})
     file.tree["meshes"][0]["name"] = "world"
     file.tree["nodes"] = [{"translation": [1, 0, 0], "children": [1, 2], "name": "world"}, node, dict(node)]
-    expect(file.read(tmp_path), CORNERS + by(1, 0, 0), CORNERS + by(1, 0, 0))
+    expect_there(file.read(tmp_path), CORNERS + by(1, 0, 0), CORNERS + by(1, 0, 0))
 
 
 def test_older_versions_are_named(tmp_path):
     with pytest.raises(BadItem, match=r"glTF 1\.0; known is 2"):
         read_mesh(put(tmp_path, "a.gltf", json.dumps({"asset": {"version": "1.0"}})))
-
-
-# --- colours
-
-
-def painted(file: File, picture: Any = PIXELS, form: str = "PNG", **texture: Any) -> None:
-    """A texture on the tetrahedron; blue, green above yellow, cyan if not said otherwise."""
-    buffer = io.BytesIO()
-    if form == "MPO":
-        other = Image.new("RGB", (8, 8), (0, 255, 0))
-        Image.fromarray(np.asarray(picture, np.uint8)).save(
-            buffer, "MPO", save_all=True, append_images=[other]
-        )
-    else:
-        Image.fromarray(np.asarray(picture, np.uint8)).save(buffer, form)
-    file.tree["images"] = [{"bufferView": file.view(buffer.getvalue()), "mimeType": "image/png"}]
-    file.tree["textures"] = [{"source": 0}]
-    file.tree["materials"] = [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0, **texture}}}]
-    file.primitive["material"] = 0
-
-
-def at(file: File, u: float, v: float, name: str = "TEXCOORD_0") -> None:
-    file.primitive["attributes"][name] = file.add(np.tile(np.float32([u, v]), (4, 1)))
-
-
-BLUE, GREEN, YELLOW, CYAN = [0, 0, 1], [0, 1, 0], [1, 1, 0], [0, 1, 1]
-
-
-def moved(**transform: Any) -> dict[str, Any]:
-    return {"extensions": {"KHR_texture_transform": transform}}
-
-
-@pytest.mark.parametrize(
-    ("texture", "expected"),
-    [
-        ({}, BLUE),
-        (moved(offset=[0.5, 0]), GREEN),
-        (moved(offset=[0, 0.5]), YELLOW),
-        (moved(scale=[3, 1]), GREEN),
-        (moved(scale=[3, 3]), CYAN),
-        (moved(scale=[3, 1], offset=[0, 0.5]), CYAN),
-        (moved(rotation=np.pi, offset=[1, 1]), CYAN),
-        (moved(rotation=np.pi / 2, scale=[1, 3], offset=[0, 1]), CYAN),
-        (moved(rotation=-np.pi / 2, scale=[3, 1], offset=[1, 0]), CYAN),
-        ({"texCoord": 1}, CYAN),
-        ({"texCoord": 1, **moved(offset=[0.5, 0])}, YELLOW),
-        (moved(texCoord=1), CYAN),
-    ],
-)
-def test_texture_coordinates_are_moved(tmp_path, file, texture, expected):
-    painted(file, **texture)
-    at(file, 0.25, 0.25)
-    at(file, 0.75, 0.75, "TEXCOORD_1")
-    np.testing.assert_allclose(file.read(tmp_path).face_colors, [expected] * 4, atol=1e-9)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_texture_coordinates_in_whole_numbers(tmp_path, file, dtype):
-    painted(file)
-    values = np.tile(np.array([0.75, 0.25]) * np.iinfo(dtype).max, (4, 1)).astype(dtype)
-    file.primitive["attributes"]["TEXCOORD_0"] = file.add(values, normalized=True)
-    np.testing.assert_allclose(file.read(tmp_path).face_colors, [GREEN] * 4, atol=1e-9)
-
-
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "GIF"])
-def test_textures_of_every_format(tmp_path, file, form):
-    painted(file, np.full((8, 8, 3), (200, 30, 30)), form)
-    at(file, 0.5, 0.5)
-    np.testing.assert_allclose(file.read(tmp_path).face_colors * 255, [[200, 30, 30]] * 4, atol=6)
-
-
-@pytest.mark.parametrize("factor", [None, [0.2, 0.4, 0.6, 1]])
-def test_a_texture_that_cannot_be_read_is_not_white(tmp_path, file, factor):
-    painted(file)
-    file.tree["images"][0]["bufferView"] = file.view(b"neither of them")
-    at(file, 0.25, 0.25)
-    if factor is None:
-        assert file.read(tmp_path).face_colors is None
-    else:
-        file.tree["materials"][0]["pbrMetallicRoughness"]["baseColorFactor"] = factor
-        assert file.read(tmp_path).face_colors.std(0).max() == 0
-        assert file.read(tmp_path).face_colors[0, 0] < 0.5
-
-
-def test_webp_beside_a_plain_picture(tmp_path, file):
-    painted(file)
-    at(file, 0.25, 0.25)
-    buffer = io.BytesIO()
-    Image.new("RGB", (4, 4), (0, 255, 0)).save(buffer, "WEBP", lossless=True)
-    file.tree["images"].append({"bufferView": file.view(buffer.getvalue()), "mimeType": "image/webp"})
-    file.tree["textures"][0]["extensions"] = {"EXT_texture_webp": {"source": 1}}
-    np.testing.assert_allclose(file.read(tmp_path).face_colors, [GREEN] * 4, atol=0.01)
-
-
-def test_materials_of_the_older_kind(tmp_path, file):
-    glossy = {"diffuseFactor": [0.2140411, 0, 0, 1], "specularFactor": [0, 0, 0], "glossinessFactor": 0.0}
-    file.tree["materials"] = [{"extensions": {"KHR_materials_pbrSpecularGlossiness": glossy}}]
-    file.primitive["material"] = 0
-    colors = file.read(tmp_path).face_colors
-    assert colors[0, 0] > 0.4 and colors[0, 1] == colors[0, 2] < 0.05

@@ -75,7 +75,7 @@ SPELLINGS = {
 }
 
 
-def same_as_the_cube(read) -> None:
+def expect_the_cube(read) -> None:
     assert len(read.mesh.faces) == len(set(map(str, corners(read.mesh.triangles)))) >= 12
     np.testing.assert_array_equal(read.mesh.bounds, [[0, 0, 0], [1, 1, 1]])
     a, b, c = read.mesh.triangles.transpose(1, 0, 2)
@@ -85,12 +85,12 @@ def same_as_the_cube(read) -> None:
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_the_cube_however_it_is_spelt(tmp_path, name):
-    same_as_the_cube(read_mesh(put(tmp_path, "a.obj", SPELLINGS[name])))
+    expect_the_cube(read_mesh(put(tmp_path, "a.obj", SPELLINGS[name])))
 
 
 @pytest.mark.parametrize("coding", ["utf-16", "utf-8-sig", "latin-1"])
 def test_codings(tmp_path, coding):
-    same_as_the_cube(read_mesh(put(tmp_path, "a.obj", ("# é\n" + CUBE).encode(coding))))
+    expect_the_cube(read_mesh(put(tmp_path, "a.obj", ("# é\n" + CUBE).encode(coding))))
 
 
 @pytest.mark.parametrize(
@@ -192,6 +192,9 @@ QUAD = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0.25 0.75\n"
         ("mtllib absent.mtl a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 1 0 0\n", RED),
         ("# mtllib none.mtl\nmtllib a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 1 0 0\n", RED),
         ("mtllib a.mtl\r\n{}usemtl m\r\nf 1 2 3 4\r\n", "\ufeffnewmtl m\r\nKd 1 0 0\r\n", RED),
+        ("mtllib a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 1 0 0 # red\n", RED),
+        ("mtllib a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 0 1 0\nnewmtl m\nKd 1 0 0\n", RED),
+        ("mtllib a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 1\n", [1, 1, 1]),
         ("mtllib a.mtl\n{}usemtl my stuff\nf 1 2 3 4\n", "newmtl my stuff\nKd 1 0 0\n", RED),
         ("mtllib a.mtl\n{}usemtl m\nf 1/1 2/1 3/1 4/1\n", "newmtl m\nmap_Kd t.png\n", BLUE),
         (

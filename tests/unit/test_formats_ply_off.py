@@ -65,7 +65,7 @@ def cube(*faces: list, lists: str = LIST) -> tuple[str, list[str], list[list]]:
     return "face", [lists], [[face] for face in faces]
 
 
-def is_the_cube(read) -> None:
+def expect_the_cube(read) -> None:
     a, b, c = read.mesh.triangles.transpose(1, 0, 2)
     assert len(read.mesh.faces) == 12
     assert np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2 == pytest.approx(6)
@@ -108,7 +108,7 @@ def is_the_cube(read) -> None:
 )  # fmt: skip
 def test_the_cube_however_it_is_stored(tmp_path, form, elements):
     path = put(tmp_path, "a.ply", ply(form, *elements[1]))
-    is_the_cube(read_mesh(path))
+    expect_the_cube(read_mesh(path))
     assert isinstance(read_shape(path), MeshShape)
     with pytest.raises(BadItem, match="no cloud of points"):
         read_points(path)
@@ -126,7 +126,7 @@ def test_strips_look_to_one_side(tmp_path):
 def test_strips_without_signs_end_with_the_largest_number(tmp_path):
     strips = [v if v >= 0 else 2**32 - 1 for v in STRIPS]
     element = ("tristrips", ["list uint uint vertex_indices"], [[strips]])
-    is_the_cube(read_mesh(put(tmp_path, "a.ply", ply("binary_little_endian", VERTEX, element))))
+    expect_the_cube(read_mesh(put(tmp_path, "a.ply", ply("binary_little_endian", VERTEX, element))))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -282,7 +282,7 @@ def off(head: str, vertex: str = "", faces: list[str] | None = None) -> str:
 )
 def test_off_of_every_kind(tmp_path, text, expected):
     read = read_mesh(put(tmp_path, "a.off", text))
-    is_the_cube(read)
+    expect_the_cube(read)
     if expected is None:
         assert read.face_colors is None
     else:

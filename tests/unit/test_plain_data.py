@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from benchmarks.published import PublishedError, load_published
+from benchmarks.results import ResultError, load
 from benchmarks.run import main as benchmark
 from benchmarks.settings import settings
 from zoo.__main__ import main as zoo
@@ -218,7 +219,10 @@ def test_a_setting_of_endless_depth(tiny_config):
         "9" * 10_000,
     ],
 )
-def test_the_config_of_a_checkpoint_is_read_within_limits(tmp_path, text):
-    (tmp_path / "config.json").write_text(text)
+def test_files_of_a_checkpoint_and_of_a_result_are_read_within_limits(tmp_path, text):
+    for name in ("config.json", "record.json"):
+        (tmp_path / name).write_text(text)
     said = error_of(lambda: load_config_of(tmp_path), CheckpointError)
-    assert said.startswith(f"{tmp_path / 'config.json'}: cannot be read: ")
+    assert said.startswith(f"{tmp_path / 'config.json'}")
+    said = error_of(lambda: load(tmp_path), ResultError)
+    assert said.startswith(f"{tmp_path / 'record.json'} is not JSON (")

@@ -205,6 +205,14 @@ def _edit(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     return edit
 
 
+def _folder(name: str) -> Callable[[Path], None]:
+    def replace(folder: Path) -> None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+
+    return replace
+
+
 def _resign(change: Callable[[str], str]) -> Callable[[Path], None]:
     """Damage rows.csv and sign it again: only the reader's own checks can notice."""
 
@@ -248,6 +256,33 @@ def _resign(change: Callable[[str], str]) -> Callable[[Path], None]:
         ),
         (_resign(lambda t: t.replace(",0.125,", ",0.125")), "rows.csv", "line 4 has 7 columns, not 8"),
         (_resign(lambda t: t.replace('"id","category"', '"category","id"')), "rows.csv", "columns are"),
+        (_resign(lambda t: t.replace("0.0625", "inf")), "rows.csv", "= inf"),
+        (_resign(lambda t: t.replace("0.0625", "nan")), "rows.csv", "= nan"),
+        (_resign(lambda t: t.replace("0.0625", '"' + "9" * 200_000 + '"')), "rows.csv", "cannot be read"),
+        (_resign(lambda t: ""), "rows.csv", "columns are"),
+        (
+            _resign(lambda t: t + t.partition("\n")[2]),
+            "rows.csv",
+            "12 rows with 2 failed, but the record says",
+        ),
+        (_folder("record.json"), "record.json", r"cannot be read \(Is a directory\)"),
+        (_folder("rows.csv"), "rows.csv", r"cannot be read \(Is a directory\)"),
+        (_edit("record.json", lambda t: ""), "record.json", "is not JSON"),
+        (_edit("record.json", lambda t: "null"), "record.json", "has no schema_version"),
+        (_edit("record.json", lambda t: '{"a":' * 200_000), "record.json", "nested too deeply"),
+        *(
+            (_edit("record.json", lambda t, n=n: t.replace('"n": 6,', f'"n": {n},')), "record.json", said)
+            for n, said in (
+                ("1e300", "fit the schema"),
+                ("NaN", "fit the schema"),
+                ("null", "fit the schema"),
+                ("[6]", "fit the schema"),
+                ('"six"', "fit the schema"),
+                ("9" * 5000, "is not JSON"),
+            )
+        ),
+        (_edit("record.json", lambda t: t.replace('"n": 6,', '"n": 7,')), "rows.csv", "6 rows with"),
+        (_edit("record.json", lambda t: t.replace('"n": 6,', f'"n": {"9" * 400},')), "rows.csv", "6 rows"),
     ],
 )
 def test_a_corrupt_cell_names_file_fault_and_mend_and_is_not_done(
