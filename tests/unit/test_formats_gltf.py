@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from trimesh.transformations import quaternion_from_euler
 
 from datasets import BadItem
 from datasets.formats.meshes import read_mesh
-from tests.unit.mesh_files import PIXELS, glb, put
-
-CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
-FACES = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.uint16)
-CODES = {"int8": 5120, "uint8": 5121, "int16": 5122, "uint16": 5123, "uint32": 5125, "float32": 5126}
-SHAPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-
-
-class File:
-    """A glTF document that grows: a tetrahedron, and what a test adds to it."""
-
-    def __init__(self) -> None:
-        self.tree: dict[str, Any] = {
-            "bufferViews": [],
-            "accessors": [],
-            "scenes": [{"nodes": [0]}],
-            "scene": 0,
-        }
-        self.body = b""
-        self.primitive: dict[str, Any] = {
-            "attributes": {"POSITION": self.add(CORNERS)},
-            "indices": self.add(FACES.reshape(-1, 1)),
-        }
-        self.tree["meshes"] = [{"primitives": [self.primitive]}]
-        self.tree["nodes"] = [{"mesh": 0}]
-
-    def view(self, data: bytes, **more: Any) -> int:
-        entry = {"buffer": 0, "byteOffset": len(self.body), "byteLength": len(data), **more}
-        self.tree["bufferViews"].append(entry)
-        self.body += data + bytes(-len(data) % 4)
-        return len(self.tree["bufferViews"]) - 1
-
-    def add(self, values: np.ndarray, **more: Any) -> int:
-        entry = {
-            "componentType": CODES[str(values.dtype)],
-            "count": len(values),
-            "type": SHAPES[values.shape[1]],
-        }
-        self.tree["accessors"].append(entry | {"bufferView": self.view(values.tobytes())} | more)
-        return len(self.tree["accessors"]) - 1
-
-    def read(self, folder, kind: str = "glb", **options: Any):
-        self.tree["buffers"] = [{"byteLength": len(self.body)}]
-        if kind == "glb":
-            return read_mesh(put(folder, "a.glb", glb(self.tree, self.body)), **options)
-        self.tree["buffers"][0]["uri"] = "data:application/octet-stream;base64," + base64.b64encode(
-            self.body
-        ).decode("ascii")
-        return read_mesh(put(folder, "a.gltf", json.dumps({"asset": {"version": "2.0"}, **self.tree})))
+from tests.unit.gltf_file import CODES, CORNERS, FACES, File
+from tests.unit.mesh_files import glb, put
 
 
 def corners(triangles: np.ndarray) -> list:
@@ -267,6 +216,14 @@ def test_instances_that_do_not_fit_are_named(tmp_path, file):
     extension["EXT_mesh_gpu_instancing"]["attributes"] = {"SCALE": file.add(np.ones((10_001, 3), np.float32))}
     with pytest.raises(BadItem, match="more than 10,000 instances of meshes"):
         file.read(tmp_path)
+
+
+def test_instances_of_many_vertices_are_limited(tmp_path, file):
+    file.primitive["attributes"]["POSITION"] = file.add(np.zeros((100, 3), np.float32))
+    attributes = {"TRANSLATION": file.add(np.zeros((100, 3), np.float32))}
+    file.tree["nodes"][0]["extensions"] = {"EXT_mesh_gpu_instancing": {"attributes": attributes}}
+    with pytest.raises(BadItem, match="700 vertices or more in its scene, the limit is 600"):
+        file.read(tmp_path, max_faces=100)
 
 
 # --- how vertices are joined
@@ -483,103 +440,3 @@ def test_names_do_not_matter(tmp_path, file, name):
 def test_older_versions_are_named(tmp_path):
     with pytest.raises(BadItem, match=r"glTF 1\.0; known is 2"):
         read_mesh(put(tmp_path, "a.gltf", json.dumps({"asset": {"version": "1.0"}})))
-
-
-# --- colours
-
-
-def painted(file: File, picture: Any = PIXELS, form: str = "PNG", **texture: Any) -> None:
-    """A texture on the tetrahedron; blue, green above yellow, cyan if not said otherwise."""
-    buffer = io.BytesIO()
-    if form == "MPO":
-        other = Image.new("RGB", (8, 8), (0, 255, 0))
-        Image.fromarray(np.asarray(picture, np.uint8)).save(
-            buffer, "MPO", save_all=True, append_images=[other]
-        )
-    else:
-        Image.fromarray(np.asarray(picture, np.uint8)).save(buffer, form)
-    file.tree["images"] = [{"bufferView": file.view(buffer.getvalue()), "mimeType": "image/png"}]
-    file.tree["textures"] = [{"source": 0}]
-    file.tree["materials"] = [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0, **texture}}}]
-    file.primitive["material"] = 0
-
-
-def at(file: File, u: float, v: float, name: str = "TEXCOORD_0") -> None:
-    file.primitive["attributes"][name] = file.add(np.tile(np.float32([u, v]), (4, 1)))
-
-
-BLUE, GREEN, YELLOW, CYAN = [0, 0, 1], [0, 1, 0], [1, 1, 0], [0, 1, 1]
-
-
-def moved(**transform: Any) -> dict[str, Any]:
-    return {"extensions": {"KHR_texture_transform": transform}}
-
-
-@pytest.mark.parametrize(
-    ("texture", "expected"),
-    [
-        ({}, BLUE),
-        (moved(offset=[0.5, 0]), GREEN),
-        (moved(offset=[0, 0.5]), YELLOW),
-        (moved(scale=[3, 1]), GREEN),
-        (moved(scale=[3, 3]), CYAN),
-        (moved(scale=[3, 1], offset=[0, 0.5]), CYAN),
-        (moved(rotation=np.pi, offset=[1, 1]), CYAN),
-        (moved(rotation=np.pi / 2, scale=[1, 3], offset=[0, 1]), CYAN),
-        (moved(rotation=-np.pi / 2, scale=[3, 1], offset=[1, 0]), CYAN),
-        ({"texCoord": 1}, CYAN),
-        ({"texCoord": 1, **moved(offset=[0.5, 0])}, YELLOW),
-        (moved(texCoord=1), CYAN),
-    ],
-)
-def test_texture_coordinates_are_moved(tmp_path, file, texture, expected):
-    painted(file, **texture)
-    at(file, 0.25, 0.25)
-    at(file, 0.75, 0.75, "TEXCOORD_1")
-    np.testing.assert_allclose(file.read(tmp_path).face_colors, [expected] * 4, atol=1e-9)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_texture_coordinates_in_whole_numbers(tmp_path, file, dtype):
-    painted(file)
-    values = np.tile(np.array([0.75, 0.25]) * np.iinfo(dtype).max, (4, 1)).astype(dtype)
-    file.primitive["attributes"]["TEXCOORD_0"] = file.add(values, normalized=True)
-    np.testing.assert_allclose(file.read(tmp_path).face_colors, [GREEN] * 4, atol=1e-9)
-
-
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "GIF"])
-def test_textures_of_every_format(tmp_path, file, form):
-    painted(file, np.full((8, 8, 3), (200, 30, 30)), form)
-    at(file, 0.5, 0.5)
-    np.testing.assert_allclose(file.read(tmp_path).face_colors * 255, [[200, 30, 30]] * 4, atol=6)
-
-
-@pytest.mark.parametrize("factor", [None, [0.2, 0.4, 0.6, 1]])
-def test_a_texture_that_cannot_be_read_is_not_white(tmp_path, file, factor):
-    painted(file)
-    file.tree["images"][0]["bufferView"] = file.view(b"neither of them")
-    at(file, 0.25, 0.25)
-    if factor is None:
-        assert file.read(tmp_path).face_colors is None
-    else:
-        file.tree["materials"][0]["pbrMetallicRoughness"]["baseColorFactor"] = factor
-        assert file.read(tmp_path).face_colors.std(0).max() == 0
-        assert file.read(tmp_path).face_colors[0, 0] < 0.5
-
-
-def test_webp_beside_a_plain_picture(tmp_path, file):
-    painted(file)
-    at(file, 0.25, 0.25)
-    buffer = io.BytesIO()
-    Image.new("RGB", (4, 4), (0, 255, 0)).save(buffer, "WEBP", lossless=True)
-    file.tree["images"].append({"bufferView": file.view(buffer.getvalue()), "mimeType": "image/webp"})
-    file.tree["textures"][0]["extensions"] = {"EXT_texture_webp": {"source": 1}}
-    np.testing.assert_allclose(file.read(tmp_path).face_colors, [GREEN] * 4, atol=0.01)
-
-
-def test_materials_of_the_older_kind(tmp_path, file):
-    glossy = {"diffuseFactor": [0.2140411, 0, 0, 1], "specularFactor": [0, 0, 0], "glossinessFactor": 0.0}
-    file.tree["materials"] = [{"extensions": {"KHR_materials_pbrSpecularGlossiness": glossy}}]
-    file.primitive["material"] = 0
-    colors = file.read(tmp_path).face_colors
-    assert colors[0, 0] > 0.4 and colors[0, 1] == colors[0, 2] < 0.05

@@ -192,6 +192,9 @@ QUAD = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0.25 0.75\n"
         ("mtllib absent.mtl a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 1 0 0\n", RED),
         ("# mtllib none.mtl\nmtllib a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 1 0 0\n", RED),
         ("mtllib a.mtl\r\n{}usemtl m\r\nf 1 2 3 4\r\n", "\ufeffnewmtl m\r\nKd 1 0 0\r\n", RED),
+        ("mtllib a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 1 0 0 # red\n", RED),
+        ("mtllib a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 0 1 0\nnewmtl m\nKd 1 0 0\n", RED),
+        ("mtllib a.mtl\n{}usemtl m\nf 1 2 3 4\n", "newmtl m\nKd 1\n", [1, 1, 1]),
         ("mtllib a.mtl\n{}usemtl my stuff\nf 1 2 3 4\n", "newmtl my stuff\nKd 1 0 0\n", RED),
         ("mtllib a.mtl\n{}usemtl m\nf 1/1 2/1 3/1 4/1\n", "newmtl m\nmap_Kd t.png\n", BLUE),
         (

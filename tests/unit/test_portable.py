@@ -34,7 +34,7 @@ import os, signal, sys
 for name in ("resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 for module, names in {os: ("sched_getaffinity", "process_cpu_count", "setsid", "getpgid", "killpg", "nice"),
-                      signal: ("SIGHUP", "SIGUSR1", "SIGALRM", "SIGXCPU", "pthread_sigmask")}.items():
+                      signal: ("SIGHUP", "SIGUSR1", "SIGALRM", "ITIMER_REAL", "setitimer", "alarm")}.items():
     for name in names:
         if hasattr(module, name):
             delattr(module, name)

@@ -19,7 +19,7 @@ from tests.unit.test_screenshots import add_screenshots
 from tests.unit.test_shapenet import CAR, CHAIR, add_model
 from zoo.pictures import put_text
 from zoo.shapes import VoxelShape
-from zoo.training.checkpoint import CheckpointError
+from zoo.types import ContractError
 
 HERE = ["--workers", "0", "--executor", "inline", "--device", "cpu"]
 SMALL = [
@@ -130,7 +130,7 @@ def raising(error):
         (KeyError("camera"), "KeyError: 'camera'"),
         (MemoryError(), "MemoryError:"),
         (AssertionError(), "AssertionError:"),
-        (CheckpointError("weights are gone"), "CheckpointError: weights are gone"),
+        (ContractError("no decoder"), "ContractError: no decoder"),
         (OSError(5, "Input/output error", "/x"), "OSError: /x: Input/output error"),
         (torch.OutOfMemoryError("out of memory [1 GiB]"), "OutOfMemoryError: out of memory [1 GiB]"),
     ],
@@ -221,6 +221,8 @@ def test_any_name_fits_a_picture(name):
     canvas = Image.new("RGB", (200, 40))
     font = ImageFont.load_default(size=12)
     put_text(ImageDraw.Draw(canvas), (0, 0), name, font, (255, 255, 255), 150)
+    right = (canvas.getbbox() or (0, 0, 0, 0))[2]
+    assert right <= 151, f"{name!r} reaches {right} pixels into what has room for 150"
 
 
 @pytest.mark.parametrize("name", NAMES)
