@@ -225,8 +225,9 @@ def load(folder: Path) -> tuple[Record, Rows]:
         ResultError: a file is missing, unreadable or does not fit the other; says which and what to do.
     """
     path = folder / "record.json"
+    text = _read(path)
     try:
-        data = parse_json(_read(path))
+        data = parse_json(text)
     except ValueError as error:
         raise _broken(path, f"is not JSON ({error})") from error
     data = _upgrade(data, path)
