@@ -145,6 +145,8 @@ def checked(found: Prediction, decoder: Decoder, count: int) -> list[Shape | str
         # one bad shape must not cost the others, which are split off together
         mended[name] = values.masked_fill(wrong, 0)
     split = (replace(cast(Any, shapes), **mended) if bad.any() else shapes).split()
+    if len(split) != count:
+        raise ContractError(f"{type(shapes).__name__} split into {len(split)} shapes for {count} pictures")
     return [_words(int(n)) if n else shape for n, shape in zip(bad, split, strict=True)]
 
 

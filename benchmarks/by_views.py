@@ -41,6 +41,7 @@ OUTPUT_SCHEMA_VERSION = 1
 """Of `views.json`."""
 
 PUBLISHED_TABLE = "r2n2_views"
+FILES = ("views.md", "views.csv", "views.json", "views.png")
 
 ByViews = Mapping[int, Comparison]
 """Number of views, ascending, to the comparison of the models that were measured with it."""
@@ -128,18 +129,18 @@ def views_json(by_views: ByViews, published: Published | None = None) -> dict[st
 
 
 def write_views(by_views: ByViews, out_dir: Path) -> list[Path]:
-    """Write `views.md`, `views.csv`, `views.json` and `views.png`; equal results give equal bytes."""
+    """Write `FILES`; equal results give equal bytes."""
     out_dir.mkdir(parents=True, exist_ok=True)
     blocks = "\n".join(markdown_block(block) for block in views_blocks(by_views))
-    contents: dict[str, str | bytes] = {
-        "views.md": f"# By number of views\n\n{blocks}",
-        "views.csv": views_csv(by_views),
-        "views.json": json.dumps(views_json(by_views), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
-        "views.png": plot(by_views),
-    }
-    for name, content in contents.items():
+    contents: list[str | bytes] = [
+        f"# By number of views\n\n{blocks}",
+        views_csv(by_views),
+        json.dumps(views_json(by_views), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
+        plot(by_views),
+    ]
+    for name, content in zip(FILES, contents, strict=True):
         write_atomic(out_dir / name, content)
-    return [out_dir / name for name in contents]
+    return [out_dir / name for name in FILES]
 
 
 def _block(by_views: ByViews, metric: str) -> Block:

@@ -7,8 +7,8 @@ predicted is read from files: `benchmarks.foreign_cases`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,18 @@ from benchmarks.gallery import VIEWS, Case, Drawn, choose_cases, gallery
 from benchmarks.results import Record, Rows
 from benchmarks.session import ModelCell, Session
 from benchmarks.table import find_column, print_value
-from zoo.errors import UserError
 from zoo.geometry.camera import Camera
 from zoo.metrics import Column
+from zoo.pictures import TRUTH, strip
 from zoo.shapes import Shape
 from zoo.sketches import sketch_pictures
 from zoo.training.checkpoint import CheckpointError, checkpoints
 
 CROWDED = 6
 """Models from which on each shape of the gallery is drawn from one side alone."""
+
+TRIED = 8
+"""Pixels of a first drawing: what is wrong with a shape shows where it costs its own model."""
 
 Choice = list[tuple[str, str, int | None]]
 """(group, id, view), as `choose_cases` gives them."""
@@ -43,13 +46,13 @@ class Cases:
         chosen: by which metric of which model, in words.
         overall: best, median and worst of all instances.
         by_category: of each category; their predictions may be lightened.
-        absent: why a model's predictions are not among them, a sentence for each.
+        failed: models whose predictions could not be made again or drawn, with the error; they have none.
     """
 
     chosen: str
     overall: tuple[Case, ...]
     by_category: tuple[Case, ...] = ()
-    absent: tuple[str, ...] = ()
+    failed: Mapping[str, Exception] = field(default_factory=dict)
 
 
 def gather_cases(
@@ -75,23 +78,30 @@ def gather_cases(
     if not overall:
         return Cases(words, ())
     cases = {shape_id: _case(session, shape_id, view) for _, shape_id, view in [*overall, *by_category]}
-    whole, absent = {shape_id for _, shape_id, _ in overall}, []
+    whole = {shape_id for _, shape_id, _ in overall}
+
+    def shown(shape_id: str, drawn: Drawn) -> Drawn:
+        small = drawn if lighten is None else light(drawn, lighten)
+        if shape_id not in whole:
+            return small
+        strip(drawn.shape, drawn.level, TRUTH, VIEWS[:1], TRIED)
+        return drawn
+
+    failed: dict[str, Exception] = {}
     for row in comparison.models:
         try:
-            predicted = dict(_predict(session, first[row.name], comparison, cases))
-        except UserError as error:  # a picture less, and no result: those are measured
-            absent.append(f"{row.name} is not shown: {error}")
+            made = _predict(session, first[row.name], comparison, cases, shown)
+        except Exception as error:  # it was measured; what it does now costs its pictures alone
+            failed[row.name] = error
             continue
-        for shape_id, drawn in predicted.items():
-            kept = drawn if lighten is None or shape_id in whole else light(drawn, lighten)
-            cases[shape_id] = replace(
-                cases[shape_id], predictions={**cases[shape_id].predictions, row.name: kept}
-            )
+        for shape_id, drawn in made.items():
+            case = cases[shape_id]
+            cases[shape_id] = replace(case, predictions={**case.predictions, row.name: drawn})
 
     def grouped(choice: Choice) -> tuple[Case, ...]:
         return tuple(replace(cases[shape_id], group=group) for group, shape_id, _ in choice)
 
-    return Cases(words, grouped(overall), grouped(by_category), tuple(absent))
+    return Cases(words, grouped(overall), grouped(by_category), failed)
 
 
 def choose(
@@ -132,7 +142,11 @@ def write_gallery(path: Path, cases: Cases, comparison: Comparison) -> Path:
         {row.name: row.name for row in comparison.models},
         views=VIEWS[:1] if len(comparison.models) > CROWDED else VIEWS,
         caption="; ".join(
-            [f"best, median and worst test instances {cases.chosen}", comparison.protocol.id, *cases.absent]
+            [
+                f"best, median and worst test instances {cases.chosen}",
+                comparison.protocol.id,
+                *(f"{name} is not shown: {error}" for name, error in cases.failed.items()),
+            ]
         ),
     )
     return path
@@ -150,30 +164,43 @@ def _case(session: Session, shape_id: str, view: int | None) -> Case:
     """An instance without predictions, in no group."""
     k = session.test.ids.index(shape_id)
     picture = session.test.images([k], [[view or 0]])[0, 0].transpose(1, 2, 0)
-    camera = Camera.from_row(np.asarray(session.test.cameras([k], [[view or 0]])[0, 0]))
+    camera = None
+    if "camera" in session.test.provides:
+        camera = Camera.from_row(np.asarray(session.test.cameras([k], [[view or 0]])[0, 0]))
     truth = session.truths("test")[k].shape
     return Case(shape_id, session.test.categories[k], "", picture, truth, {}, camera)
 
 
 def _predict(
-    session: Session, cell: ModelCell, comparison: Comparison, cases: dict[str, Case]
-) -> Iterator[tuple[str, Drawn]]:
+    session: Session,
+    cell: ModelCell,
+    comparison: Comparison,
+    cases: Mapping[str, Case],
+    shown: Callable[[str, Drawn], Drawn],
+) -> dict[str, Drawn]:
     """What one model makes of the cases, with its scores; nothing where it has no result.
+
+    Args:
+        shown: what is kept of the prediction of an instance.
 
     Raises:
         UserError: its weights are gone or damaged, or it does not predict.
     """
     found = session.results.find(cell.hash)
     if found is None:
-        return
+        return {}
     if not checkpoints(cell.run_dir):
         raise CheckpointError(f"its weights are not in {cell.run_dir}, --force trains it again")
     record, rows = found
     by_id = {row["id"]: row for row in rows}
     level = 0.5 if record.threshold is None else record.threshold.value
     predictions = session.predictions(cell, cell.run_dir, session.test)
+    drawn = {}
     for k in sorted(session.test.ids.index(shape_id) for shape_id in cases):  # each batch is made once
         shape_id = session.test.ids[k]
         shape, maps = predictions[k], predictions.sketches(k)
         pictures = sketch_pictures(maps) if maps is not None else []
-        yield shape_id, Drawn(shape, level, scores_of(comparison, by_id[shape_id]), pictures)
+        drawn[shape_id] = shown(
+            shape_id, Drawn(shape, level, scores_of(comparison, by_id[shape_id]), pictures)
+        )
+    return drawn

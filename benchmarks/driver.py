@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from time import perf_counter
+from pathlib import Path
+from time import perf_counter, time
 
 import torch
 from rich.console import Console
@@ -21,18 +21,20 @@ from rich.progress import (
 )
 
 from benchmarks.backbone import DEFAULT, find_backbone
-from benchmarks.by_views import parse_views, views_rich, write_views
-from benchmarks.cases import gather_cases, write_gallery
-from benchmarks.comparison import compare
+from benchmarks.by_views import FILES as VIEWS
+from benchmarks.by_views import ByViews, parse_views, views_rich, write_views
+from benchmarks.comparison import Comparison, compare
 from benchmarks.controls import Control, controls, recognition, title_of
 from benchmarks.executor import Executor, Job
 from benchmarks.features import Feature, latent_feature
+from benchmarks.forget import forget, forget_results
 from benchmarks.names import asked_by_name
-from benchmarks.outputs import FORMATS, TABLES, parse_formats, write_outputs
-from benchmarks.report import write_report
-from benchmarks.report.surfaces import lighten
-from benchmarks.report.training import read_curves
+from benchmarks.outputs import FILES, FORMATS, TABLES, parse_formats, write_outputs
+from benchmarks.pages import FILES as PAGES
+from benchmarks.pages import FOLDERS, write_pages
 from benchmarks.results import Record, ResultError, Rows
+from benchmarks.say import say, say_failed
+from benchmarks.scoring import check_truths
 from benchmarks.session import ModelCell, Session
 from benchmarks.settings import Settings, patience, settings
 from benchmarks.stale import stale_results, stale_weights
@@ -43,9 +45,12 @@ from datasets.store import MANIFEST
 from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.errors import UserError
+from zoo.files import sweep, try_folder
+from zoo.locks import OnWait, hold
 from zoo.model import takes_views
 from zoo.processes import TookTooLong, time_limit
 from zoo.registry import RegistryError, did_you_mean
+from zoo.text import printable
 from zoo.training.checkpoint import checkpoints
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
@@ -85,9 +90,10 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         names: of the models; overrides: settings as ``key=value``.
 
     Raises:
-        RegistryError, ConfigError, ContractError, DataError, ResultError: bad input, before training.
+        UserError: bad input, or folders that cannot be written, before training.
+        OSError: what was made at the end cannot be written.
     """
-    phases, device = Phases(), pick_device(args.device)
+    since, phases, device = time(), Phases(), pick_device(args.device)
     formats = parse_formats(args.format or ",".join(TABLES if args.only_cache else FORMATS))
     limit = patience(args.time_limit)
     executor = Executor.of(args.executor, device, args.jobs, args.plugin, limit)
@@ -102,10 +108,12 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
             f"--reference '{args.reference}' is not among the models.{did_you_mean(args.reference, labels)} "
             f"Models: {', '.join(labels)}"
         )
-    console.print(
-        f"[bold]{', '.join(labels)}[/bold] on {args.dataset}, preset {args.preset}, protocol {protocol.id}, "
-        f"{describe_device(device)}",
-        highlight=False,
+    _try_folders(args.out, args.only_cache)
+    say(
+        console,
+        f"on {args.dataset}, preset {args.preset}, protocol {protocol.id}, {describe_device(device)}",
+        ", ".join(labels),
+        "bold",
     )
     backbone = find_backbone(args.retrieval_backbone, device, download=not args.only_cache)
     with phases("data"):
@@ -143,10 +151,12 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         for each in sessions
     }
     cells = plan[session]
+    if not args.only_cache:
+        check_truths(session.truths("test"), protocol)
     if args.force:
-        _forget(plan, backbone)
-    for note in stale_weights(plan):
-        console.print(f"[yellow]note[/yellow] {note}", highlight=False)
+        _forget(plan, backbone, since, console)
+    for note in () if args.only_cache else stale_weights(plan):
+        say(console, note, "note", "yellow")
     outcomes: dict[str, TrainReport | Exception] = {}
     if not args.only_cache:
         with phases("training"):
@@ -158,17 +168,18 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     if not args.only_cache:
         with phases("measuring"):
             failed |= _measure(plan, outcomes, beside, args.workers, console)
+    late: dict[str, Exception] = {}
     results = [*_collect(session, cells), *_found(session, map(session.control_cell, beside))]
     notes += stale_results(results, configs)
     lacking = len(cells) + len(beside) - len(results)
     if args.only_cache and lacking:
-        console.print(
+        say(
+            console,
             f"{lacking} of {len(cells) + len(beside)} results are not there; the same command without "
             f"--only-cache makes them",
-            highlight=False,
         )
     for label, error in failed.items():
-        console.print(f"[red]failed[/red] {label}: {type(error).__name__}: {error}", highlight=False)
+        say_failed(console, label, error)
     if not any(record.kind == "model" for record, _ in results):
         if args.only_cache:
             raise ResultError(
@@ -184,28 +195,46 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         unbuilt = {name: list(range(args.seeds)) for name in failed if name in labels}
         asked = _seeds(cells) | unbuilt | {control.name: [] for control in beside}
         comparison = compare(results, protocol, reference, notes=notes, wanted=asked)
-        if "rich" in formats:
-            console.print("", to_rich(comparison, console.width))
-        written = write_outputs(comparison, args.out, formats)
-        if "html" in formats or not args.only_cache:
-            cases = gather_cases(session, cells, comparison, lighten if "html" in formats else None)
-            if cases.overall:
-                written.append(write_gallery(args.out / "gallery.png", cases, comparison))
-        if "html" in formats:
-            curves = read_curves((cell.config.name, cell.seed, cell.run_dir) for cell in cells)
-            written.append(write_report(comparison, cases, args.out, curves))
-        if len(plan) > 1:
-            by_views = {
-                each.views: compare(found, protocol, wanted=_seeds(own))
-                for each, own in plan.items()
-                if (found := _collect(each, own))
-            }
+        by_views: ByViews = {
+            each.views: compare(found, protocol, wanted=_seeds(own))
+            for each, own in plan.items()
+            if len(plan) > 1 and (found := _collect(each, own))
+        }
+        written: list[Path] = []
+        try:
+            written += write_outputs(comparison, args.out, formats)
+            written += write_views(by_views, args.out) if by_views else []
+            if "html" in formats or not args.only_cache:
+                pages, late = write_pages(session, cells, comparison, formats, args.out)
+                written += pages
+                failed |= late
+            for folder in (args.out, *(args.out / name for name in FOLDERS)):
+                sweep(folder)
+        finally:  # whatever became of the files, what was measured is seen
             if "rich" in formats:
-                console.print("", views_rich(by_views, console.width))
-            written += write_views(by_views, args.out)
-    console.print(phases.line(), highlight=False)
-    console.print("written: " + ", ".join(str(path) for path in written), highlight=False)
+                _show(comparison, by_views, console)
+    for name, error in late.items():
+        say_failed(console, name, error)
+    say(console, phases.line())
+    say(console, "written: " + ", ".join(map(str, written)))
     return 1 if failed else 0
+
+
+def _try_folders(out: Path, only_cache: bool) -> None:
+    """Before anything is spent: whether what is made can be kept.
+
+    Raises:
+        UserError: a folder takes no files, or something stands where a file shall be.
+    """
+    try_folder(out, [*(file for file, _ in FILES.values()), *VIEWS, *PAGES])
+    for name in FOLDERS if only_cache else ("cells", "runs", *FOLDERS):
+        try_folder(out / name)
+
+
+def _show(comparison: Comparison, by_views: ByViews, console: Console) -> None:
+    console.print("", to_rich(comparison, console.width))
+    if by_views:
+        console.print("", views_rich(by_views, console.width))
 
 
 def _check_rows(names: Sequence[str]) -> None:
@@ -247,7 +276,7 @@ def _fitting(
         except ContractError as error:
             if config.name in named or len(configs) == 1:
                 raise
-            console.print(f"[yellow]left out[/yellow] {error}", highlight=False)
+            say(console, str(error), "left out", "yellow")
         except (Exception, SystemExit) as error:
             if isinstance(error, UserError) and not isinstance(error, TookTooLong):
                 raise
@@ -270,11 +299,12 @@ def _train(plan: Plan, executor: Executor, console: Console) -> dict[str, TrainR
                 missing[cell.label] = session.job(cell)
     for label in {cell.label: None for cells in plan.values() for cell in cells}:
         if label not in missing:
-            console.print(f"{label}: measured already", highlight=False)
+            say(console, f"{label}: measured already")
     jobs, out = list(missing.values()), next(iter(plan)).out
     with _progress(console) as bar:
         tasks = {
-            j.label: bar.add_task(f"training {j.label}", total=j.config.train.steps, note="") for j in jobs
+            j.label: bar.add_task(printable(f"training {j.label}"), total=j.config.train.steps, note="")
+            for j in jobs
         }
 
         def on_step(label: str, done: int, figures: dict[str, float]) -> None:
@@ -282,10 +312,13 @@ def _train(plan: Plan, executor: Executor, console: Console) -> dict[str, TrainR
             note = "  ".join(f"{name} {figures[key]:.4g}" for key, name in shown if key in figures)
             bar.update(tasks[label], completed=done, note=note)
 
+        def on_wait(label: str, folder: Path) -> None:
+            say(console, f"{label}: waiting for {folder}, which another command is training")
+
         try:
-            return executor.run(jobs, on_step)
+            return executor.run(jobs, on_step, on_wait)
         except KeyboardInterrupt:
-            console.print(f"stopped; the state is saved in {out}. The same command goes on from there.")
+            say(console, f"stopped; the state is saved in {out}. The same command goes on from there.")
             raise
 
 
@@ -328,13 +361,13 @@ def _measure(
     """Measure what was trained and has no result yet, the controls with the first session: what failed."""
     failed: dict[str, Exception] = {}
     for k, (session, cells) in enumerate(plan.items()):
-        trained = {
-            cell: report
-            for cell in cells
-            if isinstance(report := outcomes.get(cell.label), TrainReport)
-            and session.results.find(cell.hash) is None
-        }
-        with _progress(console) as bar:
+        with hold(session.results.root, _on_wait(console)), _progress(console) as bar:
+            trained = {  # of what another command has measured meanwhile, nothing
+                cell: report
+                for cell in cells
+                if isinstance(report := outcomes.get(cell.label), TrainReport)
+                and session.results.find(cell.hash) is None
+            }
             task = bar.add_task(f"measuring, {session.views} of each shape's views", total=None, note="")
 
             def on_instance(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
@@ -361,25 +394,36 @@ def _seeds(cells: Sequence[ModelCell]) -> dict[str, list[int]]:
     return found
 
 
-def _forget(plan: Plan, backbone: Feature | None) -> None:
+def _on_wait(console: Console) -> OnWait:
+    """Say what is waited for."""
+    return lambda folder: say(console, f"waiting for {folder}, which another command is working in")
+
+
+def _forget(plan: Plan, backbone: Feature | None, since: float, console: Console) -> None:
     """Delete the results and the trainings of a plan, and the results of its controls."""
+    on_wait, root = _on_wait(console), next(iter(plan)).results.root
+    measured: dict[Path, list[Path]] = {}
+    beside: list[Path] = []
     for session, cells in plan.items():
         latents = (latent_feature(cell, session.predictor) for cell in cells)
         features = [*filter(None, latents), *filter(None, [backbone])]
-        hashes = [*(cell.hash for cell in cells), *map(session.control_cell, controls(features))]
-        for folder in [*map(session.results.folder, hashes), *(cell.run_dir for cell in cells)]:
-            if folder.is_dir():
-                shutil.rmtree(folder)
+        hashes = map(session.control_cell, controls(features))
+        beside += map(session.results.folder, hashes)
+        for cell in cells:
+            measured.setdefault(cell.run_dir, []).append(session.results.folder(cell.hash))
+    forget(measured, root, since, on_wait)
+    with hold(root, on_wait):
+        forget_results(beside, since)
 
 
 def _progress(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("eta"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         console=console,
     )

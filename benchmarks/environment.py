@@ -27,7 +27,9 @@ def git() -> Git:
 
     def ask(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                ["git", *words], cwd=here, capture_output=True, encoding="utf-8", check=True
+            )
         except (OSError, subprocess.CalledProcessError):
             return None
         return done.stdout.strip()

@@ -3,9 +3,9 @@
 Shapes are obj, off, ply, stl, glb, gltf (meshes), ply, npz, npy (points) and npz, npy, binvox, mat (voxels).
 They are paired by name: the path below the folder without its extension. A folder that holds one shape
 alone, like <id>/model.obj, goes by the name <id> too, and letter case does not matter where nothing else is
-meant. Everything is measured in the frame
-and units of the files, which prediction and truth must share. A grid fills the unit cube around the origin,
-whatever a binvox header says, so that meshes and points that are compared with it must lie there too.
+meant. Everything is measured in the frame and units of the files, which prediction and truth must share. A
+grid fills the unit cube around the origin, whatever a binvox header says, so that meshes and points that are
+compared with it must lie there too.
 
 What is missing, cannot be read or is empty counts as a failure with the protocol's worst values; nothing is
 dropped. The numbers are those that the same shapes would get as a model's in benchmarks.run.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,7 +51,7 @@ from benchmarks.results import (
     save,
 )
 from benchmarks.scoring import score
-from benchmarks.settings import build_protocol
+from benchmarks.settings import build_protocol, code_of
 from benchmarks.table import to_rich
 from datasets import BadItem, DataError
 from zoo.command import run_command
@@ -122,15 +122,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
             f"Rows: {', '.join(names)}"
         )
     results, died = _score(rows, wanted, _dataset(args.gt, wanted, skipped), protocol, args, console)
-    for name, why in died.items():
-        _say(console, f"[red]failed[/red] {escape(name)}: {escape(why)}", markup=True)
     if not results:
-        _say(console, "no row has a result; see the failures above")
+        _tell(console, died, results)
         return 1
-    for record, _ in results:
-        for hint in record.hints:
-            name = escape(record.name)
-            _say(console, f"[yellow]look[/yellow] the predictions of {name} {escape(hint)}", markup=True)
     reference = None if args.reference in died else args.reference
     comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
     written = write_outputs(comparison, args.out, formats)
@@ -140,10 +134,25 @@ def run(args: argparse.Namespace, console: Console) -> int:
         written.append(write_gallery(args.out / "gallery.png", cases, comparison))
     if "html" in formats:
         written.append(write_report(comparison, cases, args.out))
-    if "rich" in formats:  # last: a terminal may fail, and costs nothing then
+    # last of all: a terminal may fail, and costs nothing then
+    _tell(console, died, results)
+    if "rich" in formats:
         console.print("", to_rich(comparison, console.width))
     _say(console, "written: " + ", ".join(map(str, written)))
     return 1 if died else 0
+
+
+def _tell(console: Console, died: Mapping[str, str], results: Sequence[tuple[Record, Rows]]) -> None:
+    """Print which rows could not be measured, and which look as if they lay in another frame."""
+    for name, why in died.items():
+        _say(console, f"[red]failed[/red] {escape(name)}: {escape(why)}", markup=True)
+    for record, _ in results:
+        for hint in record.hints:
+            _say(
+                console,
+                f"[yellow]look[/yellow] the predictions of {escape(record.name)} {escape(hint)}",
+                markup=True,
+            )
 
 
 def _say(console: Console, line: str, markup: bool = False) -> None:
@@ -165,11 +174,12 @@ def _score(
     """
     info = ProtocolInfo(id=protocol.id, version=protocol.version, settings=protocol.settings)
     store = ResultStore(args.out / "cells")
+    code = code_of(protocol)
     cells = {
         row.files.name: cell_hash(
             kind=row.kind,
             name=row.files.name,
-            config=row.config,
+            config=row.config | ({"code": code} if code else {}),
             dataset=dataset,
             protocol=info,
             preset=PRESET,

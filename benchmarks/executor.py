@@ -219,7 +219,7 @@ class Executor:
         process = context.Process(target=_serve, args=args, name=job.label, daemon=True)
         process.start()
         theirs.close()
-        return ours, _Running(job, process, slot)
+        return ours, _Running(job, process, slot, monotonic())
 
 
 @dataclass
@@ -229,7 +229,7 @@ class _Running:
     job: Job
     process: BaseProcess
     slot: torch.device
-    heard: float = field(default_factory=monotonic)
+    heard: float = math.inf
 
 
 @contextmanager

@@ -16,6 +16,9 @@ from zoo.text import printable
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 """Beginnings of cells that spreadsheets calculate; the last four are how they are typed in East Asia."""
 
+LONGEST = 60
+"""Characters of a label: longer ones leave a chart no room for its axes."""
+
 
 def csv_text(text: str) -> str:
     """A text as a cell in one line that no spreadsheet calculates: an apostrophe stands before a formula."""
@@ -23,9 +26,11 @@ def csv_text(text: str) -> str:
 
 
 def plot_label(text: str) -> str:
-    """A text that matplotlib draws as it is and lists in a legend."""
-    shown = printable(text).replace("$", r"\$")
-    return f" {shown}" if shown.startswith("_") else shown
+    """A text that matplotlib draws as it is and lists in a legend, shortened in the middle to `LONGEST`."""
+    shown = printable(text)
+    if len(shown) > LONGEST:
+        shown = f"{shown[: LONGEST - 20]}...{shown[-17:]}"
+    return (f" {shown}" if shown.startswith("_") else shown).replace("$", r"\$")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from benchmarks.table import (
     print_value,
 )
 from zoo.metrics import Column
+from zoo.text import printable
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -194,7 +195,7 @@ def _name(row: ComparedRow) -> str:
 
 
 def _comment(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _slug(name: str) -> str:

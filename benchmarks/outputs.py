@@ -53,7 +53,11 @@ def write_outputs(
     formats: Collection[str] = FORMATS,
     published: Published | None = None,
 ) -> list[Path]:
-    """Write those of `FILES` that are asked for, each atomically; equal results give equal bytes."""
+    """Write those of `FILES` that are asked for, each atomically; equal results give equal bytes.
+
+    Raises:
+        OSError: a file cannot be written; names it.
+    """
     out_dir.mkdir(parents=True, exist_ok=True)
     written = []
     for name, (file, text) in FILES.items():

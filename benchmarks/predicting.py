@@ -60,6 +60,7 @@ class Predictor(ABC):
             failed = PredictionFailed(f"{gone} while {doing}")
         except Exception as error:
             failed = PredictionFailed(f"{type(error).__name__} while {doing}: {error}")
+            failed.__cause__ = error
         self._failed[recipe] = failed
         raise failed
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
+from benchmarks.say import say
 from benchmarks.settings import add_set, patience
 from zoo.command import run_command
 from zoo.config import ConfigError, list_models, load_config
@@ -181,8 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _list(console: Console) -> int:
     for name in list_models():
-        config = load_config(name)
-        console.print(Text.assemble((f"{name:20}", "bold"), f" {config.summary}"))
+        say(console, load_config(name).summary, f"{name:20}", "bold")
     return 0
 
 

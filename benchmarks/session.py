@@ -40,11 +40,11 @@ from benchmarks.results import (
     save,
 )
 from benchmarks.scoring import score
-from benchmarks.settings import Settings
+from benchmarks.settings import Settings, code_of
 from datasets.store import Store, StoreSplit
 from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device
-from zoo.metrics import METRICS
+from zoo.files import sweep
 from zoo.metrics.neighbours import active_backend
 from zoo.model import build_discriminator, build_losses, build_model, supervision, takes_views
 from zoo.shapes import Shape
@@ -112,7 +112,7 @@ class Session:
         self.settings, self.store, self.protocol, self.device = settings, store, protocol, device
         self.out, self.views, self.limit = out, views, limit
         self.predictor = predictor or PredictorHere(device)
-        self._measured_by = foreign(_measures(protocol))
+        self._measured_by = code_of(protocol)
         self.results = ResultStore(out / "cells")
         self.resolution = max(store.resolutions)
         self.test, self.val = (self._split(name) for name in ("test", "val"))
@@ -206,6 +206,8 @@ class Session:
     ) -> dict[str, Exception]:
         """Score every trained cell and every control that has no result yet, together, and save them.
 
+        For one command at a time (`zoo.locks.hold` of `results.root`): what is under way lies in the cells.
+
         Returns:
             What went wrong, by label; the others are saved.
         """
@@ -226,14 +228,24 @@ class Session:
             {row.key: row.level for row in rows},
             workers=workers,
             progress=progress,
+            journals={row.key: self._journal(row) for row in rows},
         )
         for row in rows:
             if row.key in scores.died:
                 failed[row.label] = CellDied(scores.died[row.key])
                 continue
-            record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
-            save(record, scores.rows[row.key], self.results.folder(record.cell))
+            try:
+                record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
+                save(record, scores.rows[row.key], self.results.folder(record.cell))
+                self._journal(row).unlink(missing_ok=True)
+                sweep(self.results.folder(record.cell))
+            except Exception as error:  # the others are as complete as they were
+                failed[row.label] = error
         return failed
+
+    def _journal(self, row: _Row) -> Path:
+        """What was measured of a row before it is complete: a command that is killed goes on from it."""
+        return self.results.folder(row.key) / "measured.jsonl"
 
     def truths(self, split: str) -> Truths:
         """What is true about the instances of 'val' or 'test'."""
@@ -272,7 +284,9 @@ class Session:
                     steps=report.steps,
                     seconds=report.seconds,
                     images_per_second=report.images_per_second,
-                    peak_memory_mb=report.peak_memory_mib * 2**20 / 1e6,
+                    peak_memory_mb=None
+                    if report.peak_memory_mib is None
+                    else report.peak_memory_mib * 2**20 / 1e6,
                 ),
                 inference=InferenceCost(images_per_second=predictions.images_per_second),
             )
@@ -393,14 +407,6 @@ class Session:
     def _images(self, split: StoreSplit) -> Any:
         pictures = split.images(list(range(len(split))), [[VIEW]] * len(split))
         return pictures[:, 0].transpose(0, 2, 3, 1)
-
-
-def _measures(protocol: Protocol) -> dict[str, type]:
-    """The class of a protocol and of the metrics that were added to it, by what messages call them."""
-    added = protocol.settings.get("extra_metrics", ())
-    return {f"protocol {protocol.name}": type(protocol)} | {
-        f"metric {name}": METRICS.get(name).cls for name in added
-    }
 
 
 def _kind_of(reason: str) -> str:

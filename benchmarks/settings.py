@@ -10,6 +10,8 @@ from typing import Any
 from benchmarks.protocols import PROTOCOLS, Protocol
 from datasets import DATASETS, PrepareOptions
 from zoo.config import ConfigError, ModelConfig, load_config, load_preset, merge, parse_overrides, validate
+from zoo.metrics import METRICS
+from zoo.source import foreign
 
 LONGEST = 100_000
 """Largest ``--time-limit`` in minutes: ten weeks."""
@@ -85,6 +87,13 @@ def add_set(parser: ArgumentParser, described: str = "as in benchmarks.run") -> 
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help=described
     )
+
+
+def code_of(protocol: Protocol) -> dict[str, str]:
+    """Digest of the code that measures and is not of this project, by what messages call it."""
+    added = protocol.settings.get("extra_metrics", ())
+    metrics = {f"metric {name}": METRICS.get(name).cls for name in added}
+    return foreign({f"protocol {protocol.name}": type(protocol), **metrics})
 
 
 def patience(minutes: float) -> float | None:

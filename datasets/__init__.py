@@ -18,6 +18,7 @@ from pydantic import Field
 
 from zoo.errors import UserError
 from zoo.registry import EntryConfig, Registry
+from zoo.source import foreign
 
 SPLITS = ("train", "val", "test")
 
@@ -150,8 +151,11 @@ class DataSource(ABC):
         return ()
 
     def identity(self) -> dict[str, Any]:
-        """The configuration as it enters fingerprints: a path is replaced by what the file holds."""
-        return self.config.model_dump(mode="json")
+        """The configuration as it enters fingerprints: a path is replaced by what the file holds.
+
+        With the code of a data set that is not of this project, where `version` may have been left as it was.
+        """
+        return self.config.model_dump(mode="json") | foreign({"code": type(self)})
 
     def stamp(self) -> str:
         """A cheap mark of the state of the files, to notice that they changed after a store was built."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from zoo.files import expand_home
 from zoo.registry import did_you_mean
 
 from . import DataError
@@ -41,7 +42,7 @@ def choose(root: Path, split: str, seed: int, categories: Sequence[str], exclude
         "s2": lambda: _mesh_rcnn(root, "s2", seed),
         "shapes": lambda: _by_shape(root, seed),
     }
-    chosen = rules[split]() if split in rules else _listed(root, Path(split).expanduser())
+    chosen = rules[split]() if split in rules else _listed(root, expand_home(split))
     there = sorted({_category(i, entry) for i, (entry, _) in chosen.items()})
     for category in categories:
         if category not in there:

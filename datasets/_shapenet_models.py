@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
+from zoo.files import expand_home
 from zoo.registry import EntryConfig
 from zoo.seeding import derive
 
@@ -85,7 +86,7 @@ class ShapeNetModels(DataSource):
         """
         if self.config.split == "r2n2":
             return None
-        path = Path(self.config.split).expanduser()
+        path = expand_home(self.config.split)
         if not path.is_file():
             known = " nor ".join(f"'{rule}'" for rule in self.rules)
             raise DataError(f"split '{self.config.split}' is neither {known} nor an existing file")

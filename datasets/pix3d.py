@@ -37,6 +37,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from zoo.files import expand_home
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.resample import bounding_cells, fill_cube
@@ -182,17 +183,17 @@ class Pix3D(DataSource):
         split = self.config.split
         if split == "chairs2894":
             return ("test",)
-        return SPLITS if split in RULES else sorted(set(read_list(Path(split).expanduser()).values()))
+        return SPLITS if split in RULES else sorted(set(read_list(expand_home(split)).values()))
 
     def identity(self) -> dict[str, Any]:
         """The list file enters by its content."""
         split = self.config.split
-        if split not in RULES and not Path(split).expanduser().is_file():
+        if split not in RULES and not expand_home(split).is_file():
             known = ", ".join(RULES)
             raise DataError(
                 f"data set 'pix3d': split '{split}' is neither one of {known} nor an existing file"
             )
-        named = split if split in RULES else file_hash(Path(split).expanduser())
+        named = split if split in RULES else file_hash(expand_home(split))
         return {**self.config.model_dump(mode="json"), "split": named}
 
     def stamp(self) -> str:

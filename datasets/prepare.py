@@ -22,7 +22,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from zoo.config import validate
-from zoo.files import remove
+from zoo.errors import UserError
+from zoo.files import expand_home, remove
 from zoo.processes import available_cores
 from zoo.registry import EntryConfig
 
@@ -33,6 +34,7 @@ from ._progress import bar
 from ._writer import StoreWriter
 from .store import FORMAT, MANIFEST, SKIPPED, Store
 
+CHOOSE = "choose another folder with the variable R3D_CACHE, or with --cache-root of `python -m datasets`"
 ITEM_TIMEOUT = 600.0
 """Seconds after which one item's process is stopped and the item skipped."""
 
@@ -56,11 +58,19 @@ class Request:
 
 
 def default_cache() -> Path:
-    """`$R3D_CACHE`, else `$XDG_CACHE_HOME/r3d-zoo`, else `~/.cache/r3d-zoo`."""
+    """`$R3D_CACHE`, else `$XDG_CACHE_HOME/r3d-zoo`, else `~/.cache/r3d-zoo`.
+
+    Raises:
+        DataError: there is neither of them, for this user has no home.
+    """
     if cache := os.environ.get("R3D_CACHE"):
-        return Path(cache).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "r3d-zoo"
+        return expand_home(cache)
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "r3d-zoo"
+    try:
+        return expand_home("~/.cache/r3d-zoo")
+    except UserError:
+        raise DataError(f"there is no home folder to keep prepared data in; {CHOOSE}") from None
 
 
 def request(
@@ -82,12 +92,14 @@ def request(
     config = validate(entry.config, dict(config_overrides or {}), "", f"data set '{entry.name}'")
     if not isinstance(options, PrepareOptions):
         options = validate(PrepareOptions, dict(options or {}), "", "options of prepare")
-    root = None if data_root is None else Path(data_root).expanduser().resolve()
-    stores = (default_cache() if cache_root is None else Path(cache_root)).expanduser().resolve() / "stores"
-    if entry.cls.kind == "generated":
-        stores, root = (stores if root is None else root), None
-    elif root is None:
+    root = None if data_root is None else expand_home(data_root).resolve()
+    if root is None and entry.cls.kind != "generated":
         raise DataError(f"data set '{entry.name}' needs the folder of its files. {how_to_get(entry.cls)}")
+    if root is not None and entry.cls.kind == "generated":
+        stores, root = root, None
+    else:
+        cache = default_cache() if cache_root is None else expand_home(cache_root)
+        stores = cache.resolve() / "stores"
     source = entry.cls(config, root)
     return Request(entry.name, source, source.resolve_options(options), stores)
 
@@ -166,7 +178,7 @@ def prepare(
     """
     entry = DATASETS.get(source_name)
     source = entry.cls(config, root)
-    wanted = Request(entry.name, source, source.resolve_options(options), store_dir.expanduser().resolve())
+    wanted = Request(entry.name, source, source.resolve_options(options), expand_home(store_dir).resolve())
     return _prepare(wanted, workers, progress, rebuild, require, allow_missing)
 
 
@@ -196,8 +208,7 @@ def _prepare(
             lock.acquire()
     except OSError as error:
         raise DataError(
-            f"cannot write to {path.parent}: {error.strerror or error}; choose another folder with "
-            f"--cache-root or $R3D_CACHE"
+            f"cannot write to {path.parent}, where prepared data is kept: {error.strerror or error}; {CHOOSE}"
         ) from error
     try:
         if rebuild:

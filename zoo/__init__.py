@@ -2,9 +2,9 @@
 
     import zoo
     zoo.list_models("*vae*")
-    model = zoo.create_model("r3d")
-    prediction = model(images)            # images (B, V, C, H, W) in [0, 1]
-    shapes = prediction.shapes.split()    # one zoo.shapes.Shape per sample
+    model = zoo.create_model("r3d")       # or zoo.load_pretrained("runs/runs/r3d-...")
+    shapes = model.reconstruct(rgba)      # uint8 (B, V, 4, H, W), straight alpha; one zoo.shapes.Shape each
+    mesh = shapes[0].mesh(level=0.5)      # in the unit cube
 
 Everything is loaded on first use: importing `zoo` imports neither torch nor timm.
 """

@@ -1,7 +1,6 @@
 """Devices: which one to use, how much memory was used on it, what to print about it."""
 
 import platform
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,7 +46,7 @@ def describe_device(device: torch.device) -> str:
 def _cpu_name() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
-        for line in info.read_text().splitlines():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
@@ -86,16 +85,24 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
             with suppress(OSError):  # not Linux, or not allowed in this container: see above
-                Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
+                Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # see proc(5): VmHWM
 
-    def mib(self) -> float:
-        """The peak in MiB."""
+    def mib(self) -> float | None:
+        """The peak in MiB; None where the system does not tell (Windows)."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) / 2**20
         status = Path("/proc/self/status")
         if status.exists():
-            for line in status.read_text().splitlines():
+            for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) / 2**10
-        unit = 1 if sys.platform == "darwin" else 2**10
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+        return _peak_since_start()
+
+
+def _peak_since_start() -> float | None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such module
+        return None
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 REQUIRED = (
     "torch",
@@ -19,14 +19,11 @@ REQUIRED = (
     "safetensors",
     "rich",
 )
-OPTIONAL = {
-    "pytorch3d": "nearest neighbours on the GPU through PyTorch3D; without it the zoo's own torch kernel",
-}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One finding: state is 'ok', 'off' (optional, not there) or 'bad'."""
+    """One finding: state is 'ok', 'off' (optional, not used) or 'bad'."""
 
     name: str
     state: str
@@ -44,14 +41,7 @@ def diagnose() -> list[Line]:
         except PackageNotFoundError:
             lines.append(Line(package, "bad", f"not installed; pip install {package}"))
     lines.append(_device())
-    lines.append(_neighbours())
-    for package, use in OPTIONAL.items():
-        try:
-            importlib.import_module(package)
-            lines.append(Line(package, "ok", use.partition(";")[0]))
-        except ImportError as error:
-            lines.append(Line(package, "off", f"{use} ({error})"))
-    return lines + _plugins()
+    return [*lines, *_neighbours(), _pytorch3d(), *_plugins()]
 
 
 def _device() -> Line:
@@ -64,11 +54,35 @@ def _device() -> Line:
     return Line("device", "ok", f"{device.type}: {describe_device(device)}{why}")
 
 
-def _neighbours() -> Line:
-    from zoo.metrics.neighbours import active_backend
+def _neighbours() -> list[Line]:
+    """What searches on the CPU, where metrics are computed, and on the device of losses if it is another."""
+    from zoo.device import pick_device
+    from zoo.metrics.neighbours import BackendError, running_backend
 
-    backend = active_backend()
-    return Line("nearest neighbours", "ok", f"{backend.name}: {backend.reason}")
+    lines = []
+    for device in dict.fromkeys(("cpu", pick_device().type)):
+        name = "nearest neighbours" if device == "cpu" else f"neighbours, {device}"
+        try:
+            backend = running_backend(device)
+            lines.append(Line(name, "ok", f"{backend.name}: {backend.reason}"))
+        except BackendError as error:
+            lines.append(Line(name, "bad", str(error)))
+    return lines
+
+
+def _pytorch3d() -> Line:
+    """PyTorch3D by what it does: each device finds one point, for a package may lack its extension."""
+    from zoo.device import pick_device
+    from zoo.metrics.neighbours import why_not
+
+    name, device = "pytorch3d", pick_device().type
+    if find_spec(name) is None:
+        return Line(name, "off", "not installed: nearest neighbours on a GPU are the zoo's own torch kernel")
+    if (problem := why_not(name)) is not None:
+        return Line(name, "bad", f"{problem}; build it for this torch (see its INSTALL.md), or uninstall it")
+    if device == "cuda" and (problem := why_not(name, device)) is not None:
+        return Line(name, "off", f"{problem}; the zoo's own torch kernel does, until it is built with CUDA")
+    return Line(name, "ok", f"searches on {'the CPU and CUDA' if device == 'cuda' else 'the CPU'}")
 
 
 def _plugins() -> list[Line]:

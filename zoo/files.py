@@ -40,6 +40,18 @@ def writing_to(folder: Path, mend: str) -> Iterator[None]:
         raise WriteError(f"{why}; {mend}") from error
 
 
+def expand_home(path: str | Path) -> Path:
+    """A path whose ``~`` or ``~user`` is replaced by that home folder.
+
+    Raises:
+        UserError: there is no such folder, as for a container's user whom the system does not know.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: this user has no home folder; set HOME, or give the path in full") from None
+
+
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or all of the new.
 
@@ -78,7 +90,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for file in temporary.rglob("*"):
                 if file.is_file():
-                    with file.open("rb") as handle:
+                    with file.open("r+b") as handle:  # Windows flushes what may be written alone
                         os.fsync(handle.fileno())
             temporary.chmod(0o755)
             remove(path)

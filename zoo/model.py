@@ -19,6 +19,7 @@ from zoo.losses import LOSSES, Loss, LossConfig
 from zoo.preprocess import Preprocess, PreprocessConfig
 from zoo.refine import needed, refined
 from zoo.registry import Registry
+from zoo.rgba import check_rgba
 from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
 from zoo.shapes import Shape
 from zoo.sketchers import SKETCHERS, Sketcher
@@ -83,8 +84,9 @@ class Reconstructor(nn.Module):
             prior: also decode as many draws of the encoder's prior.
 
         Raises:
-            ContractError: several views, but no part that makes one shape of them.
+            ContractError: not from `preprocess`; several views, but no part that makes one shape of them.
         """
+        self._check_input(image)
         size, views = image.shape[:2]
         if views > 1 and not takes_views(self.config):
             raise ContractError(
@@ -117,6 +119,18 @@ class Reconstructor(nn.Module):
         if prior:
             drawn = self.decoder(Latent(self.encoder.prior(z).sample(generator)))
         return Prediction(latent, z, shapes, sketches, drawn)
+
+    def _check_input(self, image: Tensor) -> None:
+        """Raises ContractError for pictures that did not come through `preprocess`."""
+        config = self.preprocess.config
+        wanted = (config.in_channels, *config.size)
+        if image.ndim != 5 or tuple(image.shape[2:]) != wanted or not image.is_floating_point():
+            kind = str(image.dtype).removeprefix("torch.")
+            raise ContractError(
+                f"model '{self.config.name}' reads what its preprocess makes, floats (B, V, "
+                f"{', '.join(map(str, wanted))}), got {kind} {tuple(image.shape)}; model.reconstruct(rgba) "
+                f"takes pictures, model(model.preprocess(rgba)) is one pass"
+            )
 
     def _fused(self, latent: Latent, size: int, views: int) -> Latent:
         """The latents of all views brought to what the decoder reads: (B, V, D) or (B, D)."""
@@ -160,7 +174,18 @@ class Reconstructor(nn.Module):
             self.train(was_training)
 
     def reconstruct(self, rgba: UInt8[Tensor, "batch views 4 height width"]) -> list[Shape]:
-        """Shapes of pictures alone; see `predict` for models that need more than the picture."""
+        """Shapes of pictures alone, one for each of the batch; see `predict` for models that need more.
+
+        Args:
+            rgba: of any size and aspect, straight alpha, the object opaque. Nothing else is taken for a
+                picture: no floats, no other order of the axes, none without alpha.
+
+        Raises:
+            ContractError: no such pictures, or more views than the model reads; the model needs more.
+        """
+        check_rgba(rgba, values=True)
+        if not len(rgba):
+            return []
         shapes = self.predict(Batch(tuple(map(str, range(len(rgba)))), rgba)).shapes
         assert shapes is not None
         return shapes.split()

@@ -88,7 +88,7 @@ def _nfc(text: str) -> str:
 
 
 def _cut(name: str) -> str:
-    return name.encode()[: MAX_BYTES // 2].decode(errors="ignore")
+    return name.encode()[: MAX_LENGTH // 2].decode(errors="ignore")
 
 
 def _digest(text: str) -> str:

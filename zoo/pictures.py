@@ -99,7 +99,7 @@ def put_text(
     color: tuple[int, int, int],
     width: int,
 ) -> None:
-    """One line, shortened in the middle to the width: ids differ at both ends."""
+    """One line, shortened in the middle to the width: ids differ at both ends. No sign breaks it."""
     text = printable(text)
     short, keep = text, len(text)
     while draw.textlength(short, font=font) > width and keep > 2:

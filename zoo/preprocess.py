@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from zoo.registry import EntryConfig
+from zoo.rgba import check_rgba
 from zoo.types import ContractError
 
 LUMA = (0.299, 0.587, 0.114)
@@ -90,8 +91,10 @@ class Preprocess:
             depth: of the pictures, infinity on the background; read where the config asks for it.
 
         Raises:
-            ContractError: the config asks for depth and none is given.
+            ContractError: these are no such pictures; the config asks for depth and none is given, or one
+                that does not lie on the pictures.
         """
+        check_rgba(rgba)
         config = self.config
         batch, views = rgba.shape[:2]
         x = rgba.flatten(0, 1).float() / 255
@@ -99,6 +102,8 @@ class Preprocess:
         if config.depth:
             if depth is None:
                 raise ContractError("preprocess.depth is on, but the pictures come without depth")
+            if tuple(depth.shape) != (on := (*rgba.shape[:2], *rgba.shape[3:])):
+                raise ContractError(f"depth must lie on the pictures, {on}, got {tuple(depth.shape)}")
             x = torch.cat([x, nearness(depth.flatten(0, 1))[:, None]], 1)
         if config.crop < 1:
             x = self._crop(x, generator if training else None, training)

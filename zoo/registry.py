@@ -116,7 +116,7 @@ class Registry(Generic[T]):
                 raise RegistryError(
                     f"{self.kind} '{name}' at {origin} must inherit from {self.base.__name__}"
                 )
-            if not cls.__dict__.get("__doc__"):
+            if not cls.__dict__.get("__doc__") and sys.flags.optimize < 2:  # -OO leaves out all of them
                 raise RegistryError(f"{self.kind} '{name}' at {origin} needs a docstring")
             if not (inspect.isclass(config) and issubclass(config, EntryConfig)):
                 raise RegistryError(
@@ -127,7 +127,7 @@ class Registry(Generic[T]):
                     f"{self.kind} '{name}' at {origin} is already registered at "
                     f"{self._entries[name].origin}; choose another name"
                 )
-            summary = inspect.getdoc(cls).strip().splitlines()[0]  # type: ignore[union-attr]
+            summary = inspect.cleandoc(cls.__dict__.get("__doc__") or "").partition("\n")[0]
             self._entries[name] = Entry(
                 kind=self.kind,
                 name=name,

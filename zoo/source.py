@@ -241,4 +241,4 @@ def _place(cls: type) -> str:
     if spec is None or spec.origin is None:
         return cls.__module__
     file = Path(spec.origin).resolve()
-    return str(file.relative_to(ROOT) if _in_root(spec.origin) else file)
+    return (file.relative_to(ROOT) if _in_root(spec.origin) else file).as_posix()

@@ -8,7 +8,6 @@ as PNG, for papers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from string import Template
 
@@ -31,6 +30,8 @@ from benchmarks.table import (
 from zoo.files import write_atomic
 
 HERE = Path(__file__).parent
+REPORT, PLOTS = "report.html", "plots"
+"""The page, and the folder of its charts."""
 LEFT_OUT = ("values", "instances")
 """Parts of `results.json` that the page does not repeat: a number for every instance."""
 
@@ -52,10 +53,10 @@ def write_report(
         The page.
     """
     drawn = every_plot(comparison, curves)
-    page = out_dir / "report.html"
+    page = out_dir / REPORT
     write_atomic(page, _page(comparison, cases, drawn, load_published() if published is None else published))
     for plot in drawn:
-        write_atomic(out_dir / "plots" / f"{plot.name}.png", png(plot))
+        write_atomic(out_dir / PLOTS / f"{plot.name}.png", png(plot))
     return page
 
 
@@ -72,8 +73,8 @@ def _page(comparison: Comparison, cases: Cases, drawn: Sequence[Plot], published
     ]
     info = comparison.dataset
     return Template(_read("template.html")).substitute(
-        title=escape(f"{comparison.protocol.id} on {info.name}, {info.split} split"),
-        summary=escape(
+        title=markup.escape(f"{comparison.protocol.id} on {info.name}, {info.split} split"),
+        summary=markup.escape(
             f"{len(comparison.models)} models and {len(comparison.controls)} controls on "
             f"{comparison.extent} in {len(comparison.categories)} categories; preset "
             f"{comparison.preset}, data {info.fingerprint[:16]}."
@@ -84,14 +85,14 @@ def _page(comparison: Comparison, cases: Cases, drawn: Sequence[Plot], published
         metrics=markup.tables(metrics_block(comparison)),
         charts=markup.charts(drawn),
         categories="\n".join(markup.tables(category_block(comparison, m)) for m in comparison.primary),
-        chosen=escape(cases.chosen),
+        chosen=markup.escape(cases.chosen),
         faces=f"{head['faces']:,}",
         points=f"{head['points']:,}",
         published="\n".join(markup.tables(block, apart=True) for block in quoted) or "<p>None.</p>",
         facts="\n".join(map(markup.definitions, card.facts(comparison))),
         runs=markup.tables(card.runs_block(comparison), apart=True),
         failures="<h3>Failures</h3><p>None.</p>" if failures is None else markup.tables(failures),
-        protocol=escape(comparison.protocol.describe()),
+        protocol=markup.escape(comparison.protocol.describe()),
         islands="\n".join(islands),
         three=_read("vendor/three.min.js") if packed else "",
         script=_read("report.js"),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 from benchmarks.report.card import Facts
 from benchmarks.report.drawing import Plot, svg
 from benchmarks.table import Block, Cell, Section, is_number
+from zoo.text import printable
 
 NUMBER = re.compile(r"[+-]?(\d[\d,]*\.?\d*|\.\d+)")
+
+
+def escape(text: str) -> str:
+    """Text as HTML has it; of what does not print only line breaks stay."""
+    return html.escape(printable(text, keep="\n"))
 
 
 def tables(block: Block, *, apart: bool = False) -> str:

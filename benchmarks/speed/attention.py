@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def measure(name: str, size: tuple[int, int], causal: bool, runs: int, threads: int) -> tuple[float, float]:
-    """Median seconds and peak MiB above what the process held before."""
+    """Median seconds and peak MiB above what the process held before, NaN where the system does not tell."""
     import torch
     import torch.nn.functional as F
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -102,9 +102,9 @@ def measure(name: str, size: tuple[int, int], causal: bool, runs: int, threads: 
         out.sum().backward()
 
     memory = PeakMemory(torch.device("cpu"))
-    before = memory.mib()
+    before = memory.mib() or math.nan
     once()
-    peak = memory.mib() - before
+    peak = (memory.mib() or math.nan) - before
     times = []
     for _ in range(runs):
         started = perf_counter()

@@ -191,7 +191,7 @@ def consumption(given: str | None, model: str, preset: str) -> tuple[float, str]
     except ValueError:
         pass
     try:
-        rows: list[dict[str, Any]] = json.loads(Path(given).read_text())["rows"]
+        rows: list[dict[str, Any]] = json.loads(Path(given).read_text(encoding="utf-8"))["rows"]
         row = next(row for row in rows if row["model"] == model)
         return row["images_per_second"], f"{model} took in on {row['device']} ({given})"
     except (OSError, ValueError, KeyError, StopIteration) as error:

@@ -33,7 +33,8 @@ class Speed:
     batch_size: int
     milliseconds_per_step: float
     images_per_second: float
-    peak_mib: float
+    peak_mib: float | None
+    """None where the system does not tell."""
 
 
 def main() -> None:
@@ -65,8 +66,8 @@ def main() -> None:
             f"{s.milliseconds_per_step:.1f}",
             f"{s.images_per_second:.1f}",
             f"{s.images_per_second / first.images_per_second:.2f}x",
-            f"{s.peak_mib:,.0f}",
-            f"{s.peak_mib / first.peak_mib:.2f}x",
+            "-" if s.peak_mib is None else f"{s.peak_mib:,.0f}",
+            "-" if s.peak_mib is None or not first.peak_mib else f"{s.peak_mib / first.peak_mib:.2f}x",
         )
     Console().print(table)
     if args.json:

@@ -19,6 +19,8 @@ from ._gltf_arrays import Arrays
 from ._gltf_checks import MAX_DEPTH, entries
 from ._mesh_parts import MAX_PARTS
 
+_STILL = {"translation": (0, 0, 0), "rotation": (0, 0, 0, 1), "scale": (1, 1, 1)}
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -68,9 +70,9 @@ class Nodes:
 
     def __init__(self, tree: dict[str, Any]) -> None:
         self.all = entries(tree, "nodes")
-        self._parent = {
-            child: index for index, node in enumerate(self.all) for child in node.get("children", [])
-        }
+        self._parent: dict[int, int] = {}
+        for index, node in enumerate(self.all):
+            self._parent |= dict.fromkeys(node.get("children", []), index)
         scenes = entries(tree, "scenes")
         loose = [index for index in range(len(self.all)) if index not in self._parent]
         self._roots = scenes[tree.get("scene", 0)].get("nodes", []) if scenes else loose
@@ -85,14 +87,14 @@ class Nodes:
                 yield index
                 waiting += node.get("children", [])
 
-    def world(self, index: int, *locals_: np.ndarray) -> np.ndarray:
+    def world(self, index: int, inside: np.ndarray | None = None) -> np.ndarray:
         """From a node, or from what lies in it, to the scene (4, 4)."""
-        matrices = list(locals_[::-1])
+        matrices = [] if inside is None else [inside]
         step: int | None = index
         while step is not None:
             matrices.append(_local(self.all[step]))
             step = self._parent.get(step)
-            if len(matrices) > MAX_DEPTH + 1 + len(locals_):
+            if len(matrices) > MAX_DEPTH + 2:
                 raise BadItem(f"nodes more than {MAX_DEPTH} deep")
         moving = [matrix for matrix in matrices[::-1] if np.abs(matrix - np.eye(4)).max() > 1e-8]
         return fix_rigid(reduce(np.dot, moving)) if moving else np.eye(4)
@@ -102,17 +104,13 @@ def _local(node: dict[str, Any]) -> np.ndarray:
     """From a node to its parent (4, 4)."""
     if "matrix" in node:
         return np.array(node["matrix"], np.float64).reshape(4, 4).T
-    return _matrices(
-        *(
-            np.array(node.get(key, default), np.float64)[None]
-            for key, default in (("translation", (0, 0, 0)), ("rotation", (0, 0, 0, 1)), ("scale", (1, 1, 1)))
-        )
-    )[0]
+    moves = [np.array(node.get(key, still), np.float64)[None] for key, still in _STILL.items()]
+    return _matrices(*moves)[0]
 
 
 def _matrices(translation: np.ndarray, rotation: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Of moves (N, 3), rotations as quaternions x, y, z, w (N, 4) and scales (N, 3), the last one first."""
-    matrices = np.atleast_3d(quaternion_matrix(rotation[:, [3, 0, 1, 2]])).reshape(-1, 4, 4)
+    matrices = quaternion_matrix(rotation[:, [3, 0, 1, 2]]).reshape(-1, 4, 4)
     matrices[:, :3, :3] *= scale[:, None]
     matrices[:, :3, 3] = translation
     return matrices
@@ -128,11 +126,8 @@ def _instances(node: dict[str, Any], arrays: Arrays) -> np.ndarray:
     if len(counts) != 1:
         raise BadItem(f"EXT_mesh_gpu_instancing with attributes of {sorted(counts)} values")
     count = counts.pop()
-    moves = [
-        np.asarray(found.get(key, np.tile(default, (count, 1))), np.float64)
-        for key, default in (("TRANSLATION", (0, 0, 0)), ("ROTATION", (0, 0, 0, 1)), ("SCALE", (1, 1, 1)))
-    ]
-    return _matrices(*moves)
+    moves = [found.get(key.upper(), np.tile(still, (count, 1))) for key, still in _STILL.items()]
+    return _matrices(*(np.asarray(values, np.float64) for values in moves))
 
 
 def _joints(skin: dict[str, Any], nodes: Nodes, arrays: Arrays) -> np.ndarray:

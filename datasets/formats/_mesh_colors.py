@@ -50,7 +50,8 @@ class FaceColors:
             for factor in (plain, painted):
                 sampled = np.where(np.isnan(sampled), factor, np.where(np.isnan(factor), 1, factor) * sampled)
             return sampled
-        # a colour beside a texture is anything, often black
+        if material.image is not None and (part.uv is None or pixels is not None):
+            plain = unknown  # a colour beside a texture is anything, often black
         return np.where(np.isnan(sampled), np.where(np.isnan(plain), painted, plain), sampled)
 
     def _pixels(self, image: Image.Image) -> np.ndarray | None:

@@ -33,22 +33,26 @@ def read_gltf(
             vertices and is not read; names it. Other errors of broken JSON are left to the caller.
     """
     most = 2 * 3 * max_faces  # vertices and indices
-    tree, body = (
-        checked_glb(data, max_bytes, most) if kind == "glb" else (checked_gltf(data, max_bytes, most), b"")
-    )
+    if kind == "glb":
+        tree, body = checked_glb(data, max_bytes, most)
+    else:
+        tree, body = checked_gltf(data, max_bytes, most), b""
     arrays = Arrays(tree, body, assets)
     materials = Materials(tree, arrays, assets) if colors else None
     meshes = entries(tree, "meshes")
-    parts, count = [], 0
+    parts, faces, vertices = [], 0, 0
     for placed in placements(tree, arrays):
         mesh = meshes[placed.mesh]
         for primitive in entries(mesh, "primitives"):
             if primitive.get("mode", _TRIANGLES) in _FLAT:
                 continue
+            vertices += len(arrays.values(primitive["attributes"]["POSITION"]))
+            if vertices > most:
+                raise BadItem(f"{vertices:,} vertices or more in its scene, the limit is {most:,}")
             part = _part(primitive, mesh, placed, arrays, materials)
-            count += len(part.mesh.faces)
-            if count > max_faces:
-                raise BadItem(f"{count:,} triangles or more, the limit is {max_faces:,}")
+            faces += len(part.mesh.faces)
+            if faces > max_faces:
+                raise BadItem(f"{faces:,} triangles or more, the limit is {max_faces:,}")
             parts.append(part)
     return parts
 
@@ -60,21 +64,20 @@ def _part(
     arrays: Arrays,
     materials: Materials | None,
 ) -> Part:
+    """One primitive of a mesh, where the scene places it."""
     points = _morphed(primitive, placed.weights or mesh.get("weights") or [], arrays)
     faces = _faces(primitive, len(points), arrays)
     if len(faces) and int(faces.max()) >= len(points):
         raise BadItem(f"faces name vertices outside 0...{len(points) - 1}")
-    matrices = placed.matrix if placed.joints is None else _blended(primitive, placed.joints, arrays)
-    if matrices is None:
-        matrices = placed.matrix
-    if matrices.ndim == 2:
-        points = points @ matrices[:3, :3].T + matrices[:3, 3]
-        mirrored = np.linalg.det(matrices[:3, :3]) < 0
+    if placed.joints is not None and "JOINTS_0" in primitive["attributes"]:
+        moves = _blended(primitive["attributes"], placed.joints, arrays)
+        points = (moves[:, :3, :3] @ points[..., None])[..., 0] + moves[:, :3, 3]
+        mirrored = np.linalg.det(moves[:, :3, :3]).mean() < 0
     else:
-        points = (matrices[:, :3, :3] @ points[..., None])[..., 0] + matrices[:, :3, 3]
-        mirrored = np.linalg.det(matrices[:, :3, :3]).mean() < 0
+        points = points @ placed.matrix[:3, :3].T + placed.matrix[:3, 3]
+        mirrored = np.linalg.det(placed.matrix[:3, :3]) < 0
     shape = Mesh(points, faces[:, ::-1] if mirrored else faces)
-    return Part(shape) if materials is None else _colored(shape, primitive, arrays, materials)
+    return Part(shape) if materials is None else _colored(shape, faces, primitive, arrays, materials)
 
 
 def _morphed(primitive: dict[str, Any], weights: list[float], arrays: Arrays) -> np.ndarray:
@@ -87,23 +90,15 @@ def _morphed(primitive: dict[str, Any], weights: list[float], arrays: Arrays) ->
     return points
 
 
-def _blended(primitive: dict[str, Any], joints: np.ndarray, arrays: Arrays) -> np.ndarray | None:
-    """What moves each vertex of a skin (V, 4, 4), to the scene; None for a part that has no weights."""
-    attributes, sets = primitive["attributes"], 0
-    while f"JOINTS_{sets}" in attributes and f"WEIGHTS_{sets}" in attributes:
-        sets += 1
-    if not sets:
-        return None
-    names = np.hstack([arrays.values(attributes[f"JOINTS_{number}"]) for number in range(sets)]).astype(
-        np.int64
-    )
-    weights = np.hstack([arrays.fractions(attributes[f"WEIGHTS_{number}"]) for number in range(sets)]).astype(
-        np.float64
-    )
-    total = weights.sum(1, keepdims=True)
-    weights = np.where(total > 0, weights / np.where(total > 0, total, 1), np.eye(weights.shape[1])[0])
+def _blended(attributes: dict[str, int], joints: np.ndarray, arrays: Arrays) -> np.ndarray:
+    """What moves each vertex of a skin to the scene (V, 4, 4): a mean of its joints, by their weights."""
+    sets = [key.removeprefix("JOINTS_") for key in attributes if key.startswith("JOINTS_")]
+    names = np.hstack([arrays.values(attributes[f"JOINTS_{key}"]) for key in sets]).astype(np.int64)
+    weights = np.hstack([arrays.fractions(attributes[f"WEIGHTS_{key}"]) for key in sets]).astype(np.float64)
     if int(names.max(initial=0)) >= len(joints):
         raise BadItem(f"a skin of {len(joints)} joints, and a vertex that names joint {names.max()}")
+    weights[~weights.any(1), 0] = 1
+    weights /= weights.sum(1, keepdims=True)
     blended = np.zeros((len(names), 4, 4))
     for name, weight in zip(names.T, weights.T, strict=True):
         blended += weight[:, None, None] * joints[name]
@@ -112,12 +107,9 @@ def _blended(primitive: dict[str, Any], joints: np.ndarray, arrays: Arrays) -> n
 
 def _faces(primitive: dict[str, Any], count: int, arrays: Arrays) -> np.ndarray:
     """Triangles (F, 3) of a primitive with so many vertices."""
-    corners = (
-        arrays.values(primitive["indices"])[:, 0].astype(np.int64)
-        if "indices" in primitive
-        else np.arange(count)
-    )
-    mode = primitive.get("mode", _TRIANGLES)
+    corners, mode = np.arange(count), primitive.get("mode", _TRIANGLES)
+    if "indices" in primitive:
+        corners = arrays.values(primitive["indices"])[:, 0].astype(np.int64)
     if mode == _TRIANGLES:
         if len(corners) % 3:
             raise BadItem(f"triangles with {len(corners):,} corners, which is not three each")
@@ -125,17 +117,18 @@ def _faces(primitive: dict[str, Any], count: int, arrays: Arrays) -> np.ndarray:
     if mode == _STRIP:
         return corners[strips(corners, np.array([len(corners)]))[0]]
     if mode == _FAN:
-        return np.stack(
-            [np.repeat(corners[:1], max(len(corners) - 2, 0)), corners[1:-1], corners[2:]], axis=1
-        )
+        others = np.stack([corners[1:-1], corners[2:]], axis=1)
+        return np.pad(others, ((0, 0), (1, 0)), constant_values=corners[0] if len(corners) else 0)
     raise BadItem(f"primitives of mode {mode}; known are 0 to {_FAN}")
 
 
-def _colored(shape: Mesh, primitive: dict[str, Any], arrays: Arrays, materials: Materials) -> Part:
-    """The triangles with colours of their vertices, and a material."""
+def _colored(
+    shape: Mesh, faces: np.ndarray, primitive: dict[str, Any], arrays: Arrays, materials: Materials
+) -> Part:
+    """The triangles with colours of their vertices (F, 3), and a material."""
     attributes, painted, uv = primitive["attributes"], None, None
     if "COLOR_0" in attributes:
-        painted = arrays.fractions(attributes["COLOR_0"])[:, :3][shape.faces].mean(1)
+        painted = arrays.fractions(attributes["COLOR_0"])[:, :3][faces].mean(1)
     if "material" not in primitive:
         return Part(shape, painted)
     found = materials.get(primitive["material"])
@@ -144,5 +137,5 @@ def _colored(shape: Mesh, primitive: dict[str, Any], arrays: Arrays, materials: 
         uv = arrays.fractions(attributes[name])[:, :2]
         if found.transform is not None:
             uv = uv @ found.transform[:, :2].T + found.transform[:, 2]
-        uv = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)[shape.faces]
+        uv = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)[faces]
     return Part(shape, painted, uv, found.material)

@@ -44,7 +44,7 @@ def read_materials(text: str, assets: Assets) -> dict[str | None, Material]:
     images: dict[str, Image.Image | None] = {}
     for name in named:
         for library in _libraries(name, assets):
-            for key, lines in _blocks(library):
+            for key, lines in _blocks(library).items():
                 materials.setdefault(key, _material(lines, assets, images))
     return materials
 
@@ -66,20 +66,21 @@ def _text(name: str, assets: Assets) -> str | None:
     return text.removeprefix("\ufeff")
 
 
-def _blocks(library: str) -> Iterable[tuple[str, dict[str, str]]]:
-    """Name of each material, and what stands behind its keys."""
-    found: list[tuple[str, dict[str, str]]] = []
+def _blocks(library: str) -> dict[str, dict[str, str]]:
+    """What stands behind the keys of each material, by its name; of two with one name the later."""
+    found: dict[str, dict[str, str]] = {}
+    lines: dict[str, str] = {}
     for line in library.splitlines():
         key, _, value = line.strip().replace("\t", " ").partition(" ")
         if key.lower() == "newmtl":
-            found.append((value.strip(), {}))
-        elif found:
-            found[-1][1][key.lower()] = value.strip()
+            lines = found[value.strip()] = {}
+        else:
+            lines[key.lower()] = value.strip()
     return found
 
 
 def _material(lines: dict[str, str], assets: Assets, images: dict[str, Image.Image | None]) -> Material:
-    name = _OPTIONS.sub("", lines.get("map_kd", ""), count=1) if "map_kd" in lines else ""
+    name = _OPTIONS.sub("", lines.get("map_kd", ""), count=1)
     if name and name not in images:
         try:
             images[name] = Image.open(io.BytesIO(assets.get(name)))
@@ -89,9 +90,11 @@ def _material(lines: dict[str, str], assets: Assets, images: dict[str, Image.Ima
 
 
 def _color(words: str) -> np.ndarray | None:
-    """Three numbers from 0 to 1, in steps of bytes; None where they are no such numbers."""
+    """Three numbers from 0 to 1, or one for all three, in steps of bytes; None where there is no such."""
     try:
-        red, green, blue = (float(word) for word in words.split())
+        numbers = [float(word) for word in words.partition("#")[0].split()]
     except ValueError:
         return None
-    return np.round(np.clip(np.nan_to_num([red, green, blue]), 0, 1) * 255) / 255
+    if len(numbers) not in (1, 3):
+        return None
+    return np.round(np.clip(np.nan_to_num(np.resize(numbers, 3)), 0, 1) * 255) / 255

@@ -20,6 +20,7 @@ from ._mesh_assets import Assets
 from ._mesh_materials import read_materials
 from ._mesh_parts import MAX_PARTS, Part, limit_faces, of_corners, unit_colors
 from ._mesh_polygons import triangulated
+from ._text_rows import number_rows, words_per_line
 
 _KINDS = ("v", "vt", "vn")
 _FACE = "fo?"  # 'fo' is its name of before version 3
@@ -47,7 +48,7 @@ def read_obj(data: bytes, max_faces: int, assets: Assets, colors: bool) -> list[
             raise BadItem(f"{len(lines):,} lines '{kind}', the limit is {3 * max_faces:,}")
     faces, names, group = _faces(text)
     _check_nothing_is_left(text, len(bodies["v"]), len(faces))
-    lengths = np.array([len(body.split()) for body in faces], np.int64)
+    lengths = words_per_line(faces)
     limit_faces(int(np.maximum(lengths - 2, 1).sum()), max_faces)
     corners = _corners(" ".join(faces))
     if (corners < 0).any() or (corners[:, 0] == 0).any():
@@ -56,15 +57,21 @@ def read_obj(data: bytes, max_faces: int, assets: Assets, colors: bool) -> list[
     points, painted = _vertices(bodies["v"])
     texture = _texture_coordinates(bodies["vt"] if colors else [])
     materials = read_materials(text, assets) if colors else {}
-    owner = np.repeat(group, lengths)
     parts = []
-    for number, name in reversed(list(enumerate(names))):
-        part = corners[owner == number]
-        face = _triangles(points, part[:, 0], lengths[group == number])
+    blocks = _grouped(corners, np.repeat(group, lengths), len(names))
+    sizes = _grouped(lengths, group, len(names))
+    for name, part, size in reversed(list(zip(names, blocks, sizes, strict=True))):
+        face = _triangles(points, part[:, 0], size)
         mesh = _apart(points, part[face], bool(bodies["vn"]))
         stated = None if painted is None else of_corners(painted, part[face][..., 0])
         parts.append(Part(mesh, stated, _uv(texture, part[face][..., 1]), materials.get(name)))
     return parts
+
+
+def _grouped(rows: np.ndarray, group: np.ndarray, count: int) -> list[np.ndarray]:
+    """The rows of each group, in their order."""
+    ends = np.cumsum(np.bincount(group, minlength=count))
+    return np.split(rows[np.argsort(group, kind="stable")], ends[:-1]) if count else []
 
 
 def _plain(data: bytes) -> str:
@@ -87,24 +94,28 @@ def _line(text: str, found: re.Match[str]) -> int:
 
 def _faces(text: str) -> tuple[list[str], list[str | None], np.ndarray]:
     """What stands behind each 'f', the names of materials, and which of these each face has (F,)."""
-    faces, group = [], []
+    pattern = re.compile(rf"(?i)\n *{_FACE} ([^#\n]*)")
+    faces: list[str] = []
     names: dict[str | None, int] = {}
+    group = []
     name: str | None = None
-    for key, body in re.findall(rf"(?i)\n *({_FACE}|usemtl) ([^\n]*)", text):
-        if key[0] in "fF":
-            faces.append(body.partition("#")[0])
-            group.append(names.setdefault(name, len(names)))
-        else:
-            name = body.strip()
+    start = 0
+    for change in [*re.finditer(r"(?i)\n *usemtl ([^\n]*)", text), None]:
+        found = pattern.findall(text, start, change.end() if change else len(text))
+        if found:
+            faces += found
+            group.append(np.full(len(found), names.setdefault(name, len(names))))
+        if change:
+            name, start = change[1].strip(), change.end()
     if len(names) > MAX_PARTS:
         raise BadItem(f"{len(names):,} materials, the limit is {MAX_PARTS:,}")
-    return faces, list(names), np.array(group, np.int64)
+    return faces, list(names), np.concatenate([np.zeros(0, np.int64), *group])
 
 
 def _check_nothing_is_left(text: str, vertices: int, faces: int) -> None:
     """As many lines were taken as look like vertices and faces."""
-    keys = [key.lower() for key in _LOOSE.findall(text)]
-    seen = keys.count("v")
+    keys = _LOOSE.findall(text)
+    seen = keys.count("v") + keys.count("V")
     for what, found, taken in (("vertices", seen, vertices), ("faces", len(keys) - seen, faces)):
         if found != taken:
             raise BadItem(f"{found:,} lines look like {what}, and {taken:,} of them can be read")
@@ -143,7 +154,7 @@ def _resolve(corners: np.ndarray, lengths: np.ndarray, text: str) -> None:
 
 def _vertices(bodies: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
     """Coordinates (V, 3), and colours (V, 3) where any vertex has one, NaN for those that have none."""
-    table = _table(bodies, "v", least=3)
+    table = number_rows(bodies, "vertex", least=3)
     colors = table[:, 3:6]
     without = np.isnan(colors).any(1)
     if colors.shape[1] < 3 or without.all():
@@ -153,29 +164,10 @@ def _vertices(bodies: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _texture_coordinates(bodies: list[str]) -> np.ndarray:
-    """(T, 2) from the lower left; the second one may be left out."""
-    table = np.nan_to_num(_table(bodies, "vt", least=1)[:, :2])
-    return np.pad(table, ((0, 0), (0, 2 - table.shape[1])))
-
-
-def _table(bodies: list[str], kind: str, least: int) -> np.ndarray:
-    """Numbers of all the lines (N, columns), NaN behind the end of those that are shorter than others."""
-    if not bodies:
-        return np.zeros((0, least))
-    columns = len(bodies[0].split())
-    # infinity ends every line: it stands in a column of its own only if all lines are of one length
-    numbers = np.fromstring(" inf ".join(bodies) + " inf", sep=" ", dtype=np.float64)
-    if columns >= least and len(numbers) == len(bodies) * (columns + 1):
-        table = numbers.reshape(-1, columns + 1)
-        if np.isinf(table[:, columns]).all() and not np.isinf(table[:, :columns]).any():
-            return table[:, :columns]
-    rows = [[float(word) for word in body.split()] for body in bodies]
-    if short := [body for body, row in zip(bodies, rows, strict=True) if len(row) < least]:
-        raise BadItem(f"broken line '{kind} {short[0][:40]}'")
-    table = np.full((len(rows), max(map(len, rows))), np.nan)
-    for place, row in enumerate(rows):
-        table[place, : len(row)] = row
-    return table
+    """(T + 1, 2) from the lower left; files may leave the second one out. The last is NaN, for none."""
+    table = np.nan_to_num(number_rows(bodies, "texture coordinate", least=1)[:, :2])
+    table = np.pad(table, ((0, 0), (0, 2 - table.shape[1])))
+    return np.vstack([table, np.full((1, 2), np.nan)])
 
 
 def _triangles(points: np.ndarray, corners: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -199,7 +191,5 @@ def _apart(points: np.ndarray, triangles: np.ndarray, has_normals: bool) -> Mesh
 
 def _uv(texture: np.ndarray, numbers: np.ndarray) -> np.ndarray | None:
     """Texture coordinates (T, 3, 2) of corners (T, 3); NaN where they have none, or one that is not there."""
-    known = np.where(numbers < len(texture), numbers, -1)
-    if not (known >= 0).any():
-        return None
-    return np.vstack([texture, np.full((1, 2), np.nan)])[known]
+    known = np.where(numbers < len(texture) - 1, numbers, -1)
+    return texture[known] if (known >= 0).any() else None

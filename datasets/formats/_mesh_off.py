@@ -15,6 +15,7 @@ from zoo.geometry.mesh import Mesh
 from .. import BadItem
 from ._mesh_parts import Part, limit_faces, of_corners, unit_colors
 from ._mesh_polygons import triangulated
+from ._text_rows import number_rows, words_per_line
 
 # the counts stand on a line of their own, or behind the key, in some files without a space
 _HEAD = re.compile(r"(ST)?(C)?(N)?OFF\s*(\d{1,18})\s+(\d{1,18})(\s|$)")
@@ -44,41 +45,45 @@ def read_off(data: bytes, max_faces: int) -> list[Part]:
         raise BadItem(f"truncated: {len(body):,} lines for {vertices:,} vertices and {faces:,} faces")
     if len(body) > vertices + faces:
         raise BadItem(f"too long: {len(body):,} lines for {vertices:,} vertices and {faces:,} faces")
-    rows = [line.split() for line in body]
-    points, painted = _vertices(rows[:vertices], has_normals=bool(head[3]), has_colors=bool(head[2]))
-    polygons = [_polygon(row, body[vertices + place]) for place, row in enumerate(rows[vertices:])]
-    lengths = np.array([len(polygon) for polygon in polygons], np.int64)
+    points, painted = _vertices(body[:vertices], has_normals=bool(head[3]), has_colors=bool(head[2]))
+    corners, lengths, own = _polygons(body[vertices:])
     limit_faces(int(np.maximum(lengths - 2, 1).sum()), max_faces)
-    corners = np.array([word for polygon in polygons for word in polygon], dtype=np.int64)
     face, owner = triangulated(points, corners, lengths)
     triangles = corners[face]
     colors = None if painted is None else of_corners(painted, triangles)
-    behind = [row[1 + len(polygon) :] for row, polygon in zip(rows[vertices:], polygons, strict=True)]
-    if any(len(words) >= 3 for words in behind):  # a single number is an entry of somebody's colour map
-        own = np.array(
-            [[float(word) for word in words[:3]] if len(words) > 2 else [np.nan] * 3 for words in behind]
-        )
-        own = unit_colors(own)[owner]
-        colors = own if colors is None else np.where(np.isnan(own), colors, own)
+    if own is not None:
+        colors = own[owner] if colors is None else np.where(np.isnan(own[owner]), colors, own[owner])
     return [Part(Mesh(points, triangles), colors)]
 
 
-def _vertices(
-    rows: list[list[str]], has_normals: bool, has_colors: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
+def _vertices(lines: list[str], has_normals: bool, has_colors: bool) -> tuple[np.ndarray, np.ndarray | None]:
     """Coordinates (V, 3) and colours (V, 3); what else stands beside them is not needed."""
     start = 6 if has_normals else 3
-    least = start + 3 if has_colors else 3
-    if short := [row for row in rows if len(row) < least]:
-        raise BadItem(f"broken vertex '{' '.join(short[0])[:40]}'")
-    points = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
-    if not has_colors:
-        return points, None
-    return points, unit_colors(np.array([row[start : start + 3] for row in rows], dtype=np.float64))
+    table = number_rows(lines, "vertex", least=start + 3 if has_colors else 3)
+    return table[:, :3], unit_colors(table[:, start : start + 3]) if has_colors else None
 
 
-def _polygon(row: list[str], line: str) -> list[str]:
-    """The corners of a face, of which its first number says how many there are."""
-    if not row[0].isdecimal() or len(row) <= int(row[0]):
-        raise BadItem(f"broken or truncated face '{line[:40]}'")
-    return row[1 : int(row[0]) + 1]
+def _polygons(lines: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Corners of all faces (C,), how many each has (F,), and colours (F, 3), NaN for faces without one.
+
+    A face begins with the number of its corners. Three numbers or four behind them are its colour; a single
+    one would be an entry in somebody's map of colours.
+    """
+    words = words_per_line(lines)
+    numbers = np.fromstring(" ".join(lines), sep=" ", dtype=np.float64)
+    start = np.cumsum(words) - words
+    lengths = numbers[start] if len(numbers) == words.sum() else np.full(len(words), -1.0)
+    place = np.arange(len(numbers)) - np.repeat(start, words)
+    is_corner = (place >= 1) & (place <= np.repeat(lengths, words))
+    whole = numbers == np.rint(numbers)
+    wrong = (lengths < 0) | (lengths != np.rint(lengths)) | (words <= lengths)
+    wrong |= np.bincount(np.repeat(np.arange(len(words)), words), is_corner & ~whole, len(words)) > 0
+    if wrong.any():
+        raise BadItem(f"broken or truncated face '{lines[int(wrong.argmax())][:40]}'")
+    counts = lengths.astype(np.int64)
+    colors = None
+    if (has := words - 1 - counts >= 3).any():
+        colors = np.full((len(words), 3), np.nan)
+        colors[has] = numbers[(start + 1 + counts)[has, None] + np.arange(3)]
+        colors = unit_colors(colors)
+    return numbers[is_corner].astype(np.int64), counts, colors

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -62,12 +63,14 @@ def read_ply(data: bytes, max_faces: int, assets: Assets, colors: bool) -> list[
     if not {"x", "y", "z"} <= numbers.keys():
         raise BadItem("vertices without x, y and z")
     points = np.stack([numbers[axis] for axis in "xyz"], axis=-1).astype(np.float64)
+    painted = _stated(tables["vertex"], elements["vertex"]) if colors else None
     textures = _textures(header, assets) if colors else []
     parts = []
     for name in (_POLYGONS, _STRIPS):
         if not counts.get(name):
             continue
-        indices = _indices(tables[name], name)
+        table = tables[name]
+        indices = _indices(table, name)
         corners = indices.values.astype(np.int64)
         if name == _POLYGONS:
             limit_faces(int(np.maximum(indices.lengths - 2, 1).sum()), max_faces)
@@ -76,18 +79,18 @@ def read_ply(data: bytes, max_faces: int, assets: Assets, colors: bool) -> list[
             corners[corners == _NONE] = -1
             face, owner = strips(corners, indices.lengths)
             limit_faces(len(face), max_faces)
-        mesh = Mesh(points, corners[face])
+        part = Part(Mesh(points, corners[face]))
         if not colors:
-            parts.append(Part(mesh))
+            parts.append(part)
             continue
-        stated = _stated(tables["vertex"], elements["vertex"])
-        painted = None if stated is None else of_corners(stated, mesh.faces)
-        if painted is None and (stated := _stated(tables[name], elements[name])) is not None:
-            painted = stated[owner]
-        uv = _uv(tables["vertex"], tables[name], indices)
-        parts += _textured(
-            Part(mesh, painted, None if uv is None else uv[face]), tables[name], owner, textures
-        )
+        own = _stated(table, elements[name])
+        if painted is not None:
+            part = replace(part, colors=of_corners(painted, part.mesh.faces))
+        elif own is not None:
+            part = replace(part, colors=own[owner])
+        if (uv := _uv(tables["vertex"], table, indices)) is not None:
+            part = replace(part, uv=uv[face])
+        parts += _textured(part, table, owner, textures)
     return parts
 
 
@@ -150,17 +153,17 @@ def _textured(part: Part, table: Table, owner: np.ndarray, textures: list[Image.
     """The part with its texture; one part for each of several, as the faces number them."""
     number = table.numbers.get("texnumber")
     if number is None or len(textures) < 2:
-        return [Part(part.mesh, part.colors, part.uv, Material(image=textures[-1] if textures else None))]
+        return [replace(part, material=Material(image=textures[-1] if textures else None))]
     parts = []
     for texture in np.unique(number[owner]):
         which = number[owner] == texture
-        known = 0 <= texture < len(textures)
+        image = textures[int(texture)] if 0 <= texture < len(textures) else None
         parts.append(
             Part(
                 Mesh(part.mesh.vertices, part.mesh.faces[which]),
                 None if part.colors is None else part.colors[which],
                 None if part.uv is None else part.uv[which],
-                Material(image=textures[int(texture)] if known else None),
+                Material(image=image),
             )
         )
     return parts

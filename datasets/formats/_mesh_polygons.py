@@ -16,10 +16,10 @@ import numpy as np
 
 from .. import BadItem
 
-MAX_CORNERS = 20_000
+MAX_CORNERS = 10_000
 """Of a polygon that bends inwards; cutting takes up to the square of them, some seconds here."""
 
-_SMALL = 24
+_SMALL = 64
 """Corners of polygons that are cut at once."""
 _BATCH = 1 << 21
 """Triples of corners that are looked at together."""
@@ -66,6 +66,8 @@ def triangulated(
         faces.append(cut.reshape(-1, 3))
         owners.append(owner.ravel())
     face, owner = np.concatenate(faces), np.concatenate(owners)
+    if not (lengths > 5).any():
+        return face, owner
     order = np.argsort(np.where(lengths[owner] > 4, owner, -1), kind="stable")  # small ones stay in front
     return face[order], owner[order]
 

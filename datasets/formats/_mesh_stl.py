@@ -47,10 +47,11 @@ def _text(data: bytes, max_faces: int) -> np.ndarray:
     if not re.split(rb"[\r\n]+", data.rstrip())[-1].strip().lower().startswith(b"endsolid"):
         raise BadItem("truncated: the text does not end with 'endsolid'")
     # the names of solids may hold any word
-    text = re.sub(r"(?i)(^|[\r\n])\s*(end)?solid\b[^\r\n]*", "\n", data.decode("latin-1"))
-    facets = len(re.findall(r"(?i)\bfacet\b", text))
+    text = "\n" + data.decode("latin-1").lower().replace("\r", "\n")
+    text = re.sub(r"\n[ \t]*(?:end)?solid\b[^\n]*", "\n", text)
+    facets = text.count("facet") - text.count("endfacet")
     limit_faces(facets, max_faces)
-    corners = re.findall(r"(?i)\bvertex\s+(\S+)\s+(\S+)\s+(\S+)", text)
-    if len(corners) != 3 * facets:
-        raise BadItem(f"{facets:,} facets with {len(corners):,} corners, which is not three each")
-    return np.array(corners, dtype=np.float64).reshape(-1, 3, 3)
+    corners = [word for corner in text.split("vertex")[1:] for word in corner.split(None, 3)[:3]]
+    if len(corners) != 9 * facets:
+        raise BadItem(f"{facets:,} facets with {len(corners) / 3:,g} corners, which is not three each")
+    return np.fromstring(" ".join(corners), sep=" ", dtype=np.float64).reshape(-1, 3, 3)

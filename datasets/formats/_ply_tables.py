@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .. import BadItem
+from ._text_rows import words_per_line
 
 TYPES = {
     **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2"},
@@ -133,7 +134,7 @@ def read_tables(header: bytes, body: bytes) -> dict[str, Table]:
             _check_lines(lines[line : line + element.count], widths.sum(1), element.name)
         tables[element.name] = _table(body, start, stored, lengths, widths, order)
         if lines is not None:
-            tables[element.name] = _whole(tables[element.name], element)
+            tables[element.name] = _declared(tables[element.name], element)
         start, line = start + int(widths.sum()), line + element.count
     if start != len(body):
         raise BadItem(f"too long: {len(body) - start:,} bytes behind its last element")
@@ -151,8 +152,7 @@ def _lines(body: bytes, count: int) -> list[str]:
 
 def _check_lines(lines: list[str], sizes: np.ndarray, name: str) -> None:
     """Each row has a line of its own."""
-    words = np.array([len(line.split()) for line in lines], np.int64)
-    wrong = words * np.dtype(_TEXT).itemsize != sizes
+    wrong = words_per_line(lines) * np.dtype(_TEXT).itemsize != sizes
     if wrong.any():
         raise BadItem(f"broken or truncated {name} '{lines[int(wrong.argmax())][:40]}'")
 
@@ -165,20 +165,20 @@ def _as_text(element: Element) -> Element:
     return replace(element, properties=tuple(columns))
 
 
-def _whole(table: Table, element: Element) -> Table:
-    """The numbers of a text that the header calls whole, as such."""
+def _declared(table: Table, element: Element) -> Table:
+    """The numbers of a text as what the header calls them, but whole ones of any size."""
 
-    def whole(values: np.ndarray, name: str) -> np.ndarray:
+    def declared(values: np.ndarray, name: str) -> np.ndarray:
         kind = next(column.kind for column in element.properties if column.name == name)
         if kind[0] == "f":
-            return values
+            return values.astype(kind)
         if not (np.abs(values) < 2**53).all() or (values != np.rint(values)).any():
             raise BadItem(f"'{name}' of '{element.name}' holds numbers that are not whole")
         return values.astype(np.int64)
 
     return Table(
-        {name: whole(values, name) for name, values in table.numbers.items()},
-        {name: Lists(whole(found.values, name), found.lengths) for name, found in table.lists.items()},
+        {name: declared(values, name) for name, values in table.numbers.items()},
+        {name: Lists(declared(found.values, name), found.lengths) for name, found in table.lists.items()},
     )
 
 

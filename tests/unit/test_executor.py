@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,10 @@ import pytest
 import torch
 
 from benchmarks.executor import CellDied, Executor, Job, _Running, slots
+from benchmarks.predicting import PredictorHere, PredictorProcess
+from benchmarks.settings import patience
 from zoo.command import run_command
+from zoo.config import ConfigError
 from zoo.decoders import DECODERS
 from zoo.encoders import ENCODERS
 from zoo.locks import hold
@@ -108,13 +112,42 @@ def test_a_segfault_in_the_middle_of_a_training_gives_its_slot_back(tmp_path):
     assert isinstance(found["good"], TrainReport)
 
 
-def test_a_segfault_when_it_predicts_costs_its_own_cell_before_it_is_measured(tmp_path):
-    """Measuring predicts in the process of the command, which such a model would end."""
-    steps = []
-    crashing = Executor((torch.device("cpu"),), threads=1, plugins=("tests.unit.crashing_plugin",))
-    found = crashing.run([job("dead", tmp_path)], lambda label, done, figures: steps.append(done))
-    assert 2 in steps  # it was trained
-    assert str(found["dead"]) == "its process ended with status -11 (SIGSEGV)"
+def test_a_training_that_stands_still_is_ended_and_the_others_go_on(tmp_path, monkeypatch):
+    """One slot: the good one needs the slot of the stuck one. An hour passes after each of its steps."""
+    hours, steps = [], []
+    monkeypatch.setattr("benchmarks.executor.monotonic", lambda: time.monotonic() + 3600 * len(hours))
+
+    def on_step(label, done, figures):
+        steps.append(label)
+        if label == "stuck":
+            hours.append(1)
+
+    jobs = [job("stuck", tmp_path, Stuck(), steps=100), job("good", tmp_path)]
+    found = replace(executor(1), patience=1800).run(jobs, on_step)
+    assert isinstance(found["stuck"], CellDied) and "stuck" in steps  # it had begun
+    said = "no step was finished for 30 minutes (--time-limit); its process was ended"
+    assert str(found["stuck"]) == said
+    assert isinstance(found["good"], TrainReport)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "seconds"), [(30, 1800.0), (0, None), (0.5, 30.0), (1440, 86400.0), (100_000, 6e6)]
+)
+def test_a_limit_of_time_in_minutes(minutes, seconds):
+    assert patience(float(minutes)) == seconds
+
+
+def test_the_limit_of_time_reaches_the_trainings_and_the_predictions():
+    made = Executor.of("local", CPU, plugins=["a"], patience=90.0)
+    asked = made.predictor(CPU)
+    assert isinstance(asked, PredictorProcess) and (made.patience, asked.patience) == (90.0, 90.0)
+    assert isinstance(Executor.of("inline", CPU, patience=90.0).predictor(CPU), PredictorHere)
+
+
+@pytest.mark.parametrize("minutes", [-1, -0.001, float("nan"), float("inf"), 100_001])
+def test_limits_of_time_that_are_none(minutes):
+    with pytest.raises(ConfigError, match=r"--time-limit must be 0 \(no limit\) to 100,000 minutes, got"):
+        patience(float(minutes))
 
 
 def test_each_running_job_holds_a_slot_of_its_own(tmp_path, monkeypatch):

@@ -70,7 +70,7 @@ def accessor(index: int, **changes: Any) -> dict[str, Any]:
         ("a.obj", b"v 0 0 0\nv 1 0 nan\nv 0 1 0\nf 1 2 3\n", "NaN or infinity"),
         ("a.obj", b"v 0 0 0\nv 1 0 inf\nv 0 1 0\nf 1 2 3\n", "NaN or infinity"),
         ("a.obj", b"v 0 0 0\nv 1 0 1e300\nv 0 1 0\nf 1 2 3\n", r"coordinates up to 1e\+300"),
-        ("a.obj", b"v 0 0\nv 1 0\nv 0 1\nf 1 2 3\n", "broken line 'v 0 0'"),
+        ("a.obj", b"v 0 0\nv 1 0\nv 0 1\nf 1 2 3\n", "broken vertex '0 0'"),
         ("a.obj", TRIANGLE + b"f 1 1 2\nf 2 2 2\n", "none of its 2 triangles has an area"),
         ("a.off", b"", "not an OFF file"),
         ("a.off", b"PLY\n3 1 0\n", "not an OFF file"),

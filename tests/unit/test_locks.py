@@ -67,8 +67,9 @@ def test_a_process_that_is_killed_holds_nothing(tmp_path, number):
     with holder(tmp_path / "run") as other:
         other.send_signal(number)
         other.wait()
-    with hold(tmp_path / "run", on_wait=lambda path: pytest.fail("waits for the dead")):
-        pass
+    waited = []
+    with hold(tmp_path / "run", on_wait=waited.append):
+        assert waited == []
 
 
 def test_what_is_deleted_while_it_is_held_stays_held(tmp_path):

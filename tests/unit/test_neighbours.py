@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import types
+from importlib.machinery import ModuleSpec
 
 import numpy as np
 import pytest
@@ -37,6 +38,9 @@ def sphere(n: int, seed: int, radius: float = 0.5) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def _no_forced_backend(monkeypatch):
     monkeypatch.delenv(neighbours.ENVIRONMENT, raising=False)
+    neighbours._failure.cache_clear()
+    yield
+    neighbours._failure.cache_clear()
 
 
 @pytest.mark.parametrize("backend", ON_CPU)
@@ -174,11 +178,12 @@ def test_cuda_without_pytorch3d_is_torch_and_says_why(monkeypatch):
     assert "pytorch3d cannot be imported" in choice.reason
 
 
-def fake_pytorch3d(monkeypatch):
+def fake_pytorch3d(monkeypatch, error: str = ""):
     """knn_points as documented: squared distances (B, N, K) and indices, single precision."""
-    import torch
 
     def knn_points(p1, p2, K):
+        if error:
+            raise RuntimeError(error)
         assert p1.dtype == p2.dtype == torch.float32 and p1.shape[0] == 1
         found = ((p1[:, :, None] - p2[:, None]) ** 2).sum(-1).topk(K, largest=False)
         return types.SimpleNamespace(dists=found.values, idx=found.indices)
@@ -187,22 +192,74 @@ def fake_pytorch3d(monkeypatch):
     ops.knn_points = knn_points
     package = types.ModuleType("pytorch3d")
     package.ops = ops
+    package.__spec__ = ModuleSpec("pytorch3d", None)
     monkeypatch.setitem(sys.modules, "pytorch3d", package)
     monkeypatch.setitem(sys.modules, "pytorch3d.ops", ops)
 
 
 def test_pytorch3d_is_chosen_on_cuda_and_unsquared(monkeypatch):
     fake_pytorch3d(monkeypatch)
-    assert active_backend("cuda:1")[:2] == ("pytorch3d", "cuda:1")
     assert active_backend("cpu").name == "boxtree"
+    assert why_not("pytorch3d") is None
     for offset in (0.0, 1e4):  # centred before it goes to single precision
         a, b = sphere(300, 1) + offset, sphere(400, 2, 0.4) + offset
         np.testing.assert_allclose(nearest(a, b, "pytorch3d"), brute_force(a, b), rtol=1e-6)
 
 
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_pytorch3d_is_chosen_where_it_found_a_point(monkeypatch, device):
+    """No GPU is needed to try the choice: what is asked of the device is answered for it, once."""
+    fake_pytorch3d(monkeypatch)
+    asked = []
+
+    def search(queries, points, where):
+        asked.append(where)
+        return np.zeros(len(queries), np.int64)
+
+    monkeypatch.setattr(neighbours, "_pytorch3d_search", search)
+    assert [active_backend(device)[:2] for _ in range(3)] == [("pytorch3d", device)] * 3
+    assert asked == [device]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Not compiled with GPU support.\nException raised from KNearestNeighborIdx at knn.h:52",
+        "CUDA error: no kernel image is available for execution on the device",
+        "undefined symbol: _ZN2at4_ops",
+    ],
+)
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:1"])
+def test_a_build_that_cannot_search_on_cuda_is_not_chosen_for_it(monkeypatch, error, device):
+    def search(queries, points, where):
+        raise RuntimeError(error)
+
+    fake_pytorch3d(monkeypatch)
+    monkeypatch.setattr(neighbours, "_pytorch3d_search", search)
+    choice = active_backend(device)
+    assert choice[:2] == ("torch", device)
+    first = error.partition("\n")[0]
+    assert choice.reason == f"the clouds are on CUDA, and pytorch3d cannot search on {device} ({first})"
+
+
+def test_a_forced_pytorch3d_without_its_kernels_is_named(monkeypatch):
+    fake_pytorch3d(monkeypatch, "Not compiled")
+    monkeypatch.setenv(neighbours.ENVIRONMENT, "pytorch3d")
+    with pytest.raises(BackendError, match=r"=pytorch3d: pytorch3d cannot search on cpu \(Not compiled\)"):
+        active_backend()
+
+
+@pytest.mark.parametrize("device", ["mps", "xpu:0", "cpu"])
+def test_clouds_on_any_other_device_are_searched_on_the_cpu(monkeypatch, device):
+    assert active_backend(device)[:2] == ("boxtree", "cpu")
+    monkeypatch.setenv(neighbours.ENVIRONMENT, "kdtree")
+    assert running_backend(device)[:2] == ("kdtree", "cpu")
+
+
 @pytest.mark.sceptic(10)
 def test_real_pytorch3d_agrees():
-    pytest.importorskip("pytorch3d.ops", reason="PyTorch3D is not installed")
+    if (problem := why_not("pytorch3d")) is not None:
+        pytest.skip(problem)
     a, b = sphere(300, 1), sphere(400, 2, 0.4)
     np.testing.assert_allclose(nearest(a, b, "pytorch3d"), brute_force(a, b), rtol=1e-6)
 

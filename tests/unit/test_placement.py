@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from datasets import BadItem
 from datasets._placement import placed
 from datasets.formats.binvox import Binvox
+from zoo.geometry.resample import bounding_cells
 
 
 @settings(deadline=None, max_examples=50)
@@ -48,4 +49,66 @@ BOX = np.array([[0, 0, 0], [1, 0.5, 0.25]])
 )
 def test_grids_of_another_mesh_are_refused(grid, text):
     with pytest.raises(BadItem, match=text):
+        placed(grid, BOX, "g")
+
+
+def boxes(size: int) -> np.ndarray:
+    """A slab with a block on one end of it: no symmetry hides a turn or a shift."""
+    grid = np.zeros((size, size, size), bool)
+    eighth = size // 8
+    grid[:, 2 * eighth : 4 * eighth, 3 * eighth : 5 * eighth] = True
+    grid[: 2 * eighth, 4 * eighth : 6 * eighth, 3 * eighth : 5 * eighth] = True
+    return grid
+
+
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ((0, 0, 0), (1, 0, 0)),
+        ((1, 0, 0), (0, 0, 0)),
+        ((0.25, 0.25, 0.25), (0, 0, 0)),
+        ((0, 0, 0), (0, 1.5, 0)),
+        ((0, 2, 0), (0, 0, 0)),
+        ((0, 0, 1.1), (0.3, 0, 0)),
+        ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ((0.07, 0, 0), (0, 0, 0)),
+        ((0, 0, 0), (0.05, 0.05, 0.05)),
+        ((3, 0, 0), (0, 0, 3)),
+    ],
+)
+def test_lines_outside_of_the_faces_make_the_grid_wider(size, before, behind):
+    """As binvox makes it: a cube at the lower corner of everything, filled inside of the faces."""
+    solid = boxes(64)
+    bounds = np.array([[0.3, -0.2, 0.1], [1.3, 0.3, 0.35]])  # of the faces
+    corner = bounds[0] - before
+    width = float((bounds[1] + behind - corner).max())
+    places = corner + (np.arange(size)[:, None] + 0.5) / size * width
+    # cells of the solid whose cube is centred on the box of the faces
+    cells = np.floor((places - (bounds.mean(0) - 0.5)) * 64).astype(int)
+    inside = ((cells >= 0) & (cells < 64)).T
+    x, y, z = np.clip(cells, 0, 63).T
+    filled = solid[np.ix_(x, y, z)] & inside[0][:, None, None] & inside[1][:, None] & inside[2]
+    found = placed(Binvox(filled, tuple(corner), width), bounds, "g")
+    expected = boxes(size)
+    assert iou(found, expected) > (0.7 if size == 32 else 0.85)
+    # cells of the wider grid, in ours
+    assert np.abs(bounding_cells(found) - bounding_cells(expected)).max() <= width + 1
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        Binvox(boxes(32), (-0.5, -0.5, -0.5), 3.0),  # beyond the mesh
+        Binvox(boxes(32), (5, 5, 5), 1.5),  # elsewhere
+        Binvox(boxes(32), (0, 0, 0), 0.5),  # smaller than the mesh
+        Binvox(np.pad(boxes(8), (0, 24)), (0, -0.5, -0.5), 2.0),  # half as long as the mesh
+    ],
+)
+def test_wider_grids_of_another_mesh_are_refused(grid):
+    with pytest.raises(BadItem, match=f"g: is {grid.scale:g} wide, the longest edge of its mesh 1"):
         placed(grid, BOX, "g")

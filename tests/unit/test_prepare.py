@@ -564,7 +564,9 @@ def test_errors_name_the_nearest(tmp_path):
 
 def test_unwritable_cache_says_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"cannot write to .*; choose another folder with --cache-root"):
+    with pytest.raises(
+        DataError, match=r"cannot write to .*; choose another folder with the variable R3D_CACHE"
+    ):
         fake(tmp_path / "file" / "cache")
 
 

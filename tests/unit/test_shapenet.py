@@ -18,6 +18,7 @@ from tests.unit.test_screenshots import add_screenshots
 from zoo.config import ConfigError
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
+from zoo.geometry.resample import bounding_cells
 from zoo.geometry.surface import marching_cubes
 
 CHAIR, CAR, PHONE, CELLPHONE = "03001627", "02958343", "04401088", "02992529"
@@ -161,6 +162,41 @@ def test_binvox_lands_where_the_mesh_is(root2, voxels):
     sample = sample_of(root2, voxels=voxels)
     for resolution in (16, 32, 64):
         np.testing.assert_array_equal(sample.voxels[resolution], expected(resolution))
+
+
+@pytest.mark.parametrize(
+    ("point", "element"),
+    [
+        ((0.3, -0.2, -1.3), "l 1 {}"),
+        ((0.3, -0.2, 0.7), "l 1 {}"),
+        ((1.7, -0.2, 0.1), "l {} 1 2"),
+        ((-0.7, 0.9, 0.1), "l 1/1 {}/1"),
+        ((0.3, -0.2, -1.3), "p {}"),
+        ((0.3, -0.2, -1.3), ""),
+        ((0.3, -0.2, -1.3), "f 1 {} 1"),
+    ],
+)
+def test_binvox_is_wider_where_lines_lie_outside_of_the_faces(root2, point, element):
+    """Its cube begins at the lower corner of all vertices, whatever uses them."""
+    folder = root2 / CHAIR / "a" / "models"
+    mesh = folder / "model_normalized.obj"
+    text = mesh.read_text()
+    vertices = np.array([line.split()[1:] for line in text.splitlines() if line.startswith("v ")], float)
+    mesh.write_text(text + "v {} {} {}\n".format(*point) + element.format(len(vertices) + 1) + "\n")
+    everything = np.vstack([vertices, point])
+    corner, width = everything.min(0), np.ptp(everything, axis=0).max()
+    cells = np.floor(
+        (corner + (np.arange(128)[:, None] + 0.5) / 128 * width - vertices.min(0)) / 0.05
+    ).astype(int)
+    turned = SHAPE.transpose(2, 1, 0)[:, :, ::-1]
+    inside = [(c >= 0) & (c < n) for c, n in zip(cells.T, turned.shape, strict=True)]
+    clipped = [np.clip(c, 0, n - 1) for c, n in zip(cells.T, turned.shape, strict=True)]
+    grid = turned[np.ix_(*clipped)] & inside[0][:, None, None] & inside[1][:, None] & inside[2]
+    write_binvox(folder / "model_normalized.solid.binvox", grid, tuple(map(float, corner)), float(width))
+    sample = sample_of(root2, PrepareOptions(resolutions=(64,), views=0, points=0), voxels="binvox")
+    found, wanted = sample.voxels[64], expected(64)
+    assert (found & wanted).sum() / (found | wanted).sum() > 0.85
+    assert np.abs(bounding_cells(found) - bounding_cells(wanted)).max() <= 1
 
 
 def test_surface_cells_are_added_to_the_solid(root2):

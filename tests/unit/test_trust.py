@@ -64,6 +64,7 @@ def checkpoint(downloaded, tiny_config):
         data = json.loads(path.read_text())
         change(data)
         path.write_text(json.dumps(data))
+        path.with_name("sha256.json").unlink(missing_ok=True)  # who changes a config changes its sum, too
         return run
 
     return make
@@ -101,14 +102,13 @@ def test_no_command_that_opens_a_checkpoint_imports_anything(downloaded, checkpo
         monkeypatch.setattr(command, "open_dataset", lambda *words, **more: None)
     for command in (
         lambda: zoo(["sample", "tiny", "--weights", str(run), "--out", "drawn"]),
-        lambda: zoo(["sample", "tiny", "--runs", str(downloaded), "--out", "drawn"]),
         lambda: pose.main([str(run)]),
         lambda: classify.main(["--weights", str(run)]),
     ):
         assert command() == 2
         assert MEND in capsys.readouterr().err
-    with pytest.raises(UserError, match=MEND):
-        newest_run(downloaded / "runs", "tiny")
+    with pytest.warns(match=MEND):
+        assert newest_run(downloaded / "runs", "tiny") is None
     assert not (downloaded / "ran").exists()
 
 

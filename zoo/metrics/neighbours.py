@@ -4,8 +4,8 @@
 |-------------|-------------------------------------------|----------------------------------------------|
 | `boxtree`   | `zoo.metrics.boxtree`, compiled by numba  | on a CPU: the fastest there at every size    |
 | `kdtree`    | scipy's cKDTree                           | never; an independent reference              |
-| `torch`     | exact differences in chunks, CPU or CUDA  | on CUDA, when PyTorch3D cannot be imported   |
-| `pytorch3d` | PyTorch3D's K-nearest kernel              | on CUDA, when it can be imported             |
+| `torch`     | exact differences in chunks, CPU or CUDA  | on CUDA, when PyTorch3D cannot search there  |
+| `pytorch3d` | PyTorch3D's K-nearest kernel              | on CUDA, when it was built for it            |
 
 All give the same float64 distances (to 1e-6 relative; PyTorch3D searches in single precision, so its
 choice between two almost equally near points may differ, but the distance is recomputed in double).
@@ -16,6 +16,7 @@ error and never replaced by another.
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +29,9 @@ from zoo.metrics.boxtree import BoxTree
 if TYPE_CHECKING:
     from torch import Tensor
 
-BACKENDS = ("boxtree", "kdtree", "torch", "pytorch3d")
+TREES = ("boxtree", "kdtree")
+"""Backends of the CPU alone; clouds on another device are brought to it."""
+BACKENDS = (*TREES, "torch", "pytorch3d")
 ENVIRONMENT = "R3D_NEIGHBOURS"
 CHUNK = 1 << 22
 """Distances held at once by the torch backend."""
@@ -62,12 +65,13 @@ def active_backend(device: str = "cpu") -> Backend:
             )
         if (problem := why_not(name)) is not None:
             raise BackendError(f"{ENVIRONMENT}={forced}: {problem}")
-        return Backend(name, wanted or device, f"forced by {ENVIRONMENT}={forced}")
+        own = wanted or ("cpu" if name in TREES else device)
+        return Backend(name, own, f"forced by {ENVIRONMENT}={forced}")
     if not device.startswith("cuda"):
-        return Backend("boxtree", device, "exact and the fastest on a CPU at every size")
-    problem = why_not("pytorch3d")
+        return Backend("boxtree", "cpu", "exact and the fastest on a CPU at every size")
+    problem = why_not("pytorch3d", device)
     if problem is None:
-        return Backend("pytorch3d", device, "PyTorch3D can be imported and the clouds are on CUDA")
+        return Backend("pytorch3d", device, "PyTorch3D searches on CUDA, where the clouds are")
     return Backend("torch", device, f"the clouds are on CUDA, and {problem}")
 
 
@@ -89,8 +93,13 @@ def running_backend(device: str = "cpu") -> Backend:
     return backend
 
 
-def why_not(backend: str) -> str | None:
-    """Why a backend cannot be used here, or None when it can. Asking about a torch backend imports torch."""
+def why_not(backend: str, device: str = "cpu") -> str | None:
+    """Why a backend cannot be used here, or None when it can. Asking about a torch backend imports torch.
+
+    Args:
+        device: PyTorch3D finds one point on it, once in a process: a build for the CPU alone has the same
+            functions as one for CUDA, and refuses when they are called.
+    """
     module = {"torch": "torch", "pytorch3d": "pytorch3d.ops"}.get(backend)
     if module is None:
         return None
@@ -98,6 +107,17 @@ def why_not(backend: str) -> str | None:
         import_module(module)
     except Exception as error:  # OSError, AttributeError and others: a kernel built for another torch
         return f"{module.partition('.')[0]} cannot be imported ({error})"
+    return _failure(device) if backend == "pytorch3d" else None
+
+
+@cache
+def _failure(device: str) -> str | None:
+    """What PyTorch3D says when it shall search on a device; None when it does."""
+    corner = np.zeros((1, 3))
+    try:
+        _pytorch3d_search(corner, corner, device)
+    except Exception as error:  # its own errors, torch's, and those of an extension for another torch
+        return f"pytorch3d cannot search on {device} ({str(error).partition(chr(10))[0]})"
     return None
 
 
@@ -124,7 +144,7 @@ class Index:
             raise ValueError(f"unknown backend '{backend}'; choose one of {', '.join(BACKENDS)} or auto")
         if (problem := why_not(backend)) is not None:
             raise ImportError(f"backend '{backend}': {problem}")
-        if backend in ("boxtree", "kdtree") and device != "cpu":
+        if backend in TREES and device != "cpu":
             raise ValueError(f"backend '{backend}' runs on the CPU, not on {device}; use torch there")
         self.backend, self.device = backend, device
         self._search: Any = None

@@ -66,7 +66,7 @@ class TrainState:
     """Fingerprint of the data set and split that it trains on."""
     seconds: Annotated[float, Field(ge=0)] = 0.0
     """Time spent in steps, over all the runs that led here."""
-    peak_memory_mib: Annotated[float, Field(ge=0)] = 0.0
+    peak_memory_mib: Annotated[float, Field(ge=0)] | None = None
     versions: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
     """Digest of the code of each part, see `zoo.source`; 'one then another' where that was edited between."""
@@ -95,8 +95,9 @@ def save_checkpoint(
     path = run_dir / name_of(state.step)
     with writing_to(run_dir, GOES_ON):
         with atomic_folder(path) as folder, _errors_of_the_system():
-            (folder / CONFIG).write_text(json.dumps(config.resolved(), indent=1))
-            (folder / STATE).write_text(json.dumps({"format": FORMAT, **asdict(state)}, indent=1))
+            (folder / CONFIG).write_text(json.dumps(config.resolved(), indent=1), encoding="utf-8")
+            saved = json.dumps({"format": FORMAT, **asdict(state)}, indent=1)
+            (folder / STATE).write_text(saved, encoding="utf-8")
             _save_weights(model, folder / MODEL)
             if discriminator is not None:
                 _save_weights(discriminator, folder / DISCRIMINATOR)

@@ -73,14 +73,14 @@ class TrainReport:
     Attributes:
         checkpoint: folder of the final weights.
         seconds: time in steps; images_per_second: samples seen per such second.
-        peak_memory_mib: of the device's allocations on CUDA, of the process elsewhere.
+        peak_memory_mib: of the device's allocations on CUDA, of the process elsewhere; None if unknown.
     """
 
     checkpoint: Path
     steps: int
     seconds: float
     images_per_second: float
-    peak_memory_mib: float
+    peak_memory_mib: float | None
     parameters: int
 
 
@@ -346,7 +346,8 @@ class Trainer:
         self.pending.clear()
 
     def _save(self) -> None:
-        self.state.peak_memory_mib = max(self.state.peak_memory_mib, self.memory.mib())
+        if (peak := self.memory.mib()) is not None:
+            self.state.peak_memory_mib = max(self.state.peak_memory_mib or 0.0, peak)
         self.saved = save_checkpoint(
             self.run_dir, self.config, self.state, self.model, self.discriminator, self.optimizers
         )
