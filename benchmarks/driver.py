@@ -155,7 +155,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         check_truths(session.truths("test"), protocol)
     if args.force:
         _forget(plan, backbone, since, console)
-    for note in stale_weights(plan):
+    for note in () if args.only_cache else stale_weights(plan):
         say(console, note, "note", "yellow")
     outcomes: dict[str, TrainReport | Exception] = {}
     if not args.only_cache:

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from benchmarks.executor import CellDied, Executor, Job, _Running, slots
+from benchmarks.predicting import PredictorHere, PredictorProcess
 from benchmarks.settings import patience
 from zoo.command import run_command
 from zoo.config import ConfigError
@@ -134,6 +135,13 @@ def test_a_training_that_stands_still_is_ended_and_the_others_go_on(tmp_path, mo
 )
 def test_a_limit_of_time_in_minutes(minutes, seconds):
     assert patience(float(minutes)) == seconds
+
+
+def test_the_limit_of_time_reaches_the_trainings_and_the_predictions():
+    made = Executor.of("local", CPU, plugins=["a"], patience=90.0)
+    asked = made.predictor(CPU)
+    assert isinstance(asked, PredictorProcess) and (made.patience, asked.patience) == (90.0, 90.0)
+    assert isinstance(Executor.of("inline", CPU, patience=90.0).predictor(CPU), PredictorHere)
 
 
 @pytest.mark.parametrize("minutes", [-1, -0.001, float("nan"), float("inf"), 100_001])
