@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,15 +122,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
             f"Rows: {', '.join(names)}"
         )
     results, died = _score(rows, wanted, _dataset(args.gt, wanted, skipped), protocol, args, console)
-    for name, why in died.items():
-        _say(console, f"[red]failed[/red] {escape(name)}: {escape(why)}", markup=True)
     if not results:
-        _say(console, "no row has a result; see the failures above")
+        _tell(console, died, results)
         return 1
-    for record, _ in results:
-        for hint in record.hints:
-            name = escape(record.name)
-            _say(console, f"[yellow]look[/yellow] the predictions of {name} {escape(hint)}", markup=True)
     reference = None if args.reference in died else args.reference
     comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
     written = write_outputs(comparison, args.out, formats)
@@ -140,10 +134,25 @@ def run(args: argparse.Namespace, console: Console) -> int:
         written.append(write_gallery(args.out / "gallery.png", cases, comparison))
     if "html" in formats:
         written.append(write_report(comparison, cases, args.out))
-    if "rich" in formats:  # last: a terminal may fail, and costs nothing then
+    # last of all: a terminal may fail, and costs nothing then
+    _tell(console, died, results)
+    if "rich" in formats:
         console.print("", to_rich(comparison, console.width))
     _say(console, "written: " + ", ".join(map(str, written)))
     return 1 if died else 0
+
+
+def _tell(console: Console, died: Mapping[str, str], results: Sequence[tuple[Record, Rows]]) -> None:
+    """Print which rows could not be measured, and which look as if they lay in another frame."""
+    for name, why in died.items():
+        _say(console, f"[red]failed[/red] {escape(name)}: {escape(why)}", markup=True)
+    for record, _ in results:
+        for hint in record.hints:
+            _say(
+                console,
+                f"[yellow]look[/yellow] the predictions of {escape(record.name)} {escape(hint)}",
+                markup=True,
+            )
 
 
 def _say(console: Console, line: str, markup: bool = False) -> None:

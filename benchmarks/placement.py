@@ -26,10 +26,12 @@ NEAR, NOISE = 0.04, 0.01
 """Mean distance in own longest edges that so few points leave between equal shapes, and how it varies."""
 FACTOR, STEP = 1.5, 0.2
 """Ratio of sizes, and distance of centres in longest edges, from which on they are worth a word."""
-EXPLAINS = 0.65
-"""A change of size or place, or a turn, explains what leaves at most so much of the distance."""
-ALIKE = 0.18
-"""Mean distance in own boxes below which what is small, or lies a little aside, is no mere speck."""
+EXPLAINS, EXPLAINS_WELL = 0.65, 0.4
+"""A change explains what leaves at most so much of the distance. A small change of size or place must do
+well: what is scattered about has a large box, and a mere speck lies anywhere."""
+FAR, ALIKE = 4.0, 0.18
+"""Ratio from which on a change of size is no small one. What is so much too small must be so near to the
+truth in its own box that it is no speck."""
 UNITS = {
     1000.0: "millimetres for metres",
     100.0: "centimetres for metres",
@@ -74,9 +76,9 @@ class Standing:
 
         Returns:
             Its longest edge over the truth's; from the truth's centre to its own in longest edges of the
-            truth, x y z; the mean distance between them as they are, in the same unit; and the mean distance
-            with each shape in its own box (centred, longest edge 1), for every one of `TURNS`, or for the
-            first alone where that is small.
+            truth, x y z; the mean distance between them as they are, and with the centres in one place, in
+            the same unit; and the mean distance with each shape in its own box (centred, longest edge 1), for
+            every one of `TURNS`, or for the first alone where that is small.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # what lies too far to tell is no number
             numbers = self._numbers(_cloud(prediction, level))
@@ -89,12 +91,15 @@ class Standing:
         own, there, long = _boxed(found)
         if not (0 < edge < math.inf and 0 < long < math.inf):
             return ()
-        apart = _apart([found[:ASKED]], [self._points[:ASKED]], cKDTree(found), self._tree) / edge
+        apart, centred = (
+            float(_apart([each[:ASKED]], [self._points[:ASKED]], cKDTree(each), self._tree)[0]) / edge
+            for each in (found, found - (there - centre))
+        )
         trees = cKDTree(own), cKDTree(true)
         turned = _apart([own[:ASKED]], [true[:ASKED]], *trees)
         if turned[0] >= NEAR:
             turned = _apart([own[:ASKED] @ m.T for m in TURNS], [true[:ASKED] @ m for m in TURNS], *trees)
-        return (long / edge, *(there - centre) / edge, *apart, *turned)
+        return (long / edge, *(there - centre) / edge, apart, centred, *turned)
 
 
 def _apart(
@@ -141,9 +146,9 @@ def hints(looks: Sequence[Sequence[float]], own_frames: bool = False) -> tuple[s
     looks = [look for look in looks if look]
     if not looks:
         return ()
-    turned = np.array([[*look[5:]] if len(look) > 6 else [look[5]] * len(TURNS) for look in looks])
+    turned = np.array([[*look[6:]] if len(look) > 7 else [look[6]] * len(TURNS) for look in looks])
     turn = _common_turn(turned)
-    said = [] if own_frames else _moved(np.array([look[:5] for look in looks]), turned[:, turn], turn == 0)
+    said = [] if own_frames else _moved(np.array([look[:6] for look in looks]), turned[:, turn], turn == 0)
     return (*said, *([_words(TURNS[turn])] if turn else []))
 
 
@@ -164,23 +169,22 @@ def _moved(looks: np.ndarray, boxed: np.ndarray, upright: bool) -> list[str]:
     """A common factor of size or, where there is none, a common shift.
 
     Args:
-        looks: (N, 5) ratio of sizes, shift and distance.
+        looks: (N, 6) ratio of sizes, shift, distance, distance with the centres in one place.
         boxed: (N,) distance that is left once each side is in its own box and turned.
         upright: nothing was turned: what is turned about another point than its centre is shifted by that.
     """
-    ratio, shift, apart = np.log(looks[:, 0]), looks[:, 1:4], looks[:, 4]
+    ratio, shift, apart, centred = np.log(looks[:, 0]), looks[:, 1:4], looks[:, 4], looks[:, 5]
 
-    def explained(these: np.ndarray, far: bool) -> bool:
-        if not _most(these):
-            return False
-        left = boxed[these].mean()
-        return bool(left <= EXPLAINS * apart[these].mean() and (far or left < ALIKE))
+    def explained(these: np.ndarray, after: np.ndarray, loosely: bool) -> bool:
+        share = EXPLAINS if loosely else EXPLAINS_WELL
+        return _most(these) and bool(after[these].mean() <= share * apart[these].mean())
 
     other = np.abs(ratio) > math.log(FACTOR)
     if other.any():
         factor = np.median(ratio[other])
         alike = other & (np.abs(ratio - factor) < math.log(FACTOR))
-        if explained(alike, far=factor > 0):
+        far = abs(factor) > math.log(FAR) and (factor > 0 or boxed[other].mean() < ALIKE)
+        if explained(alike, boxed, far):
             return [_size(math.exp(factor))]
     away = np.linalg.norm(shift, axis=1)
     other = away > STEP
@@ -188,7 +192,7 @@ def _moved(looks: np.ndarray, boxed: np.ndarray, upright: bool) -> list[str]:
         common = np.median(shift[other], axis=0)
         # in longest edges of each truth, which differ
         alike = other & (np.linalg.norm(shift - common, axis=1) < STEP + 0.3 * away)
-        if explained(alike, far=bool(np.linalg.norm(common) > 1)):
+        if explained(alike, centred, bool(np.linalg.norm(common) > 1)):
             x, y, z = common
             return [
                 f"lie beside the true shapes, by about ({x:.2f}, {y:.2f}, {z:.2f}) of their longest edges: "

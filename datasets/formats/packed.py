@@ -113,7 +113,7 @@ class PackedGrids:
         except (OSError, lzma.LZMAError):
             raise
         except Exception as error:  # numpy's parser raises nearly anything on broken bytes
-            raise DataError(f"{self.file}: no .npy array: {error}") from error
+            raise DataError(f"{self.file}: no .npy array: {' '.join(str(error).split())}") from error
         wanted = (len(self.ids), ROW_BYTES)
         if version != (1, 0) or fortran or dtype != np.uint8 or shape != wanted:
             raise DataError(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import re
+import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,14 +17,18 @@ import pytest
 import trimesh
 
 from benchmarks import evaluate
+from benchmarks.failures import by_the_machine, kind_of
 from benchmarks.foreign import PredictionFiles
 from benchmarks.foreign_cases import gather_foreign
+from benchmarks.named_folders import named_folders
 from benchmarks.pairs import instances, shape_files
 from benchmarks.protocols import Truth
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
+from benchmarks.results import load, save
 from benchmarks.scoring import score
 from datasets import DataError
 from datasets.formats.binvox import write_binvox
+from zoo.config import ConfigError
 from zoo.shapes import VoxelShape
 
 R = 16
@@ -429,3 +438,374 @@ def test_bad_lists(tmp_path, text, reason):
     (tmp_path / "names.csv").write_text(text)
     with pytest.raises(DataError, match=reason):
         instances(tmp_path / "gt", tmp_path / "names.csv")
+
+
+# ------------------------------------------------------------------- faults of the machine
+
+
+@pytest.mark.parametrize("protocol", ["r3d-v1", "pix3d", "occnet"])
+@pytest.mark.parametrize("forced", ["torch:nowhere", "kdtree:cuda", "quick"])
+def test_a_backend_that_cannot_run_stores_nothing(folders, monkeypatch, capsys, forced, protocol):
+    monkeypatch.setenv("R3D_NEIGHBOURS", forced)
+    words = ["--pred", folders / "pred", "--gt", folders / "gt", "--out", folders / "out", "--workers", 0]
+    assert evaluate.main([*map(str, words), "--protocol", protocol]) == 2
+    said = capsys.readouterr().err
+    assert "R3D_NEIGHBOURS" in said and said.count("\n") == 1
+    assert not list(folders.glob("out/cells/*/record.json"))
+
+
+def test_a_fault_while_measuring_stores_nothing_and_the_same_command_goes_on(folders, monkeypatch, capsys):
+    original, measured = R3DV1.measure, []
+
+    def measure(self, prediction, threshold, truth, prepared):
+        measured.append(truth.id)
+        if truth.id == "lamp/c":
+            raise RuntimeError("no kernel image is available")
+        return original(self, prediction, threshold, truth, prepared)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(R3DV1, "measure", measure)
+        assert run(folders, "--pred", folders / "pred") == (2, {})
+    said = capsys.readouterr().err
+    assert "'lamp/c': the truth measured against itself fails" in said and "no kernel image" in said
+    assert not list(folders.glob("out/cells/*/record.json"))
+    measured.clear()
+
+    def counted(self, prediction, threshold, truth, prepared):
+        measured.append(truth.id)
+        return original(self, prediction, threshold, truth, prepared)
+
+    monkeypatch.setattr(R3DV1, "measure", counted)
+    status, results = run(folders, "--pred", folders / "pred")
+    assert status == 0 and set(measured) == {"lamp/c", "lamp/d"}
+    assert not list(folders.glob("out/cells/*/measured.jsonl"))
+    assert run(folders, "--pred", folders / "pred", "--force")[1]["values"] == results["values"]
+
+
+STORED = [
+    "AssertionError: Torch not compiled with CUDA enabled",
+    "RuntimeError: No CUDA GPUs are available",
+    "RuntimeError: CUDA error: out of memory",
+    "OutOfMemoryError: tried to allocate 2 GiB",
+    "OSError: [Errno 24] Too many open files",
+    "OSError: [Errno 5] Input/output error",
+    "PermissionError: [Errno 13] Permission denied: '/tmp/x'",
+    "MemoryError: ",
+    "ImportError: libcudart.so.12: cannot open shared object file",
+    "ModuleNotFoundError: No module named 'pytorch3d'",
+]
+
+
+def spoil(folders, name: str, reason: str) -> None:
+    """Put into a stored result what an earlier version stored of a fault of the machine."""
+    for folder in (folders / "out/cells").iterdir():
+        record, rows = load(folder)
+        if record.name == name:
+            rows[1] |= {"failed": True, "reason": reason, "cd": 2 * 3**0.5}
+            save(record.model_copy(update={"n_failed": 1}), rows, folder)
+
+
+@pytest.mark.parametrize("reason", STORED)
+def test_what_was_stored_of_a_fault_of_the_machine_is_not_used(folders, capsys, reason):
+    assert run(folders, "--pred", folders / "pred")[0] == 0
+    spoil(folders, "pred", reason)
+    assert run(folders, "--pred", folders / "pred")[0] == 2
+    said = capsys.readouterr().err
+    assert "counts a fault of the machine as failures of predictions ('chair/b': " in said
+    assert "delete the folder" in said and "--force" in said
+    status, results = run(folders, "--pred", folders / "pred", "--force")
+    assert status == 0 and next(r for r in results["rows"] if r["name"] == "pred")["n_failed"] == 0
+
+
+def test_a_truth_that_failed_against_itself_is_not_used(folders, capsys):
+    assert run(folders, "--pred", folders / "pred")[0] == 0
+    spoil(folders, "floor", "ValueError: whatever")
+    assert run(folders, "--pred", folders / "pred")[0] == 2
+    assert "counts a fault of the machine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (None, "nothing"),
+        ("no prediction", "nothing"),
+        ("empty", "nothing"),
+        ("empty at its threshold of 0.4", "nothing"),
+        ("no cell reaches 0.4", "nothing"),
+        ("no value reaches 0.1", "nothing"),
+        ("BadItem: a/CUDA/x.ply: broken ply", "unreadable"),
+        ("ValueError: mesh has no surface area to sample", "unmeasurable"),
+        ("no value below 0.1, so marching cubes has no surface to find", "unmeasurable"),
+        ("all its points are one", "unmeasurable"),
+    ],
+)
+def test_kinds_of_failures(reason, kind):
+    assert kind_of(reason) == kind and not by_the_machine(reason)
+
+
+def test_the_table_counts_only_what_is_empty_or_missing_as_that(folders):
+    (folders / "pred/lamp/c.npz").write_bytes(b"junk")
+    trimesh.creation.box((0.5, 0.5, 0.5)).export(folders / "pred/lamp/d.ply")
+    (folders / "pred/lamp/d.npz").unlink()
+    assert run(folders, "--pred", folders / "pred", "--format", "md")[0] == 0
+    text = (folders / "out/table.md").read_text().replace("\\", "")
+    assert "empty or missing" not in text
+    assert (
+        "failed: 1 files that could not be read, over all seeds; they count with the worst value: pred"
+        in text
+    )
+    assert "lamp/c: BadItem" in text and "broken npz" in text
+    assert "failed: 1 shapes that could not be measured" in text and "lamp/d: ValueError" in text
+    np.savez(folders / "pred/lamp/d.npz", voxels=np.zeros((R,) * 3))
+    (folders / "pred/lamp/d.ply").unlink()
+    assert run(folders, "--pred", folders / "pred", "--format", "md")[0] == 0
+    text = (folders / "out/table.md").read_text()
+    assert (
+        "failed: empty or missing predictions, over all seeds" in text and "could not be measured" not in text
+    )
+
+
+# ----------------------------------------------------------------------- names of folders
+
+
+@pytest.mark.parametrize(
+    ("made", "word", "name", "folder"),
+    [
+        (["epoch=3-step=100"], "epoch=3-step=100", "epoch=3-step=100", "epoch=3-step=100"),
+        (["out/epoch=3-step=100"], "out/epoch=3-step=100", "epoch=3-step=100", "out/epoch=3-step=100"),
+        (["out/epoch=3"], "ours=out/epoch=3", "ours", "out/epoch=3"),
+        (["out/epoch=3"], "ours=out/epoch=3/", "ours", "out/epoch=3"),
+        (["out=1/pred"], "out=1/pred", "pred", "out=1/pred"),
+        (["out=1/pred"], "a=out=1/pred", "a", "out=1/pred"),
+        (["pred"], "lr=0.1=pred", "lr=0.1", "pred"),
+        (["pred", "b=pred"], "a=b=pred", "a", "b=pred"),
+        (["pred", "ours=pred"], "ours=pred", "ours=pred", "ours=pred"),
+        (["pred"], "ours=pred", "ours", "pred"),
+        (["a=b"], "a=b=a=b", "a=b", "a=b"),
+        (["="], "x==", "x", "="),
+    ],
+)
+def test_a_folder_may_have_equals_signs_in_its_name(tmp_path, monkeypatch, made, word, name, folder):
+    monkeypatch.chdir(tmp_path)
+    for path in made:
+        (tmp_path / path).mkdir(parents=True)
+    assert named_folders([word], "floor") == {name: Path(folder)}
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("out/epoch=4", "out/epoch=4: no such folder, nor is '4'; say NAME=DIR or DIR"),
+        ("ours=out/epoch=4", "no such folder, nor is 'out/epoch=4', nor is '4'; say NAME=DIR"),
+        ("nowhere", "nowhere: no such folder"),
+        ("ours=", "ours=: no such folder; say NAME=DIR"),
+        ("=pred", "=pred: no such folder, nor is 'pred'"),
+        ("=", "=: no such folder"),
+        ("pred=pred=", "no such folder"),
+        ("/", "/ has no name of its own for the row; give it one: NAME=/"),
+        ("floor=pred", "two rows 'floor'"),
+        ("file=1", "file=1: no such folder"),
+    ],
+)
+def test_what_names_no_folder_says_how_it_is_said(tmp_path, monkeypatch, word, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pred").mkdir()
+    (tmp_path / "file=1").write_text("")
+    with pytest.raises(ConfigError) as found:
+        named_folders([word], "floor")
+    assert said in str(found.value)
+
+
+def test_a_folder_with_equals_signs_is_scored(folders):
+    (folders / "pred").rename(folders / "epoch=3-step=100")
+    for words in ([folders / "epoch=3-step=100"], [f"ours={folders / 'epoch=3-step=100'}"]):
+        status, results = run(folders, "--pred", *words)
+        assert status == 0
+        assert results["rows"][0]["name"] == ("ours" if "ours" in str(words[0]) else "epoch=3-step=100")
+
+
+# ------------------------------------------------------------------- written before printed
+
+
+def occupied(path, kind: str) -> None:
+    """Something in the place of a folder or a file that shall be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("") if kind == "file" else path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("out", "file"),
+        ("out/cells", "file"),
+        ("out/results.json", "folder"),
+        ("out/table.md", "folder"),
+        ("out/table.csv", "folder"),
+        ("out/table.tex", "folder"),
+        ("out/gallery.png", "folder"),
+        ("out/report.html", "folder"),
+    ],
+)
+def test_an_output_folder_that_cannot_be_written_is_found_first(folders, monkeypatch, capsys, place, kind):
+    occupied(folders / place, kind)
+    monkeypatch.setattr(evaluate, "score", lambda *args, **options: pytest.fail("it was measured"))
+    assert run(folders, "--pred", folders / "pred", "--format", "md")[0] == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: cannot write to {folders / place}: ") and said.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks Linux which file is meant")
+@pytest.mark.parametrize(
+    ("number", "file"),
+    [
+        (errno.ENOSPC, "rows.csv"),
+        (errno.EROFS, "record.json"),
+        (errno.EDQUOT, "measured.jsonl"),
+        (errno.EACCES, "table.md"),
+        (errno.ENOSPC, "gallery.png"),
+        (errno.EIO, "report.html"),
+    ],
+)
+def test_a_disk_that_fills_up_is_one_line_with_the_file(folders, monkeypatch, capsys, number, file):
+    """Wherever it happens; what was measured is there for the next command."""
+    original = os.fsync
+
+    def full(descriptor):
+        if file in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(number, os.strerror(number))
+        return original(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run(folders, "--pred", folders / "pred", "--format", "md,html")[0] == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(rf"error: \S*{re.escape(file)}: {os.strerror(number)}\n", said)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "cp437", "koi8-r"])
+def test_a_terminal_that_cannot_print_an_arrow_gets_another_sign(folders, monkeypatch, encoding):
+    """As `| tee` is on Windows."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    words = ["--pred", folders / "pred", "--gt", folders / "gt", "--out", folders / "out", "--workers", 0]
+    words += ["--format", "all" if encoding == "cp1252" else "rich,md"]
+    status = evaluate.main([*map(str, words), "--set", POINTS])
+    sys.stdout.flush()
+    assert status == 0
+    said = raw.getvalue().decode(encoding)
+    assert "models, best IoU first" in said and "written: " in said
+    written = {path.name for path in (folders / "out").iterdir()}
+    every = {"table.md", "table.csv", "table.tex", "results.json", "report.html", "gallery.png"}
+    assert (every if encoding == "cp1252" else {"table.md", "gallery.png"}) <= written
+
+
+def test_a_terminal_that_is_gone_costs_no_file(folders, monkeypatch):
+    """Every file is there before the table is printed."""
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # what the command puts in its place goes with the test
+
+    def gone(comparison, width):
+        assert (folders / "out/report.html").exists() and (folders / "out/table.md").exists()
+        raise BrokenPipeError
+
+    monkeypatch.setattr(evaluate, "to_rich", gone)
+    status, _ = run(folders, "--pred", folders / "pred", "--format", "rich,md,html")
+    sys.stdout.close()
+    assert status == 141
+
+
+# ------------------------------------------------------------------------- text of others
+
+MARKUP = ["[/data/x]", "[red]", "[/red]", "[bold", "x]", "[link=file:///etc]a[/link]", "[[]]", "[@click=a]b"]
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_the_text_of_an_error_is_no_markup(folders, monkeypatch, capsys, text):
+    def deadly(predictions, *args, **options):
+        others = {name: shapes for name, shapes in predictions.items() if name != "bad"}
+        return replace(score(others, *args, **options), died={"bad": f"out of memory: {text}"})
+
+    monkeypatch.setattr(evaluate, "score", deadly)
+    words = ["--pred", f"good={folders / 'pred'}", f"bad={folders / 'pred'}"]
+    status, _ = run(folders, *words, "--format", "rich,md")
+    assert status == 1
+    assert f"failed bad: out of memory: {text}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("text", [text for text in MARKUP if "/" not in text])
+def test_names_of_rows_and_folders_are_no_markup(folders, capsys, text):
+    (folders / "pred/chair/a.npz").unlink()
+    (folders / "pred").rename(folders / text)
+    status, results = run(folders, "--pred", folders / text, "--format", "rich,json")
+    said = "".join(capsys.readouterr().out.split())
+    assert status == 0 and results["rows"][0]["name"] == text
+    assert f"{text}:1of4true" in said and f"{text}[" not in said
+
+
+# ----------------------------------------------------------------------- units and frames
+
+
+@pytest.mark.parametrize("protocol", ["r3d-v1", "occnet", "meshrcnn", "atlasnet", "pix3d"])
+def test_leaving_a_bad_prediction_out_never_improves_a_mean(tmp_path, protocol, capsys):
+    """Centimetres for metres: worse than a missing one before, now as bad, and said."""
+    for name, factor in (("gt", 1), ("cm", 100), ("some", 100)):
+        (tmp_path / name).mkdir()
+        for k in range(4):
+            box = trimesh.creation.box((1, 0.7, 0.4 + 0.1 * k))
+            box.apply_scale(factor).export(tmp_path / name / f"{k}.ply")
+    (tmp_path / "some/2.ply").unlink()
+    words = ["--pred", tmp_path / "cm", tmp_path / "some", "--gt", tmp_path / "gt", "--workers", 0]
+    words += ["--out", tmp_path / "out", "--format", "json,md,html", "--protocol", protocol]
+    words += [] if protocol == "pix3d" else ["--set", "points=1024"]
+    assert evaluate.main([*map(str, words)]) == 0
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    rows = {row["name"]: row for row in results["rows"]}
+    for column in results["columns"]:
+        whole, part = (rows[name]["instance_mean"][column["name"]] for name in ("cm", "some"))
+        if whole is None or part is None:
+            continue
+        worse = column["worst"]
+        if column["better"] == "lower":
+            assert whole["mean"] <= part["mean"] + 1e-9 and whole["mean"] <= worse + 1e-9
+        else:
+            assert whole["mean"] >= part["mean"] - 1e-9
+    said = " ".join(capsys.readouterr().out.split())
+    hint = "the predictions of cm are about 100 times as large as the true shapes: are they in centimetres"
+    assert (hint in said) is (protocol != "pix3d")
+    for file in ("table.md", "report.html"):
+        assert (hint in (tmp_path / "out" / file).read_text()) is (protocol != "pix3d")
+
+
+def test_a_full_cube_is_named_before_anything_is_measured(folders, capsys, monkeypatch):
+    for name in ("gt/lamp/c.binvox", "gt/lamp/d.binvox"):
+        write_binvox(folders / name, np.ones((R,) * 3, bool))
+    monkeypatch.setattr(evaluate, "score", lambda *args, **options: pytest.fail("it was measured"))
+    words = [
+        "--pred",
+        folders / "pred",
+        "--gt",
+        folders / "gt",
+        "--out",
+        folders / "out",
+        "--protocol",
+        "pix3d",
+    ]
+    assert evaluate.main([*map(str, words)]) == 2
+    said = capsys.readouterr().err
+    assert "2 of 4 true shapes cannot be measured against" in said and "--allow-missing" in said
+    assert "'lamp/c': no value below 0.1" in said and "'lamp/d'" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--workers", "-1"], "--workers must be 0 (measure in this process) or more, got -1"),
+        (["--workers", "-99"], "got -99"),
+        (["--time-limit", "0", "--workers", "1"], "--time-limit must be above 0 seconds, got 0"),
+        (["--time-limit", "-3", "--workers", "1"], "--time-limit must be above 0 seconds, got -3"),
+        (["--time-limit", "nan", "--workers", "1"], "--time-limit must be above 0 seconds, got nan"),
+        (["--time-limit", "5", "--workers", "0"], "--time-limit needs a process to stop"),
+    ],
+)
+def test_numbers_that_cannot_be_meant(folders, capsys, words, message):
+    given = ["--pred", folders / "pred", "--gt", folders / "gt", "--out", folders / "out"]
+    assert evaluate.main([*map(str, given), *words]) == 2
+    assert message in capsys.readouterr().err

@@ -117,6 +117,7 @@ def test_other_truths_than_grids(truth):
     assert "centimetres" in hint(moved(lambda v: 100 * v), truths)[0]
 
 
+OFF = [boxes(R, ((-0.4, -0.45, -0.4), (0.1 + 0.02 * k, 0.1, 0.1))) for k in range(COUNT)]
 MEAN = np.mean(GRIDS, axis=0, dtype=np.float32)
 CELLS = np.indices((R, R, R))
 
@@ -148,6 +149,14 @@ def speck(*middle: int, edge: int = 3) -> np.ndarray:
 )
 def test_honest_predictions_are_left_alone(honest):
     assert hint([VoxelShape(grid) for grid in honest[1]]) == ()
+
+
+@pytest.mark.parametrize("share", [0.005, 0.01, 0.03, 0.08])
+def test_noise_around_shapes_that_lie_beside_the_centre_is_no_shift(share):
+    """Its box is the whole cube, whatever is in it."""
+    noise = [np.random.default_rng(k).random((R,) * 3) < share for k in range(COUNT)]
+    noisy = [VoxelShape(grid | cells) for grid, cells in zip(OFF, noise, strict=True)]
+    assert hint(noisy, [VoxelShape(grid) for grid in OFF]) == ()
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.8, 1.25, 1.4])

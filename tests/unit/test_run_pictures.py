@@ -19,6 +19,7 @@ from tests.unit.test_screenshots import add_screenshots
 from tests.unit.test_shapenet import CAR, CHAIR, add_model
 from zoo.pictures import put_text
 from zoo.shapes import VoxelShape
+from zoo.types import ContractError
 
 HERE = ["--workers", "0", "--executor", "inline", "--device", "cpu"]
 SMALL = [
@@ -129,6 +130,7 @@ def raising(error):
         (KeyError("camera"), "KeyError: 'camera'"),
         (MemoryError(), "MemoryError:"),
         (AssertionError(), "AssertionError:"),
+        (ContractError("no decoder"), "ContractError: no decoder"),
         (OSError(5, "Input/output error", "/x"), "OSError: /x: Input/output error"),
         (torch.OutOfMemoryError("out of memory [1 GiB]"), "OutOfMemoryError: out of memory [1 GiB]"),
     ],
