@@ -281,10 +281,11 @@ def run_again(args: argparse.Namespace, console: Console) -> int:
     console.print(table)
     now = environment.versions()
     changed = [f"{k} {v}, now {now.get(k)}" for k, v in record.versions.items() if now.get(k) != v]
-    if changed and not all(one.equal for one in held):
+    if all(one.equal for one in held):
+        return 0
+    if changed:
         console.print("versions that differ: " + escape("; ".join(changed)))
-    edited = changed_code(record.code, parts_of(parse_model(record.config, source=record.name)))
-    if edited and not all(one.equal for one in held):
+    if edited := changed_code(record.code, parts_of(parse_model(record.config, source=record.name))):
         console.print("code that has changed since: " + escape("; ".join(edited)))
     return 0 if all(one.holds for one in held) else 1
 
