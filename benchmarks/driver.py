@@ -167,7 +167,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     beside = controls(features)
     if not args.only_cache:
         with phases("measuring"):
-            failed |= _measure(plan, outcomes, beside, args.workers, console)
+            failed |= _measure(plan, outcomes, beside, args.workers, limit, console)
     late: dict[str, Exception] = {}
     results = [*_collect(session, cells), *_found(session, map(session.control_cell, beside))]
     notes += stale_results(results, configs)
@@ -356,6 +356,7 @@ def _measure(
     outcomes: dict[str, TrainReport | Exception],
     beside: Sequence[Control],
     workers: int | None,
+    limit: float | None,
     console: Console,
 ) -> dict[str, Exception]:
     """Measure what was trained and has no result yet, the controls with the first session: what failed."""
@@ -373,7 +374,7 @@ def _measure(
             def on_instance(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
                 bar.update(task, completed=done, total=total)
 
-            failed |= session.measure(trained, on_instance, workers, () if k else beside)
+            failed |= session.measure(trained, on_instance, workers, () if k else beside, limit)
     return failed
 
 

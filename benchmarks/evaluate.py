@@ -51,7 +51,7 @@ from benchmarks.results import (
     save,
 )
 from benchmarks.scoring import score
-from benchmarks.settings import build_protocol, code_of
+from benchmarks.settings import build_protocol, code_of, patience
 from benchmarks.table import to_rich
 from datasets import BadItem, DataError
 from zoo.command import run_command
@@ -203,7 +203,7 @@ def _score(
                 workers=args.workers,
                 progress=lambda done, total: status.update(f"measuring {done} of {total}"),
                 journals=journals,
-                limit=args.time_limit,
+                limit=None if args.workers == 0 else patience(args.time_limit),
             )
         died = scores.died
         for row in [row for row in todo if row.files.name not in died]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.settings import add_set
+from benchmarks.settings import add_set, patience
 from zoo.config import ConfigError
 from zoo.plugins import add_plugin
 
@@ -73,8 +73,10 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     p.add_argument(
         "--time-limit",
         type=float,
-        metavar="SECONDS",
-        help="give a row up that takes longer for one prediction (default: no limit)",
+        default=30.0,
+        metavar="MINUTES",
+        help="the longest that one prediction may be measured: then its row fails and the others go on; 0 "
+        "for no limit. With --workers 0 there is none (default: %(default)g)",
     )
     p.add_argument("--force", action="store_true", help="measure again what has a result")
     add_set(p, "a setting of the protocol, like points=10000")
@@ -88,7 +90,4 @@ def check(args: argparse.Namespace) -> None:
         raise ConfigError(f"--threshold must lie in (0, 1], got {args.threshold:g}")
     if args.workers is not None and args.workers < 0:
         raise ConfigError(f"--workers must be 0 (measure in this process) or more, got {args.workers}")
-    if args.time_limit is not None and not args.time_limit > 0:
-        raise ConfigError(f"--time-limit must be above 0 seconds, got {args.time_limit:g}")
-    if args.time_limit is not None and args.workers == 0:
-        raise ConfigError("--time-limit needs a process to stop; give --workers 1 or more")
+    patience(args.time_limit)

@@ -126,8 +126,9 @@ def parser() -> argparse.ArgumentParser:
         default=30.0,
         metavar="MINUTES",
         help="the longest that a plugin may import, a model be built, a training go without finishing a "
-        "step, or a few pictures be predicted: then that row fails and the others go on; 0 for no limit. "
-        "Trainings and predictions of --executor inline have none (default: %(default)g)",
+        "step, a few pictures be predicted, or one prediction be measured: then that row fails and the "
+        "others go on; 0 for no limit. Trainings and predictions of --executor inline have none, nor has "
+        "what is measured with --workers 0 (default: %(default)g)",
     )
     add_set(p, "override a setting; see below")
     add_plugin(p)

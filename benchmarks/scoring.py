@@ -70,7 +70,7 @@ def score(
         progress: called with (instances done, instances in all).
         journals: row name to the file that keeps what was measured of it, to be deleted once the row is
             saved. What it holds is neither measured nor asked for again; other predictions need another file.
-        limit: seconds that one prediction may take in a process of its own; None for no limit.
+        limit: seconds that one prediction may take in another process; None for no limit.
 
     Raises:
         TruthError: a truth cannot be measured against.

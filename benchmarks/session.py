@@ -22,6 +22,7 @@ from benchmarks import environment
 from benchmarks.blocks import VIEW, Trained
 from benchmarks.controls import Control
 from benchmarks.executor import CellDied, Job
+from benchmarks.journal import JOURNAL
 from benchmarks.predict import Predictions, StoredPictures, Truths
 from benchmarks.predicting import Predictor, PredictorHere
 from benchmarks.protocols import Protocol, ThresholdChoice
@@ -203,10 +204,14 @@ class Session:
         progress: Callable[[int, int], None] | None = None,
         workers: int | None = None,
         controls: Sequence[Control] = (),
+        limit: float | None = None,
     ) -> dict[str, Exception]:
         """Score every trained cell and every control that has no result yet, together, and save them.
 
         For one command at a time (`zoo.locks.hold` of `results.root`): what is under way lies in the cells.
+
+        Args:
+            limit: seconds that measuring one prediction may take; None for no limit.
 
         Returns:
             What went wrong, by label; the others are saved.
@@ -229,6 +234,7 @@ class Session:
             workers=workers,
             progress=progress,
             journals={row.key: self._journal(row) for row in rows},
+            limit=limit,
         )
         for row in rows:
             if row.key in scores.died:
@@ -236,6 +242,7 @@ class Session:
                 continue
             try:
                 record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
+                record = record.model_copy(update={"hints": scores.hints[row.key]})
                 save(record, scores.rows[row.key], self.results.folder(record.cell))
                 self._journal(row).unlink(missing_ok=True)
                 sweep(self.results.folder(record.cell))
@@ -245,7 +252,7 @@ class Session:
 
     def _journal(self, row: _Row) -> Path:
         """What was measured of a row before it is complete: a command that is killed goes on from it."""
-        return self.results.folder(row.key) / "measured.jsonl"
+        return self.results.folder(row.key) / JOURNAL
 
     def truths(self, split: str) -> Truths:
         """What is true about the instances of 'val' or 'test'."""

@@ -9,21 +9,15 @@ The workers write their rows themselves; only the layout and the digests travel 
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 import time
-import types
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from zoo.processes import die_with_parent
+from zoo.children import Child, start_child
 
 from . import BadItem, DataError, DataSource, Item, PrepareOptions
 from ._pack import Layout, layout_of, pack, write_row
@@ -36,8 +30,6 @@ MOST_WORKERS = 1024
 
 _TRIES = 2
 _HOPELESS = 20
-_START_LOCK = threading.Lock()
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -53,8 +45,7 @@ class Outcome:
 
 @dataclass
 class _Worker:
-    process: multiprocessing.process.BaseProcess
-    conn: Connection
+    child: Child
     started: bool = False
     overdue: bool = False
     index: int | None = None
@@ -107,14 +98,14 @@ def build_all(
                     _hand_over(worker, queue[0], items[queue.popleft()])
                 elif worker.index is not None and time.monotonic() - worker.since > timeout:
                     worker.overdue = True
-                    worker.process.kill()  # the closed pipe brings it to the branch below
-            ready = wait([w.conn for w in pool], timeout=1.0)
-            for worker in [w for w in pool if w.conn in ready]:
+                    worker.child.process.kill()  # the closed pipe brings it to the branch below
+            ready = wait([w.child.pipe for w in pool], timeout=1.0)
+            for worker in [w for w in pool if w.child.pipe in ready]:
                 try:
                     outcome = _answer(worker, place)
                 except (EOFError, OSError):  # the process is gone
                     pool.remove(worker)
-                    death = _bury(worker)
+                    death = worker.child.bury()
                     if worker.row is not None:
                         release(worker.row)
                     if not worker.started:
@@ -139,8 +130,7 @@ def build_all(
                     yield outcome
     finally:
         for worker in pool:
-            worker.process.kill()
-            _bury(worker)
+            worker.child.end()
 
 
 def check_workers(workers: int) -> None:
@@ -174,8 +164,6 @@ def _build_here(
 
 def _serve(conn: Connection, source: DataSource, options: PrepareOptions, folder: Path) -> None:
     """Body of a worker: item in, layout out, row in, digests and note out; until the other side is gone."""
-    die_with_parent()  # whatever an item is at: the pipe only ends those that wait for the next
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     try:
         conn.send(("ready", None))
         while True:
@@ -203,7 +191,7 @@ def _serve(conn: Connection, source: DataSource, options: PrepareOptions, folder
 
 def _answer(worker: _Worker, place: Place) -> Outcome | None:
     """Handle one message; an `Outcome` when the item is settled."""
-    kind, value = worker.conn.recv()
+    kind, value = worker.child.pipe.recv()
     if kind == "ready":
         worker.started = True
         return None
@@ -218,42 +206,12 @@ def _answer(worker: _Worker, place: Place) -> Outcome | None:
         return Outcome(index, worker.row, digests, note=note)
     row = place(value)
     worker.row = row if isinstance(row, int) else None
-    worker.conn.send(worker.row)
+    worker.child.pipe.send(worker.row)
     return Outcome(index, reason=row) if isinstance(row, str) else None
 
 
 def _start(source: DataSource, options: PrepareOptions, folder: Path) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    parent, child = context.Pipe()
-    process = context.Process(target=_serve, args=(child, source, options, folder), daemon=True)
-    with _quiet_start(type(source).__module__):
-        process.start()
-    child.close()
-    return _Worker(process, parent)
-
-
-@contextmanager
-def _quiet_start(module: str) -> Iterator[None]:
-    """Start a process that does not run the caller's main module again, with single-threaded libraries.
-
-    A spawned process imports the parent's `__main__`; for `python -m benchmarks.run` that would load torch
-    into every worker. The classes needed here are importable by name, unless `module` is `__main__` itself.
-    """
-    with _START_LOCK:
-        main = sys.modules["__main__"]
-        saved = {name: os.environ.get(name) for name in _ONE_THREAD}
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-        if module != "__main__":
-            sys.modules["__main__"] = types.ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
-            for name, value in saved.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+    return _Worker(start_child(_serve, source, options, folder, module=type(source).__module__))
 
 
 def _hand_over(worker: _Worker, index: int, item: Item) -> None:
@@ -261,20 +219,7 @@ def _hand_over(worker: _Worker, index: int, item: Item) -> None:
     worker.since = time.monotonic()
     # when it died while idle, reading from it will say so and the item is tried again
     with suppress(OSError):
-        worker.conn.send(item)
-
-
-def _bury(worker: _Worker) -> str:
-    """Close the pipe, wait for the process, and say how it ended."""
-    worker.conn.close()
-    worker.process.join()
-    code = worker.process.exitcode or 0
-    if code < 0:
-        try:
-            return f"signal {-code}, {signal.Signals(-code).name}"
-        except ValueError:
-            return f"signal {-code}"
-    return f"exit status {code}"
+        worker.child.pipe.send(item)
 
 
 def _obituary(worker: _Worker, death: str, timeout: float) -> str:

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zoo.files import write_atomic
 from zoo.geometry.camera import Camera
-from zoo.geometry.mesh import ColoredMesh, Mesh
+from zoo.geometry.mesh import FAR, ColoredMesh, Mesh
 from zoo.geometry.render import render
 from zoo.shapes import PatchShape, Shape
 from zoo.text import printable
@@ -45,7 +45,7 @@ def strip(
     angles: Sequence[tuple[float, float]],
     tile: int,
 ) -> Image.Image:
-    """All views of one shape side by side, or a tile that says 'empty'.
+    """All views of one shape side by side, or a tile that says 'empty' or that it lies out of sight.
 
     Args:
         level: occupancy probability of the surface that is drawn.
@@ -55,9 +55,9 @@ def strip(
     """
     canvas = Image.new("RGB", (tile * len(angles), tile), TILE)
     found = _drawable(shape, level)
-    if found is None:
-        font = ImageFont.load_default(size=14)
-        ImageDraw.Draw(canvas).text((canvas.width / 2, tile / 2), "empty", fill=FAINT, font=font, anchor="mm")
+    if found is None or np.abs(found.mesh.vertices).max(initial=0) > FAR:
+        font, word = ImageFont.load_default(size=14), "empty" if found is None else "out of sight"
+        ImageDraw.Draw(canvas).text((canvas.width / 2, tile / 2), word, fill=FAINT, font=font, anchor="mm")
         return canvas
     for i, (azimuth, elevation) in enumerate(angles):
         camera = Camera(azimuth, elevation, DISTANCE, fov=FOV)

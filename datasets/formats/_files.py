@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -10,12 +11,20 @@ from .. import BadItem
 # a pipe without a writer must not block; Windows would translate line ends
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
+_OF_THE_MACHINE = {
+    getattr(errno, name)
+    for name in ("EMFILE", "ENFILE", "ENOMEM", "EIO", "EREMOTEIO", "ESTALE", "ENOTCONN", "ETIMEDOUT")
+    if hasattr(errno, name)
+}
+"""Too many open files, no memory, a disk or a network that fails."""
+
 
 def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
     """The bytes of a regular file of at most `limit` bytes.
 
     Raises:
         BadItem: the file is missing, unreadable, no regular file, or too large; names file and reason.
+        OSError: the machine cannot read it now, which says nothing about the file.
     """
     try:
         descriptor = os.open(path, _FLAGS)
@@ -32,4 +41,6 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
+        if error.errno in _OF_THE_MACHINE:
+            raise
         raise BadItem(f"{os.fspath(path)}: {error.strerror or error}") from error

@@ -209,7 +209,8 @@ SETTINGS = (
 
 
 def _read_settings(folder: Path) -> tuple[int, Any]:
-    text = (folder / "set.txt").read_bytes().decode("utf-8", "surrogateescape")
+    file = folder / "set.txt"  # stands for a command line, which is never gone
+    text = file.read_bytes().decode("utf-8", "surrogateescape") if file.is_file() else ""
     found = parse_overrides(text.split("\n")[:-1])
     return len(found), repr(found)
 

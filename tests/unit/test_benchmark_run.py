@@ -336,9 +336,9 @@ def test_only_cache_without_a_result_or_without_data_says_how_to_get_them(
 
 def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished, monkeypatch, capsys):
     def numbers(results):
-        metrics = results["values"]["vae_gan_baseline"]
         return {
-            one["id"]: {metric: values[0][k] for metric, values in metrics.items()}
+            (row, one["id"]): {metric: values[0][k] for metric, values in metrics.items()}
+            for row, metrics in results["values"].items()
             for k, one in enumerate(results["instances"])
         }
 

@@ -545,8 +545,8 @@ def test_kinds_of_failures(reason, kind):
 
 def test_the_table_counts_only_what_is_empty_or_missing_as_that(folders):
     (folders / "pred/lamp/c.npz").write_bytes(b"junk")
-    trimesh.creation.box((0.5, 0.5, 0.5)).export(folders / "pred/lamp/d.ply")
     (folders / "pred/lamp/d.npz").unlink()
+    np.save(folders / "pred/lamp/d.npy", np.random.default_rng(0).choice([-1.7e308, 1.7e308], (50, 3)))
     assert run(folders, "--pred", folders / "pred", "--format", "md")[0] == 0
     text = (folders / "out/table.md").read_text().replace("\\", "")
     assert "empty or missing" not in text
@@ -555,9 +555,10 @@ def test_the_table_counts_only_what_is_empty_or_missing_as_that(folders):
         in text
     )
     assert "lamp/c: BadItem" in text and "broken npz" in text
-    assert "failed: 1 shapes that could not be measured" in text and "lamp/d: ValueError" in text
+    assert "failed: 1 shapes that could not be measured" in text and "lamp/d: " in text
     np.savez(folders / "pred/lamp/d.npz", voxels=np.zeros((R,) * 3))
-    (folders / "pred/lamp/d.ply").unlink()
+    (folders / "pred/lamp/d.npy").unlink()
+    np.savez(folders / "pred/lamp/c.npz", voxels=grid(2))
     assert run(folders, "--pred", folders / "pred", "--format", "md")[0] == 0
     text = (folders / "out/table.md").read_text()
     assert (
@@ -799,13 +800,47 @@ def test_a_full_cube_is_named_before_anything_is_measured(folders, capsys, monke
     [
         (["--workers", "-1"], "--workers must be 0 (measure in this process) or more, got -1"),
         (["--workers", "-99"], "got -99"),
-        (["--time-limit", "0", "--workers", "1"], "--time-limit must be above 0 seconds, got 0"),
-        (["--time-limit", "-3", "--workers", "1"], "--time-limit must be above 0 seconds, got -3"),
-        (["--time-limit", "nan", "--workers", "1"], "--time-limit must be above 0 seconds, got nan"),
-        (["--time-limit", "5", "--workers", "0"], "--time-limit needs a process to stop"),
+        (["--time-limit", "-3"], "--time-limit must be 0 (no limit) to 100,000 minutes, got -3"),
+        (["--time-limit", "nan"], "minutes, got nan"),
+        (["--time-limit", "1e9"], "minutes, got 1e+09"),
     ],
 )
 def test_numbers_that_cannot_be_meant(folders, capsys, words, message):
     given = ["--pred", folders / "pred", "--gt", folders / "gt", "--out", folders / "out"]
     assert evaluate.main([*map(str, given), *words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM, errno.ESTALE])
+def test_a_machine_that_cannot_read_now_says_nothing_about_the_file(folders, monkeypatch, capsys, number):
+    """Neither a failure of the prediction nor a truth to be left out."""
+    original = os.open
+
+    def full(path, *args, **options):
+        if "pred" in str(path) and "lamp" in str(path) and armed:
+            raise OSError(number, os.strerror(number), str(path))
+        return original(path, *args, **options)
+
+    def arm(*args, **options):
+        armed.append(True)
+        return score(*args, **options)
+
+    armed: list[bool] = []
+    monkeypatch.setattr(os, "open", full)
+    monkeypatch.setattr(evaluate, "score", arm)
+    assert run(folders, "--pred", folders / "pred") == (2, {})
+    said = capsys.readouterr().err
+    assert os.strerror(number) in said and "a fault of the machine" in said
+    assert not list(folders.glob("out/cells/*/record.json"))
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e6, 1e7, 1e9, 1e15])
+def test_what_lies_out_of_sight_is_scored_and_not_drawn(tmp_path, factor):
+    for name in ("gt", "pred"):
+        (tmp_path / name).mkdir()
+        for k in range(3):
+            box = trimesh.creation.box((1, 0.7, 0.4 + 0.1 * k))
+            box.apply_scale(1 if name == "gt" else factor)
+            box.export(tmp_path / name / f"{k}.ply")
+    assert run(tmp_path, "--pred", tmp_path / "pred", "--format", "md,html,json")[0] == 0
+    assert (tmp_path / "out/gallery.png").exists() and (tmp_path / "out/report.html").exists()

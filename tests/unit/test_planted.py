@@ -106,4 +106,4 @@ def test_the_command_writes_what_it_says(tmp_path, capsys):
     assert f"python -m benchmarks.evaluate --gt {tmp_path / 'p' / 'gt'}" in said
     assert len(list((tmp_path / "p").rglob("*.npz"))) == 2 * 10
     assert planted.main(["--dataset", "procedurel"]) == 2
-    assert "Did you mean 'procedural'?" in capsys.readouterr().out
+    assert "Did you mean 'procedural'?" in capsys.readouterr().err
