@@ -162,7 +162,7 @@ def finished(tmp_path_factory):
 
 
 def record(out):
-    return json.loads((out / "classify-gan_3d.json").read_text())
+    return json.loads((out / "classify-gan_3d.json").read_text(encoding="utf-8"))
 
 
 def test_every_row_is_there(finished):

@@ -17,16 +17,20 @@ def swapped(text: str) -> str:
 
 
 HARMS = {
-    "torn": lambda path, text: path.write_text(text[:-9]),
-    "empty": lambda path, text: path.write_text(""),
+    "torn": lambda path, text: path.write_text(text[:-9], encoding="utf-8"),
+    "empty": lambda path, text: path.write_text("", encoding="utf-8"),
     "gone": lambda path, text: path.unlink(),
     "a folder": lambda path, text: (path.unlink(), path.mkdir()),
     "no text": lambda path, text: path.write_bytes(b"\xff\xfe\x00" * 99),
-    "another name": lambda path, text: path.write_text(swapped(text)),
-    "another number": lambda path, text: path.write_text(text.replace("0.2857142857142857", "0.9")),
-    "another head": lambda path, text: path.write_text(text.replace("r3d-v1", "r3d-v2")),
-    "lines of others": lambda path, text: path.write_text(f"null\n[]\n{text}{{}}\n" + "[" * 99_999 + "\n"),
-    "doubled": lambda path, text: path.write_text(text + text.partition("\n")[2]),
+    "another name": lambda path, text: path.write_text(swapped(text), encoding="utf-8"),
+    "another number": lambda path, text: path.write_text(
+        text.replace("0.2857142857142857", "0.9"), encoding="utf-8"
+    ),
+    "another head": lambda path, text: path.write_text(text.replace("r3d-v1", "r3d-v2"), encoding="utf-8"),
+    "lines of others": lambda path, text: path.write_text(
+        f"null\n[]\n{text}{{}}\n" + "[" * 99_999 + "\n", encoding="utf-8"
+    ),
+    "doubled": lambda path, text: path.write_text(text + text.partition("\n")[2], encoding="utf-8"),
 }
 
 
@@ -34,7 +38,7 @@ HARMS = {
 def test_what_is_taken_from_a_journal_was_measured(tmp_path, harm):
     path = tmp_path / "measured.jsonl"
     Journal(path, FACTS).add(WHOLE.items())
-    harm(path, path.read_text())
+    harm(path, path.read_text(encoding="utf-8"))
     found = Journal(path, FACTS).measured
     assert {key: one.values for key, one in found.items()}.items() <= {
         key: one.values for key, one in WHOLE.items()
