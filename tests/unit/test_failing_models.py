@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 
 import pytest
 import yaml
 
+from benchmarks import driver
 from benchmarks.executor import Executor
 from benchmarks.predicting import PredictorProcess
 from benchmarks.run import main
+from zoo.processes import time_limit
 
 PLUGIN = "tests.unit.failing_plugin"
 SMALL = {
@@ -101,8 +104,6 @@ def test_one_that_hangs_costs_its_own_row(folder, capsys):
 
 
 def test_one_that_hangs_or_breaks_while_it_is_built_costs_its_own_row(folder, monkeypatch, capsys):
-    import time
-
     from tests.unit.failing_plugin import Failing
 
     build = Failing.__init__
@@ -116,11 +117,15 @@ def test_one_that_hangs_or_breaks_while_it_is_built_costs_its_own_row(folder, mo
             raise ZeroDivisionError("no [width]")
         build(self, config, **given)
 
+    def limited(seconds, what):
+        return time_limit(0.2 if what == "building model 'hang'" else None, what)
+
     monkeypatch.setattr(Failing, "__init__", broken)
+    monkeypatch.setattr(driver, "time_limit", limited)
     faulty = [write(folder, name, name) for name in ("hang", "leave", "raise")]
-    assert run(folder, [write(folder, "good"), *faulty], "--time-limit", "0.01") == 1
+    assert run(folder, [write(folder, "good"), *faulty]) == 1
     said = capsys.readouterr().out
-    assert "failed hang: " in said and "building model 'hang' did not end within 0.01 minutes" in said
+    assert "failed hang: " in said and "building model 'hang' did not end within 0.0033" in said
     assert "failed leave: " in said and "SystemExit while it was built: 4" in said
     assert "failed raise: " in said and "ZeroDivisionError while it was built: no [width]" in said
     assert set(json.loads((folder / "out/results.json").read_text(encoding="utf-8"))["absent"]) == {
