@@ -23,7 +23,7 @@ TINY: dict[str, Any] = {
 }
 
 
-# Shells start what they put in the background so, and nohup every command; what a test interrupts inherits it.
+# Shells start what they put in the background so, and nohup every command; what tests interrupt inherits it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
