@@ -181,7 +181,9 @@ def test_outside_a_yaml_may_name_module_and_class(recipe, package, tmp_path):
     assert "{name: gated_cnn," in text
     changed = text.replace("{name: gated_cnn,", "{name: 'my_encoders.gated_cnn:GatedCNN',")
     (tmp_path / "mine.yaml").write_text(changed, encoding="utf-8")
-    environment = {"PYTHONPATH": str(package), "R3D_CONFIGS": str(tmp_path)}
+    # the modules alone: what building a wheel leaves beside them would announce them as installed
+    shutil.copytree(package / "my_encoders", tmp_path / "modules" / "my_encoders")
+    environment = {"PYTHONPATH": str(tmp_path / "modules"), "R3D_CONFIGS": str(tmp_path)}
     where, show = {"cwd": ROOT, "environment": environment}, ("-m", "zoo", "show", "mine", "--json")
     alone = run(*show, status=2, **where)  # a YAML may come from anybody: it does not choose what is imported
     assert "if you trust it, add --plugin my_encoders.gated_cnn" in alone.stderr

@@ -152,6 +152,7 @@ def test_views_for_the_losses_alone(tiny_config, tmp_path, monkeypatch):
         read.append(image.shape[1])
         return preprocess(image, **options)
 
+    spy.config = preprocess.config
     monkeypatch.setattr(trainer.model, "preprocess", spy)
     loss.register_forward_pre_hook(lambda module, args: seen.append((args[1].image.shape[1], args[1].inputs)))
     trainer.run()
