@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.protocols import Measurement
-from zoo.files import naming, write_atomic
+from zoo.files import naming, remove, write_atomic
 
 FORMAT = 1
 JOURNAL = "measured.jsonl"
@@ -41,6 +41,8 @@ class Journal:
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
         self.path = path
         head = {"format": FORMAT, **facts}
+        if path.is_dir():
+            remove(path)  # nothing of ours, in a place that is ours
         found = _lines(path)
         kept = found if found and found[0] == head else [head]
         self.measured: dict[Key, Measurement] = {}

@@ -40,7 +40,9 @@ class Predictor(ABC):
     """Whom predictions are asked from."""
 
     def __init__(self) -> None:
-        self._failed: weakref.WeakKeyDictionary[Recipe, PredictionFailed] = weakref.WeakKeyDictionary()
+        # without tracebacks, whose frames would keep this object, and with it its process
+        self._failed: weakref.WeakKeyDictionary[Recipe, tuple[str, Exception | None]]
+        self._failed = weakref.WeakKeyDictionary()
 
     def ask(self, recipe: Recipe, doing: str, method: str, *arguments: Any) -> Any:
         """What a method of the thing that a recipe makes gives.
@@ -52,17 +54,16 @@ class Predictor(ABC):
         Raises:
             PredictionFailed: now, or whenever this recipe was asked before: it is not asked again.
         """
-        if recipe in self._failed:
-            raise self._failed[recipe]
-        try:
-            return self._ask(recipe, method, *arguments)
-        except _Gone as gone:
-            failed = PredictionFailed(f"{gone} while {doing}")
-        except Exception as error:
-            failed = PredictionFailed(f"{type(error).__name__} while {doing}: {error}")
-            failed.__cause__ = error
-        self._failed[recipe] = failed
-        raise failed
+        if recipe not in self._failed:
+            try:
+                return self._ask(recipe, method, *arguments)
+            except _Gone as gone:
+                self._failed[recipe] = f"{gone} while {doing}", None
+            except Exception as error:
+                said = f"{type(error).__name__} while {doing}: {error}"
+                self._failed[recipe] = said, error.with_traceback(None)
+        said, cause = self._failed[recipe]
+        raise PredictionFailed(said) from cause
 
     @abstractmethod
     def _ask(self, recipe: Recipe, method: str, *arguments: Any) -> Any: ...

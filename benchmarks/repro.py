@@ -37,7 +37,7 @@ from benchmarks.executor import Executor
 from benchmarks.protocols import Protocol
 from benchmarks.results import Record, ResultError, Rows, load
 from benchmarks.session import Session
-from benchmarks.settings import settings
+from benchmarks.settings import patience, settings
 from benchmarks.stats import cluster_bootstrap
 from datasets import DATASETS
 from datasets.prepare import open_dataset
@@ -46,6 +46,8 @@ from zoo.config import MODEL_PARTS, parse_model
 from zoo.device import pick_device
 from zoo.plugins import add_plugin, load_plugins
 from zoo.processes import available_cores
+from zoo.source import changed as changed_code
+from zoo.source import parts_of
 from zoo.text import printable
 from zoo.training.trainer import TrainReport
 
@@ -202,13 +204,14 @@ def again(
     elif args.jobs is not None:
         args.jobs = min(args.jobs, available_cores())  # the same share of the cores, of however many jobs
     device = pick_device(args.device)
-    executor = Executor.of(args.executor, device, args.jobs, plugins)
+    executor = Executor.of(args.executor, device, args.jobs, plugins, patience(args.time_limit))
     torch.set_num_threads(executor.threads)
+    predictor = executor.predictor(device)
     config = parse_model(record.config, source=str(own.result / "record.json"))
     with tempfile.TemporaryDirectory() as folder:
         # the views are in words in the record: the session that says the same is the right one
         for views in range(1, store.split("test").num_views + 1):
-            session = Session(chosen, store, protocol, device, Path(folder), views, args.limit)
+            session = Session(chosen, store, protocol, device, Path(folder), views, args.limit, predictor)
             if session.dataset_info.views == record.dataset.views:
                 break
         info = session.dataset_info
@@ -278,8 +281,12 @@ def run_again(args: argparse.Namespace, console: Console) -> int:
     console.print(table)
     now = environment.versions()
     changed = [f"{k} {v}, now {now.get(k)}" for k, v in record.versions.items() if now.get(k) != v]
-    if changed and not all(one.equal for one in held):
+    if all(one.equal for one in held):
+        return 0
+    if changed:
         console.print("versions that differ: " + escape("; ".join(changed)))
+    if edited := changed_code(record.code, parts_of(parse_model(record.config, source=record.name))):
+        console.print("code that has changed since: " + escape("; ".join(edited)))
     return 0 if all(one.holds for one in held) else 1
 
 

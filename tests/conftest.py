@@ -23,9 +23,11 @@ TINY: dict[str, Any] = {
 }
 
 
+# Shells start what they put in the background so, and nohup every command; what tests interrupt inherits it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell starts what it puts in the background so, and every command that a test interrupts inherits it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,9 @@ def test_the_first_loss_falls(name, chosen, store, tmp_path):
     config = config.model_copy(update={"train": config.train.model_copy(update=small)})
     source = store.split("train", max(store.resolutions), sorted(supervision(config)))
     train(config, source, tmp_path, seed=0, device=torch.device("cpu"))
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     stages = list(dict.fromkeys(row["stage"] for row in rows))
     assert stages == [stage.name for stage in config.train.stages]
     assert len(rows) == STEPS

@@ -54,7 +54,7 @@ def run(
         cwd=cwd,
         env={**base, "COLUMNS": "200", **(environment or {})},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=300,
     )
     assert done.returncode == status, f"{arguments}\n{done.stdout}\n{done.stderr}"
@@ -125,8 +125,10 @@ def package(recipe, tmp_path_factory) -> Path:
     source = tmp_path_factory.mktemp("package")
     (source / "my_encoders").mkdir()
     (source / "my_encoders" / "__init__.py").touch()
-    (source / "my_encoders" / "gated_cnn.py").write_text(recipe.files["zoo/encoders/gated_cnn.py"])
-    (source / "pyproject.toml").write_text(recipe.files["pyproject.toml"])
+    (source / "my_encoders" / "gated_cnn.py").write_text(
+        recipe.files["zoo/encoders/gated_cnn.py"], encoding="utf-8"
+    )
+    (source / "pyproject.toml").write_text(recipe.files["pyproject.toml"], encoding="utf-8")
     return source
 
 
@@ -143,11 +145,15 @@ def site(package, tmp_path_factory) -> Path:
 def site_with_broken(site, tmp_path_factory) -> dict[str, str]:
     """An environment that has a plugin which fails to import besides the good one."""
     folder = tmp_path_factory.mktemp("broken")
-    (folder / "broken_encoders.py").write_text("raise ImportError('needs a library that is not here')\n")
+    (folder / "broken_encoders.py").write_text(
+        "raise ImportError('needs a library that is not here')\n", encoding="utf-8"
+    )
     info = folder / "broken_encoders-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-encoders\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[zoo.encoders]\nbroken_cnn = broken_encoders\n")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: broken-encoders\nVersion: 1.0\n", encoding="utf-8"
+    )
+    (info / "entry_points.txt").write_text("[zoo.encoders]\nbroken_cnn = broken_encoders\n", encoding="utf-8")
     return {"PYTHONPATH": os.pathsep.join([str(site), str(folder)])}
 
 
@@ -174,8 +180,10 @@ def test_outside_a_yaml_may_name_module_and_class(recipe, package, tmp_path):
     text = recipe.files["configs/gated_vae_gan.yaml"]
     assert "{name: gated_cnn," in text
     changed = text.replace("{name: gated_cnn,", "{name: 'my_encoders.gated_cnn:GatedCNN',")
-    (tmp_path / "mine.yaml").write_text(changed)
-    environment = {"PYTHONPATH": str(package), "R3D_CONFIGS": str(tmp_path)}
+    (tmp_path / "mine.yaml").write_text(changed, encoding="utf-8")
+    # the modules alone: what building a wheel leaves beside them would announce them as installed
+    shutil.copytree(package / "my_encoders", tmp_path / "modules" / "my_encoders")
+    environment = {"PYTHONPATH": str(tmp_path / "modules"), "R3D_CONFIGS": str(tmp_path)}
     where, show = {"cwd": ROOT, "environment": environment}, ("-m", "zoo", "show", "mine", "--json")
     alone = run(*show, status=2, **where)  # a YAML may come from anybody: it does not choose what is imported
     assert "if you trust it, add --plugin my_encoders.gated_cnn" in alone.stderr

@@ -35,7 +35,7 @@ def empty(path: Path) -> None:
 
 
 def text(path: Path) -> None:
-    path.write_text("<html>404: the page is gone</html>\n")
+    path.write_text("<html>404: the page is gone</html>\n", encoding="utf-8")
 
 
 Damage = tuple[str, Callable[[Path], object]]

@@ -44,7 +44,7 @@ def samples(data) -> list[tuple[Item, Sample]]:
 @pytest.fixture(scope="module")
 def whole(data, samples) -> list[Sample]:
     """Those whose object is not cut by the border of its picture."""
-    index = json.loads((data / "pix3d_layout" / "pix3d_s1_train.json").read_text())
+    index = json.loads((data / "pix3d_layout" / "pix3d_s1_train.json").read_text(encoding="utf-8"))
     cut = set()
     for image, row in zip(index["images"], index["annotations"], strict=True):
         left, upper, width, height = row["bbox"]
@@ -100,7 +100,7 @@ def test_published_list_of_photographs(data):
 
 def test_prepared_as_a_user_would(data, samples, tmp_path):
     listed = {"taxonomy_id": "BoxA", "train": ["0"], "val": ["7"], "test": ["12", "3"]}
-    (tmp_path / "list.json").write_text(json.dumps([listed]))
+    (tmp_path / "list.json").write_text(json.dumps([listed]), encoding="utf-8")
     store = open_dataset(
         "pix3d",
         data_root=data / "pix3d_layout",

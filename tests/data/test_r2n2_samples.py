@@ -83,7 +83,7 @@ def test_the_grid_is_not_mirrored(samples, scores):
 
 
 def test_grids_are_those_of_trimesh_and_of_the_packed_set(data, samples):
-    ids = (data / "vox32" / "ids.txt").read_text().split()
+    ids = (data / "vox32" / "ids.txt").read_text(encoding="utf-8").split()
     packed = np.load(io.BytesIO(lzma.decompress((data / "vox32" / "occupancy.npy.xz").read_bytes())))
     for item, sample in samples:
         path = data / "r2n2" / "ShapeNetVox32" / item.id / "model.binvox"

@@ -105,7 +105,7 @@ def test_opening_the_store_reads_no_grids(whole):
         "print(sum(sizes), peak() - before)\n"
     )
     command = [sys.executable, "-c", code, str(whole.path)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120)
     assert result.returncode == 0, result.stderr
     items, kilobytes = map(int, result.stdout.split())
     print(f"opening takes {kilobytes:,} KiB")

@@ -53,8 +53,8 @@ def _obj(folder: Path) -> None:
     lines = ["mtllib shape.mtl", "usemtl red", *(f"v {x:.4f} {y:.4f} {z:.4f}" for x, y, z in body.vertices)]
     lines += [f"vt {x:.3f} {y:.3f}" for x, y, _ in body.vertices]
     lines += ["f " + " ".join(f"{i + 1}/{i + 1}" for i in face) for face in body.faces]
-    (folder / "shape.obj").write_text("\n".join(lines) + "\n")
-    (folder / "shape.mtl").write_text("newmtl red\nKd 0.9 0.2 0.1\nmap_Kd shape.png\n")
+    (folder / "shape.obj").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "shape.mtl").write_text("newmtl red\nKd 0.9 0.2 0.1\nmap_Kd shape.png\n", encoding="utf-8")
     Image.fromarray(_pixels()[..., :3]).save(folder / "shape.png")
 
 
@@ -110,7 +110,7 @@ def _ply_cloud(folder: Path) -> None:
     header = f"ply\nformat ascii 1.0\nelement vertex {len(CLOUD)}\n"
     header += "".join(f"property float {axis}\n" for axis in "xyz") + "end_header\n"
     rows = "".join(" ".join(f"{v:.5f}" for v in row) + "\n" for row in CLOUD)
-    (folder / "cloud.ply").write_text(header + rows)
+    (folder / "cloud.ply").write_text(header + rows, encoding="utf-8")
 
 
 def _read_cloud(folder: Path) -> tuple[int, Any]:
@@ -121,7 +121,7 @@ def _read_cloud(folder: Path) -> tuple[int, Any]:
 def _packed(folder: Path) -> None:
     grids = np.random.default_rng(2).integers(0, 256, (5, 4096), dtype=np.uint8)
     np.save(folder / "occupancy.npy", grids)
-    (folder / "ids.txt").write_text("".join(f"chair/{k}\n" for k in range(5)))
+    (folder / "ids.txt").write_text("".join(f"chair/{k}\n" for k in range(5)), encoding="utf-8")
 
 
 def _read_packed(folder: Path) -> tuple[int, Any]:
@@ -140,7 +140,7 @@ PHOTO = {
 
 def _pix3d(folder: Path) -> None:
     rows = [PHOTO | {"img": f"img/chair/{k:04d}.png"} for k in range(4)]
-    (folder / "pix3d.json").write_text(json.dumps(rows))
+    (folder / "pix3d.json").write_text(json.dumps(rows), encoding="utf-8")
 
 
 def _coco(folder: Path) -> None:
@@ -152,7 +152,7 @@ def _coco(folder: Path) -> None:
             for k in (1, 2)
         ],
     }
-    (folder / "coco.json").write_text(json.dumps(content))
+    (folder / "coco.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 _ANNOTATED = {key: PHOTO[key] for key in ("model", "voxel", "rot_mat", "trans_mat")} | {
@@ -175,7 +175,7 @@ def _names(folder: Path) -> None:
     for name in "abc":
         (folder / "truths" / "chair" / f"{name}.off").touch()
     rows = "".join(f"chair/{name}-{view},chair/{name},{view}\n" for name in "abc" for view in (0, 1))
-    (folder / "names.csv").write_text("name,truth,view\n" + rows)
+    (folder / "names.csv").write_text("name,truth,view\n" + rows, encoding="utf-8")
 
 
 def _read_names(folder: Path) -> tuple[int, Any]:
@@ -185,17 +185,17 @@ def _read_names(folder: Path) -> tuple[int, Any]:
 
 def _split_json(folder: Path) -> None:
     rows = [{"taxonomy_id": f"0{k}", "train": ["a", "b"], "val": ["c"], "test": ["d"]} for k in range(3)]
-    (folder / "split.json").write_text(json.dumps(rows))
+    (folder / "split.json").write_text(json.dumps(rows), encoding="utf-8")
 
 
 def _split_csv(folder: Path) -> None:
     rows = "".join(f"{k},0{2691156 + k},0269,m{k},{('train', 'val', 'test')[k % 3]}\n" for k in range(9))
-    (folder / "split.csv").write_text("id,synsetId,subSynsetId,modelId,split\n" + rows)
+    (folder / "split.csv").write_text("id,synsetId,subSynsetId,modelId,split\n" + rows, encoding="utf-8")
 
 
 def _index(folder: Path) -> None:
     rows = "".join(f"chair/{k},chair,{('train', 'val', 'test')[k % 3]},y,x\n" for k in range(6))
-    (folder / "index.csv").write_text("id,category,split,up,front\n" + rows)
+    (folder / "index.csv").write_text("id,category,split,up,front\n" + rows, encoding="utf-8")
 
 
 def _yaml(folder: Path) -> None:
@@ -209,7 +209,8 @@ SETTINGS = (
 
 
 def _read_settings(folder: Path) -> tuple[int, Any]:
-    text = (folder / "set.txt").read_bytes().decode("utf-8", "surrogateescape")
+    file = folder / "set.txt"  # stands for a command line, which is never gone
+    text = file.read_bytes().decode("utf-8", "surrogateescape") if file.is_file() else ""
     found = parse_overrides(text.split("\n")[:-1])
     return len(found), repr(found)
 
@@ -261,5 +262,11 @@ FOREIGN = (
         ("model.yaml",),
         tells=False,
     ),
-    Reader("set", lambda f: (f / "set.txt").write_text(SETTINGS), _read_settings, ("set.txt",), tells=False),
+    Reader(
+        "set",
+        lambda f: (f / "set.txt").write_text(SETTINGS, encoding="utf-8"),
+        _read_settings,
+        ("set.txt",),
+        tells=False,
+    ),
 )

@@ -125,7 +125,7 @@ def _read_journal(folder: Path) -> tuple[int, Any]:
 
 def _log(folder: Path) -> None:
     rows = [{"step": k, "stage": "main", "loss": 9.0 / k, "rate": 3.5, "lr": 1e-3} for k in range(1, 9)]
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _read_log(folder: Path) -> tuple[int, Any]:

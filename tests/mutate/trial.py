@@ -91,7 +91,7 @@ def _serve(connection: Connection) -> None:
     die_with_parent()
     warnings.simplefilter("ignore")
     readers = all_readers()
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    size = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + SPACE, size + SPACE))
     with TemporaryDirectory() as folder, suppress(EOFError):
         wholes: dict[str, tuple[int, Any]] = {}
@@ -182,11 +182,11 @@ def _measured() -> Iterator[list[int]]:
     taken: list[int] = []
     before = _status("VmRSS")
     with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets VmHWM, see proc(5)
     yield taken
     taken.append(_status("VmHWM") - before)
 
 
 def _status(key: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))

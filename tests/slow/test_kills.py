@@ -7,6 +7,7 @@ hour or so on two cores. R3D_KILLS is another number, R3D_KILL_SEED another choi
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -103,9 +104,9 @@ def test_killed_at_random_it_ends_with_the_results_of_an_undisturbed_run(tmp_pat
     expected = results(calm / "out")
     assert len(expected) > 10
     generator = np.random.default_rng(SEED)
-    done, codes = 0, Counter[tuple[str, int]]()
+    done, commands, codes = 0, itertools.count(), Counter[tuple[str, int]]()
     while done < KILLS:
-        folder = tmp_path / f"killed-{done}"
+        folder = tmp_path / f"killed-{next(commands)}"
         folder.mkdir()
         for _ in range(min(PHASES, KILLS - done)):
             name = SIGNALS[generator.integers(len(SIGNALS))]

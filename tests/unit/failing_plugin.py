@@ -31,7 +31,7 @@ class Failing(VoxelDeconv):
         shapes, fault = super().forward(latent), self.config.fault
         if self.training or not fault:
             return shapes
-        with (Path(self.config.folder) / f"{fault}.count").open("a+") as counts:
+        with (Path(self.config.folder) / f"{fault}.count").open("a+", encoding="utf-8") as counts:
             counts.write(".")
             return shapes if counts.tell() <= self.config.after else misbehave(fault, shapes)
 

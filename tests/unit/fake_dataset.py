@@ -55,7 +55,7 @@ class FakeSource(DataSource):
 
     def build(self, item: Item, options: PrepareOptions) -> Sample:
         if self.config.log:
-            with Path(self.config.log).open("a") as log:
+            with Path(self.config.log).open("a", encoding="utf-8") as log:
                 log.write(f"{item.id} {os.getpid()}\n")
         time.sleep(self.config.delay)
         fault = self.config.faults.get(item.id)
@@ -78,7 +78,7 @@ class FakeFiles(FakeSource):
 
     def stamp(self) -> str:
         mark = self.root / "stamp"
-        return mark.read_text() if mark.exists() else ""
+        return mark.read_text(encoding="utf-8") if mark.exists() else ""
 
 
 def misbehave(fault: str) -> None:

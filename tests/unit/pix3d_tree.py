@@ -192,7 +192,7 @@ def write_model(root: Path, model: str, posed: str = "") -> None:
     mesh, _ = canonical_mesh()
     lines = [f"v {x:.9f} {y:.9f} {z:.9f}" for x, y, z in model_points(mesh.vertices)]
     lines += [f"f {a} {b} {c}" for a, b, c in mesh.faces + 1]
-    (folder / f"model{posed}.obj").write_text("\n".join(lines) + "\n")
+    (folder / f"model{posed}.obj").write_text("\n".join(lines) + "\n", encoding="utf-8")
     write_voxel_mat(folder / f"voxel{posed}.mat", file_grid().astype(np.uint8))
 
 
@@ -229,5 +229,5 @@ def write_shot(root: Path, shot: Shot) -> dict[str, Any]:
 def write_tree(root: Path, shots: list[Shot]) -> list[dict[str, Any]]:
     """The release's layout; returns the entries of its index."""
     rows = [write_shot(root, shot) for shot in shots]
-    (root / "pix3d.json").write_text(json.dumps(rows))
+    (root / "pix3d.json").write_text(json.dumps(rows), encoding="utf-8")
     return rows

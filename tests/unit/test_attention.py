@@ -291,5 +291,5 @@ print(mib("VmHWM") - before)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
 def test_memory_of_the_listings_first_block():
     """r3d_appendix on one image of 192x256: 12,288 tokens; torch's own way with dropout takes 9,700 MB."""
-    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, encoding="utf-8", check=True)
     assert float(done.stdout) < 200

@@ -62,7 +62,7 @@ def store_of(finished):
 
 
 def results_of(finished):
-    return json.loads((finished[0] / "results.json").read_text())
+    return json.loads((finished[0] / "results.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -79,19 +79,21 @@ def nothing_is_made(monkeypatch):
 
 def test_writes_everything(finished):
     out, _ = finished
-    results = json.loads((out / "results.json").read_text())
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     names = [row["name"] for row in results["rows"]]
     assert names[0] == "vae_gan_baseline"
     assert {"floor", "ceiling", "mean_shape", "category_mean", "image_retrieval", "oracle", "empty"} <= set(
         names
     )
     assert results["dataset"]["n"] == 4
-    assert "VAE-GAN" in (out / "table.md").read_text() or "vae" in (out / "table.md").read_text()
-    assert "vae_gan_baseline" in (out / "table.csv").read_text()
-    assert "vae\\_gan\\_baseline" in (out / "table.tex").read_text()
+    assert "VAE-GAN" in (out / "table.md").read_text(encoding="utf-8") or "vae" in (
+        out / "table.md"
+    ).read_text(encoding="utf-8")
+    assert "vae_gan_baseline" in (out / "table.csv").read_text(encoding="utf-8")
+    assert "vae\\_gan\\_baseline" in (out / "table.tex").read_text(encoding="utf-8")
     with Image.open(out / "gallery.png") as picture:
         assert picture.width > 400
-    report = (out / "report.html").read_text()
+    report = (out / "report.html").read_text(encoding="utf-8")
     head = json.loads(re.search(r'id="gallery">(.*?)</script>', report)[1])
     tags = {tuple(tag) for case in head["cases"] for tag in case["tags"]}
     assert tags >= {(c, g) for c in ("", "chair", "table") for g in ("best", "worst")}
@@ -100,7 +102,9 @@ def test_writes_everything(finished):
 
 
 def test_controls_stand_where_they_must(finished):
-    rows = {r["name"]: r for r in json.loads((finished[0] / "results.json").read_text())["rows"]}
+    rows = {
+        r["name"]: r for r in json.loads((finished[0] / "results.json").read_text(encoding="utf-8"))["rows"]
+    }
     iou = {name: row["instance_mean"]["iou@val"]["mean"] for name, row in rows.items()}
     cd = {name: row["instance_mean"]["cd"]["mean"] for name, row in rows.items()}
     assert iou["floor"] == iou["ceiling"] == 1.0
@@ -112,7 +116,7 @@ def test_controls_stand_where_they_must(finished):
 
 
 def test_recognition_by_the_models_own_latent_is_a_control(finished):
-    results = json.loads((finished[0] / "results.json").read_text())
+    results = json.loads((finished[0] / "results.json").read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in results["rows"]}
     for name in ("retrieval[vae_gan_baseline]", "clusters[vae_gan_baseline]"):
         assert rows[name]["kind"] == "control"
@@ -121,7 +125,7 @@ def test_recognition_by_the_models_own_latent_is_a_control(finished):
         assert record["seed"] is None and (record["threshold"] is None) == name.startswith("retrieval")
     assert results["reference"] == "vae_gan_baseline"
     assert not any("[" in pair["row"] for pair in results["paired"])  # shown, neither ranked nor compared
-    table = (finished[0] / "table.md").read_text()
+    table = (finished[0] / "table.md").read_text(encoding="utf-8")
     assert "nearest training image, latent of vae\\_gan\\_baseline: training shape with the nearest" in table
     assert "Left out: recognition by a pretrained backbone; the weights of resnet18.a1\\_in1k" in table
 
@@ -131,17 +135,17 @@ def test_a_latent_whose_weights_are_gone_is_found_again_or_said_to_be_left_out(f
     shutil.copytree(finished[0], out)
     shutil.rmtree(out / "runs")
     assert again((out, data), "vae_gan_baseline", extra=["--format", "json"]) == 0
-    names = {row["name"] for row in json.loads((out / "results.json").read_text())["rows"]}
+    names = {row["name"] for row in json.loads((out / "results.json").read_text(encoding="utf-8"))["rows"]}
     assert "retrieval[vae_gan_baseline]" in names
     for folder in (out / "cells").iterdir():
-        if "[vae_gan_baseline]" in json.loads((folder / "record.json").read_text())["name"]:
+        if "[vae_gan_baseline]" in json.loads((folder / "record.json").read_text(encoding="utf-8"))["name"]:
             shutil.rmtree(folder)
     assert again((out, data), "vae_gan_baseline", extra=["--format", "md"]) == 0
-    table = (out / "table.md").read_text()
+    table = (out / "table.md").read_text(encoding="utf-8")
     assert "nearest training image, latent" not in table
     assert re.search(r"Left out: recognition by the latent of .*, whose weights are not in .*--force", table)
     assert again((out, data), "vae_gan_baseline", extra=["--format", "md", "--force"]) == 0
-    assert "nearest training image, latent" in (out / "table.md").read_text()
+    assert "nearest training image, latent" in (out / "table.md").read_text(encoding="utf-8")
 
 
 def _flip(run: Path) -> None:
@@ -180,7 +184,7 @@ def test_a_result_is_shown_without_its_weights_and_the_gallery_says_why_not(
     captions = []
     monkeypatch.setattr("benchmarks.cases.gallery", lambda *args, caption, **others: captions.append(caption))
     assert again((out, data), "vae_gan_baseline") == 0
-    rows = json.loads((out / "results.json").read_text())["rows"]
+    rows = json.loads((out / "results.json").read_text(encoding="utf-8"))["rows"]
     assert rows == results_of(finished)["rows"]
     assert re.search(rf"; vae_gan_baseline is not shown: .*{said}", captions[0])
     assert (out / "report.html").exists()
@@ -242,7 +246,7 @@ def test_only_an_added_model_is_trained(finished, monkeypatch):
 def test_the_same_command_elsewhere_gives_the_same_numbers(finished, tmp_path):
     assert again((tmp_path / "out", tmp_path / "data"), "vae_gan_baseline") == 0
     values = [
-        json.loads((out / "results.json").read_text())["values"]["vae_gan_baseline"]
+        json.loads((out / "results.json").read_text(encoding="utf-8"))["values"]["vae_gan_baseline"]
         for out in (finished[0], tmp_path / "out")
     ]
     assert values[0] == values[1]
@@ -336,9 +340,9 @@ def test_only_cache_without_a_result_or_without_data_says_how_to_get_them(
 
 def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished, monkeypatch, capsys):
     def numbers(results):
-        metrics = results["values"]["vae_gan_baseline"]
         return {
-            one["id"]: {metric: values[0][k] for metric, values in metrics.items()}
+            (row, one["id"]): {metric: values[0][k] for metric, values in metrics.items()}
+            for row, metrics in results["values"].items()
             for k, one in enumerate(results["instances"])
         }
 
@@ -357,7 +361,9 @@ def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished
         assert values == everything[name]  # to the last bit, by the same blocks: on every processor
     text = " ".join(capsys.readouterr().out.split())
     assert "limited to 2 of 4 instances (not for publication)" in text
-    assert "<dd>limited to 2 of 4 instances (not for publication)</dd>" in (out / "report.html").read_text()
+    assert "<dd>limited to 2 of 4 instances (not for publication)</dd>" in (out / "report.html").read_text(
+        encoding="utf-8"
+    )
 
     assert again(finished, "vae_gan_baseline", extra=["--limit", "1"]) == 0
     estimates = results_of(finished)["rows"][0]["instance_mean"]
@@ -400,7 +406,7 @@ def test_presets_leave_published_protocols_alone(preset):
 
 def test_a_preset_with_an_unknown_protocol_is_refused(monkeypatch, tmp_path):
     (tmp_path / "presets").mkdir()
-    (tmp_path / "presets/mine.yaml").write_text("protocols: {r3d_v1: {points: 2000}}")
+    (tmp_path / "presets/mine.yaml").write_text("protocols: {r3d_v1: {points: 2000}}", encoding="utf-8")
     monkeypatch.setenv("R3D_CONFIGS", str(tmp_path))
     with pytest.raises(RegistryError, match=r"unknown protocol 'r3d_v1'. Did you mean 'r3d-v1'"):
         settings("mine", "procedural", [])
@@ -493,7 +499,7 @@ def test_missing_items_stop_the_run_unless_allowed_and_then_stand_under_the_tabl
     assert not (tmp_path / "out" / "results.json").exists()
     assert main([*words, "--allow-missing"]) == 0
     note = "--allow-missing was given: 1 of the data set's items (1 no faces)."
-    assert note in (tmp_path / "out" / "table.md").read_text()
+    assert note in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

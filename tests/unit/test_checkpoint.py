@@ -149,7 +149,7 @@ def test_what_a_killed_run_left_is_no_checkpoint_and_goes_at_the_next_save(parts
     config, model, critic, optimizers = parts
     rest = tmp_path / ".step-0000008.x1y2.part"
     rest.mkdir()
-    (rest / "config.json").write_text("{")
+    (rest / "config.json").write_text("{", encoding="utf-8")
     assert checkpoints(tmp_path) == [saved]
     save_checkpoint(tmp_path, config, TrainState(step=9), model, critic, optimizers)
     assert not rest.exists()
@@ -158,7 +158,7 @@ def test_what_a_killed_run_left_is_no_checkpoint_and_goes_at_the_next_save(parts
 def test_atomic_folder_replaces(tmp_path):
     for content in ("old", "new"):
         with atomic_folder(tmp_path / "deep" / "folder") as folder:
-            (folder / content).write_text(content)
+            (folder / content).write_text(content, encoding="utf-8")
     assert [p.name for p in (tmp_path / "deep" / "folder").iterdir()] == ["new"]
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["folder"]
     assert oct((tmp_path / "deep" / "folder").stat().st_mode)[-3:] == "755"
@@ -246,19 +246,19 @@ def test_damaged_json(saved, name, content):
 
 
 def test_json_of_another_kind(saved):
-    (saved / "state.json").write_text("[1, 2]")
+    (saved / "state.json").write_text("[1, 2]", encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"state\.json: expected keys and values, got list"):
         load_state(saved)
 
 
 def test_state_with_unknown_keys(saved):
-    (saved / "state.json").write_text(json.dumps({"format": 1, "stepp": 3}))
+    (saved / "state.json").write_text(json.dumps({"format": 1, "stepp": 3}), encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"state\.json: .*stepp"):
         load_state(saved)
 
 
 def test_newer_format(saved):
-    (saved / "state.json").write_text(json.dumps({"format": 2, "step": 3}))
+    (saved / "state.json").write_text(json.dumps({"format": 2, "step": 3}), encoding="utf-8")
     with pytest.raises(CheckpointError, match="checkpoint format 2, this version reads 1"):
         load_state(saved)
 
@@ -295,9 +295,9 @@ def test_no_code_runs_from_a_checkpoint(parts, saved, tmp_path, monkeypatch, pla
 
 
 def test_a_config_that_is_no_longer_valid(saved):
-    data = json.loads((saved / "config.json").read_text())
+    data = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     data["encoder"]["depth"] = 3
-    (saved / "config.json").write_text(json.dumps(data))
+    (saved / "config.json").write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(ValueError, match=r"config\.json: encoder\.depth: unknown key"):
         load_pretrained(saved)
 

@@ -162,7 +162,7 @@ def finished(tmp_path_factory):
 
 
 def record(out):
-    return json.loads((out / "classify-gan_3d.json").read_text())
+    return json.loads((out / "classify-gan_3d.json").read_text(encoding="utf-8"))
 
 
 def test_every_row_is_there(finished):
@@ -180,7 +180,7 @@ def test_every_row_is_there(finished):
 def test_a_second_time_nothing_is_trained_and_the_rows_are_the_same(finished, monkeypatch, capsys):
     out, words = finished
     before = record(out)
-    (run,) = (out / "runs").iterdir()
+    (run,) = (out / "runs").glob("*/")
     weights = (run / "step-0000002" / "discriminator.safetensors").stat().st_mtime_ns
     assert main(words) == 0
     assert (run / "step-0000002" / "discriminator.safetensors").stat().st_mtime_ns == weights
@@ -227,7 +227,7 @@ def test_a_training_that_fails_is_not_hidden(finished, monkeypatch, tmp_path):
 def test_the_trained_discriminator_is_the_one_that_is_read(finished):
     from zoo.training.checkpoint import load_discriminator
 
-    (run,) = (finished[0] / "runs").iterdir()
+    (run,) = (finished[0] / "runs").glob("*/")
     module = load_discriminator(run)
     assert isinstance(module, nn.Module) and not module.training
     assert module.layers[1].num_batches_tracked > 0

@@ -37,7 +37,9 @@ def configs(tmp_path, monkeypatch, tiny_data):
     (tmp_path / "presets").mkdir()
 
     def write(name, data):
-        (tmp_path / f"{name}.yaml").write_text(data if isinstance(data, str) else yaml.safe_dump(data))
+        (tmp_path / f"{name}.yaml").write_text(
+            data if isinstance(data, str) else yaml.safe_dump(data), encoding="utf-8"
+        )
         return tmp_path / f"{name}.yaml"
 
     del tiny_data["name"]

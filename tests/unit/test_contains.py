@@ -67,3 +67,18 @@ def test_what_has_no_inside():
     assert contains(box, np.zeros((0, 3))).shape == (0,)
     far = contains(box, np.array([[5.0, 0, 0], [-5, 0.01, 0], [0, 9, 0], [0, 0, 0.1], [0.2, -7, 3]]))
     np.testing.assert_array_equal(far, [False, False, False, True, False])
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e12, -1e12])
+@pytest.mark.parametrize("edge", [1.0, 1e9, 1e25, 1e30])
+@pytest.mark.parametrize("shift", [0.0, 1e12, -1e12, 1e20, -1e20])
+def test_meshes_of_any_size_anywhere(edge, shift, offset):
+    """A place too far away for an integer became any place in memory."""
+    box = box_mesh((1, 1, 1))
+    mesh = Mesh(box.vertices * edge + [0.0, shift, offset], box.faces)
+    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    points = cube_points(200, seed=3)
+    found = contains(mesh, points)
+    assert found.shape == (200,)
+    if edge < 1e20:  # beyond it the points are one to the rounding of the corners
+        np.testing.assert_array_equal(found, ((points > low) & (points < high)).all(1))

@@ -195,7 +195,7 @@ def test_a_damaged_run_is_not_the_newest_and_hides_no_other(save, tmp_path):
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_foreign_entries_are_left_alone(tiny_config, tiny_source, save, tmp_path, name, kind):
     other = tmp_path / name
-    other.mkdir() if kind == "folder" else other.write_text("mine")
+    other.mkdir() if kind == "folder" else other.write_text("mine", encoding="utf-8")
     report = fit(tiny_config("train.steps=4"), tiny_source, tmp_path)
     assert report.checkpoint == checkpoints(tmp_path)[-1] == tmp_path / "step-0000004"
     assert other.exists()
@@ -218,8 +218,8 @@ def test_an_empty_folder_is_a_damaged_checkpoint_and_goes(tiny_config, tiny_sour
 
 
 def test_a_file_in_the_place_of_a_checkpoint_gives_way(tiny_config, tiny_source, tmp_path):
-    (tmp_path / "step-0000006").write_text("what is this")
-    (tmp_path / ".step-0000002.x.part").write_text("and this")
+    (tmp_path / "step-0000006").write_text("what is this", encoding="utf-8")
+    (tmp_path / ".step-0000002.x.part").write_text("and this", encoding="utf-8")
     assert fit(tiny_config(), tiny_source, tmp_path).checkpoint.is_dir()
     assert not list(tmp_path.glob("*.part"))
 
@@ -247,8 +247,8 @@ STATES = [
 def test_a_state_with_wrong_values(save, tmp_path, change, named):
     path = save(tmp_path, 7)
     (path / SUMS).unlink()
-    state = json.loads((path / "state.json").read_text())
-    (path / "state.json").write_text(json.dumps(state | change))
+    state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    (path / "state.json").write_text(json.dumps(state | change), encoding="utf-8")
     with pytest.raises(DamagedCheckpoint, match=rf"{path}/state.json: {named}.*; delete the folder {path}"):
         load_state(path)
 
@@ -272,12 +272,12 @@ CONFIGS = [
 def test_a_config_with_wrong_values_builds_nothing(save, tmp_path, part, key, value, load):
     path = save(tmp_path, 7)
     (path / SUMS).unlink()
-    config = json.loads((path / "config.json").read_text())
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     if key is None:
         config[part] = value
     else:
         config[part][key] = value
-    (path / "config.json").write_text(json.dumps(config))
+    (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if (part, load) == ("preprocess", load_discriminator) and value[0] < 0:
         pytest.skip("no tensor of a discriminator hangs on the picture's size")
@@ -288,7 +288,7 @@ def test_a_config_with_wrong_values_builds_nothing(save, tmp_path, part, key, va
 
 def test_json_nested_without_end(save, tmp_path):
     path = save(tmp_path, 7)
-    (path / "config.json").write_text('{"a":' * 200_000)
+    (path / "config.json").write_text('{"a":' * 200_000, encoding="utf-8")
     with pytest.raises(DamagedCheckpoint, match=r"config.json: cannot be read: nested too deeply"):
         load_config_of(path)
 
@@ -373,7 +373,7 @@ LINES = [
 def test_a_foreign_line_costs_itself_alone(tmp_path, line, place):
     log = tmp_path / "metrics.jsonl"
     lines = [json.dumps(GOOD | {"step": step}) for step in (1, 2, 3)]
-    log.write_text("".join(f"{text}\n" for text in [*lines[:place], line, *lines[place:]]))
+    log.write_text("".join(f"{text}\n" for text in [*lines[:place], line, *lines[place:]]), encoding="utf-8")
     with pytest.warns(UserWarning, match=rf"{log}: 1 of 4 lines is of no training; left out"):
         assert [row["step"] for row in read_log(log)] == [1, 2, 3]
 
@@ -441,7 +441,7 @@ def test_a_checkpoint_that_cannot_be_written(tiny_config, tiny_source, tmp_path,
         str(run),
         str(limit),
     ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8")
     assert done.returncode == 1, done.stderr
     last = done.stderr.splitlines()[-1]
     assert (

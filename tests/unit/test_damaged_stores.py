@@ -101,7 +101,7 @@ def test_a_store_of_before_views_had_sums_is_checked_row_by_row(store, name):
     """They were written without; they stay readable, and their rows have digests all the same."""
     before = read(store.split("train", 8), name, 1)
     manifest = {k: v for k, v in store.manifest.items() if k not in ("sha256", "views_sha256")}
-    (store.path / "manifest.json").write_text(json.dumps(manifest))
+    (store.path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     (store.path / "view_sums.npy").unlink()
     old = Store.open(store.path)
     assert old.verify() == []
@@ -255,7 +255,9 @@ MANIFESTS = [
 def test_manifests_with_wrong_values(store, change, sealed):
     manifest = copy.deepcopy(store.manifest)
     change(manifest)
-    (store.path / "manifest.json").write_text(json.dumps(seal(manifest) if sealed else manifest))
+    (store.path / "manifest.json").write_text(
+        json.dumps(seal(manifest) if sealed else manifest), encoding="utf-8"
+    )
     with pytest.raises(DataError, match=rf"{store.path}/manifest.json: .*; delete the folder and prepare"):
         Store.open(store.path)
 
@@ -264,17 +266,17 @@ def test_manifests_with_wrong_values(store, change, sealed):
     "key", ["dataset", "version", "fingerprint", "counts", "notes", "licence", "options"]
 )
 def test_a_manifest_with_another_value_is_noticed(store, key):
-    text = (store.path / "manifest.json").read_text()
+    text = (store.path / "manifest.json").read_text(encoding="utf-8")
     place = text.index(f'"{key}"') + len(key) + 3
     place = next(i for i in range(place, len(text)) if text[i].isalnum())
     changed = text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :]
-    (store.path / "manifest.json").write_text(changed)
+    (store.path / "manifest.json").write_text(changed, encoding="utf-8")
     with pytest.raises(DataError, match=rf"{store.path}/manifest.json: .*delete the folder"):
         Store.open(store.path)
 
 
 def test_a_manifest_nested_without_end(store):
-    (store.path / "manifest.json").write_text('{"a":' * 300_000)
+    (store.path / "manifest.json").write_text('{"a":' * 300_000, encoding="utf-8")
     with pytest.raises(DataError, match=r"manifest.json: not a manifest: nested too deeply; .*; delete"):
         Store.open(store.path)
 
@@ -291,14 +293,14 @@ INDICES = [
 @pytest.mark.parametrize("change", INDICES, ids=range(len(INDICES)))
 def test_indices_with_wrong_values(store, change):
     """Even where somebody has made the sums fit."""
-    items = json.loads((store.path / "items.json").read_text())
+    items = json.loads((store.path / "items.json").read_text(encoding="utf-8"))
     change(items)
     text = json.dumps(items)
-    (store.path / "items.json").write_text(text)
+    (store.path / "items.json").write_text(text, encoding="utf-8")
     manifest = store.manifest | {
         "items_sha256": datasets._row_checks.hashlib.sha256(text.encode()).hexdigest()
     }
-    (store.path / "manifest.json").write_text(json.dumps(seal(manifest)))
+    (store.path / "manifest.json").write_text(json.dumps(seal(manifest)), encoding="utf-8")
     with pytest.raises(DataError, match=rf"{store.path}/items.json: .*; delete the folder and prepare"):
         Store.open(store.path)
 
@@ -321,7 +323,7 @@ def partial(tmp_path) -> Path:
     with pytest.raises(DataError, match="another version"):
         prepare("fake", CONFIG, None, FAKE, tmp_path, 0, progress=False)
     (found,) = tmp_path.glob("*.partial")
-    assert len((found / "journal.jsonl").read_text().splitlines()) == 2 + 9
+    assert len((found / "journal.jsonl").read_text(encoding="utf-8").splitlines()) == 2 + 9
     return found
 
 
@@ -348,9 +350,9 @@ def edit(number: int, change):
     """A change of one line of a journal, as text."""
 
     def harm(folder: Path) -> None:
-        lines = (folder / "journal.jsonl").read_text().splitlines(keepends=True)
+        lines = (folder / "journal.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
         lines[number] = change(lines[number])
-        (folder / "journal.jsonl").write_text("".join(lines))
+        (folder / "journal.jsonl").write_text("".join(lines), encoding="utf-8")
 
     return harm
 
@@ -387,12 +389,16 @@ JOURNALS = {
     "an array cut short": lambda folder: cut(folder / "points.npy"),
     "an array of another kind": lambda folder: foreign(folder / "images.npy"),
     "a row flipped": lambda folder: flip(folder / "images.npy", HEADER + 5),
-    "a file in its place": lambda folder: (shutil.rmtree(folder), folder.write_text("mine")),
+    "a file in its place": lambda folder: (
+        shutil.rmtree(folder),
+        folder.write_text("mine", encoding="utf-8"),
+    ),
     "a journal of before lines had sums": lambda folder: (folder / "journal.jsonl").write_text(
         "".join(
             json.dumps({k: v for k, v in json.loads(line).items() if k != "sum"}) + "\n"
-            for line in (folder / "journal.jsonl").read_text().splitlines()
-        )
+            for line in (folder / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+        ),
+        encoding="utf-8",
     ),
 }
 

@@ -184,7 +184,7 @@ def test_rebuild(tmp_path, capsys):
     log = tmp_path / "log"
     for extra in ([], [], ["--rebuild"]):
         assert main(["prepare", "fake", "--workers", "0", *SMALL, "--set", f"log={log}", *extra]) == 0
-    assert len(log.read_text().splitlines()) == 22
+    assert len(log.read_text(encoding="utf-8").splitlines()) == 22
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,10 @@ class Somebody:
         self.code.mkdir()
         self.write("my_edited_plugin.py", PLUGIN)
         self.write("my_edited_helper.py", "SCALE = 1\n")
-        (folder / "small.yaml").write_text(SMALL)
+        (folder / "small.yaml").write_text(SMALL, encoding="utf-8")
 
     def write(self, file, text):
-        (self.code / file).write_text(text)
+        (self.code / file).write_text(text, encoding="utf-8")
 
     def run(self, *extra, model=None):
         forget()
@@ -81,13 +81,13 @@ class Somebody:
             str(self.folder / "data"),
         ]
         assert main([*words, *OPTIONS, "--plugin", "my_edited_plugin", *extra]) == 0
-        return json.loads((self.folder / "out/results.json").read_text())["values"]
+        return json.loads((self.folder / "out/results.json").read_text(encoding="utf-8"))["values"]
 
     def trainings(self):
         return sorted((self.folder / "out/runs").glob("small-*"))
 
     def notes(self):
-        return (self.folder / "out/table.md").read_text()
+        return (self.folder / "out/table.md").read_text(encoding="utf-8")
 
 
 def forget():
@@ -135,17 +135,17 @@ def test_ours_that_was_edited_since_is_named_under_the_table(somebody, capsys):
     model = "vae_gan_baseline"
     somebody.run(model=model)
     (cell,) = (p for p in (somebody.folder / "out/cells").iterdir() if load(p)[0].name == model)
-    record = json.loads((cell / "record.json").read_text())
+    record = json.loads((cell / "record.json").read_text(encoding="utf-8"))
     config = load_config(model, "quick", ["train.steps=1", "train.batch_size=2"])
     assert record["code"] == digests(parts_of(config))
     assert "has changed since" not in somebody.notes()
     record["code"]["encoder cnn"] = "0" * 16
-    (cell / "record.json").write_text(json.dumps(record))
+    (cell / "record.json").write_text(json.dumps(record), encoding="utf-8")
     somebody.run(model=model)
     note = r"The code of encoder cnn (zoo/encoders/cnn.py) has changed since vae\_gan\_baseline was trained; "
     assert note + "--force trains it again." in somebody.notes()
     del record["code"]  # a record of before: nobody knows
-    (cell / "record.json").write_text(json.dumps(record))
+    (cell / "record.json").write_text(json.dumps(record), encoding="utf-8")
     somebody.run(model=model)
     assert "has changed since" not in somebody.notes()
 

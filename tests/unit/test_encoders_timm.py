@@ -307,5 +307,5 @@ def test_listing_the_encoders_does_not_import_timm():
     code = (
         "import sys; from zoo.encoders import ENCODERS; print(ENCODERS.names('vit'), 'timm' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "['vit'] False"

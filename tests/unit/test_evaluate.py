@@ -72,7 +72,7 @@ def run(folder, *words) -> tuple[int, dict]:
     more += [] if "--format" in words else ["--format", "json"]
     status = evaluate.main([*map(str, words), *more])
     path = out / "results.json"
-    return status, json.loads(path.read_text()) if path.is_file() else {}
+    return status, json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def values(results: dict, name: str) -> dict[str, list[float]]:
@@ -131,7 +131,7 @@ def test_a_threshold_that_the_protocol_fixes_is_said_to_be_fixed(folders):
         0.9,
     ]
     assert evaluate.main([*map(str, words), "--protocol", "r2n2", "--format", "json"]) == 0
-    results = json.loads((out / "results.json").read_text())
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     row = next(r for r in results["rows"] if r["name"] == "pred")
     assert row["records"][0]["threshold"] == {"value": 0.4, "chosen": "fixed by the protocol"}
     pairs = [(soft(grid(k), k) >= np.float32(0.4), grid(k)) for k in range(4)]
@@ -175,7 +175,9 @@ def test_meshes_against_meshes(tmp_path):
     assert [r["name"] for r in results["rows"]] == ["same", "elsewhere", "floor"]
     assert results["reference"] == "same"
     status, _ = run(tmp_path, "--pred", tmp_path / "same", "--format", "md")
-    assert "*models, best CD first*" in (tmp_path / "out/table.md").read_text()  # nobody has an IoU
+    assert "*models, best CD first*" in (tmp_path / "out/table.md").read_text(
+        encoding="utf-8"
+    )  # nobody has an IoU
 
 
 def test_the_threshold_is_chosen_on_validation_shapes(folders):
@@ -206,7 +208,7 @@ def test_views_of_one_shape_are_one_cluster(folders):
         for k, name in enumerate(IDS):
             np.savez(folders / "pred" / f"{k}_{view}.npz", voxels=soft(grid(k), 10 * view + k))
             lines.append(f"{k}_{view},{name},{k},,{view}")
-    names.write_text("\n".join(lines))
+    names.write_text("\n".join(lines), encoding="utf-8")
     status, results = run(folders, "--pred", folders / "pred", "--names", names)
     assert status == 0
     assert [(i["id"], i["view"]) for i in results["instances"]] == [
@@ -288,7 +290,9 @@ def test_folders_that_do_not_fit(folders, capsys):
 
 def islands(page) -> dict:
     """The JSON of a report by the name of its element."""
-    found = re.findall(r'<script type="application/json" id="([^"]+)">(.*?)</script>', page.read_text(), re.S)
+    found = re.findall(
+        r'<script type="application/json" id="([^"]+)">(.*?)</script>', page.read_text(encoding="utf-8"), re.S
+    )
     return {name: json.loads(text) for name, text in found}
 
 
@@ -314,11 +318,11 @@ def test_the_report_shows_predictions_beside_truths(folders, capsys):
     assert all(case["models"]["pred"]["surface"]["shaded"] for case in shown.values())
     assert [shown[name]["models"]["other"] is None for name in IDS] == [False, True, True, True]
     scores = dict(shown["chair/a"]["models"]["pred"]["scores"])
-    wrong = values(json.loads((folders / "out/results.json").read_text()), "pred")
+    wrong = values(json.loads((folders / "out/results.json").read_text(encoding="utf-8")), "pred")
     assert scores == {"IoU": f"{wrong['iou@val'][0]:.3f}", "CD": f"{wrong['cd'][0]:.4f}"}
     plots = {path.stem for path in (folders / "out/plots").iterdir()}
     assert "iou-threshold" in plots and "training" not in plots
-    main = (folders / "out/table.md").read_text().split("## ")[1]
+    main = (folders / "out/table.md").read_text(encoding="utf-8").split("## ")[1]
     assert "failed" in main and "params" not in main and "seeds |" not in main  # nobody has any
 
 
@@ -354,7 +358,9 @@ def test_shapes_in_other_units_are_shown_in_the_box_of_the_truth(tmp_path):
 
 def test_pictures_of_one_shape_are_cases_of_their_own(folders):
     names = folders / "names.csv"
-    names.write_text("name,truth,shape,view\n0_0,chair/a,s,0\n0_1,chair/a,s,1\n0_2,lamp/c,t,0")
+    names.write_text(
+        "name,truth,shape,view\n0_0,chair/a,s,0\n0_1,chair/a,s,1\n0_2,lamp/c,t,0", encoding="utf-8"
+    )
     for view in range(3):
         np.savez(folders / "pred" / f"0_{view}.npz", voxels=soft(grid(0), view))
     status, _ = run(folders, "--pred", folders / "pred", "--names", names, "--format", "html")
@@ -388,30 +394,30 @@ def test_a_protocol_without_a_number_for_the_rows_has_a_report_without_shapes(tm
 def test_names_are_paths_without_what_all_share(tmp_path):
     for name in ("03001627/abc/models/model_normalized.obj", "03001627/abd/models/model_normalized.obj"):
         (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text("v 0 0 0")
-    (tmp_path / "03001627/abc/models/model_normalized.mtl").write_text("")
-    (tmp_path / ".hidden.obj").write_text("")
+        (tmp_path / name).write_text("v 0 0 0", encoding="utf-8")
+    (tmp_path / "03001627/abc/models/model_normalized.mtl").write_text("", encoding="utf-8")
+    (tmp_path / ".hidden.obj").write_text("", encoding="utf-8")
     assert list(shape_files(tmp_path)) == ["03001627/abc", "03001627/abd"]
     assert [i.category for i in instances(tmp_path)] == ["03001627"] * 2
-    (tmp_path / "03001627/abe.obj").write_text("v 0 0 0")
+    (tmp_path / "03001627/abe.obj").write_text("v 0 0 0", encoding="utf-8")
     assert "03001627/abc/models/model_normalized" in shape_files(tmp_path)
 
 
 def test_one_file_keeps_its_name(tmp_path):
-    (tmp_path / "a.obj").write_text("")
+    (tmp_path / "a.obj").write_text("", encoding="utf-8")
     assert list(shape_files(tmp_path)) == ["a"]
     assert instances(tmp_path)[0].category == "object"
 
 
 def test_two_files_of_one_name(tmp_path):
     for kind in ("obj", "ply"):
-        (tmp_path / f"a.{kind}").write_text("")
+        (tmp_path / f"a.{kind}").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match=r"a\.obj and a\.ply are both of 'a'"):
         shape_files(tmp_path)
 
 
 def test_no_shape_in_a_folder(tmp_path):
-    (tmp_path / "readme.txt").write_text("")
+    (tmp_path / "readme.txt").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="no shape in it; known are"):
         shape_files(tmp_path)
 
@@ -436,8 +442,8 @@ def test_no_shape_in_a_folder(tmp_path):
 )
 def test_bad_lists(tmp_path, text, reason):
     (tmp_path / "gt").mkdir()
-    (tmp_path / "gt/a.obj").write_text("")
-    (tmp_path / "names.csv").write_text(text)
+    (tmp_path / "gt/a.obj").write_text("", encoding="utf-8")
+    (tmp_path / "names.csv").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=reason):
         instances(tmp_path / "gt", tmp_path / "names.csv")
 
@@ -550,7 +556,7 @@ def test_the_table_counts_only_what_is_empty_or_missing_as_that(folders):
     (folders / "pred/lamp/d.npz").unlink()
     np.save(folders / "pred/lamp/d.npy", np.random.default_rng(0).choice([-1.7e308, 1.7e308], (50, 3)))
     assert run(folders, "--pred", folders / "pred", "--format", "md")[0] == 0
-    text = (folders / "out/table.md").read_text().replace("\\", "")
+    text = (folders / "out/table.md").read_text(encoding="utf-8").replace("\\", "")
     assert "empty or missing" not in text
     assert (
         "failed: 1 files that could not be read, over all seeds; they count with the worst value: pred"
@@ -562,7 +568,7 @@ def test_the_table_counts_only_what_is_empty_or_missing_as_that(folders):
     (folders / "pred/lamp/d.npy").unlink()
     np.savez(folders / "pred/lamp/c.npz", voxels=grid(2))
     assert run(folders, "--pred", folders / "pred", "--format", "md")[0] == 0
-    text = (folders / "out/table.md").read_text()
+    text = (folders / "out/table.md").read_text(encoding="utf-8")
     assert (
         "failed: empty or missing predictions, over all seeds" in text and "could not be measured" not in text
     )
@@ -613,7 +619,7 @@ def test_a_folder_may_have_equals_signs_in_its_name(tmp_path, monkeypatch, made,
 def test_what_names_no_folder_says_how_it_is_said(tmp_path, monkeypatch, word, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pred").mkdir()
-    (tmp_path / "file=1").write_text("")
+    (tmp_path / "file=1").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError) as found:
         named_folders([word], "floor")
     assert said in str(found.value)
@@ -633,7 +639,7 @@ def test_a_folder_with_equals_signs_is_scored(folders):
 def occupied(path, kind: str) -> None:
     """Something in the place of a folder or a file that shall be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("") if kind == "file" else path.mkdir()
+    path.write_text("", encoding="utf-8") if kind == "file" else path.mkdir()
 
 
 @pytest.mark.parametrize(
@@ -759,7 +765,7 @@ def test_leaving_a_bad_prediction_out_never_improves_a_mean(tmp_path, protocol, 
     words += ["--out", tmp_path / "out", "--format", "json,md,html", "--protocol", protocol]
     words += [] if protocol == "pix3d" else ["--set", "points=1024"]
     assert evaluate.main([*map(str, words)]) == 0
-    results = json.loads((tmp_path / "out/results.json").read_text())
+    results = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in results["rows"]}
     for column in results["columns"]:
         whole, part = (rows[name]["instance_mean"][column["name"]] for name in ("cm", "some"))
@@ -774,7 +780,7 @@ def test_leaving_a_bad_prediction_out_never_improves_a_mean(tmp_path, protocol, 
     hint = "the predictions of cm are about 100 times as large as the true shapes: are they in centimetres"
     assert (hint in said) is (protocol != "pix3d")
     for file in ("table.md", "report.html"):
-        assert (hint in (tmp_path / "out" / file).read_text()) is (protocol != "pix3d")
+        assert (hint in (tmp_path / "out" / file).read_text(encoding="utf-8")) is (protocol != "pix3d")
 
 
 def test_a_full_cube_is_named_before_anything_is_measured(folders, capsys, monkeypatch):

@@ -317,7 +317,7 @@ def test_a_folder_that_is_trained_in_is_waited_for_and_found_done(tmp_path, monk
     other.join()
     assert waited == [tmp_path / "one"] and steps == [1, 2]
     assert reports[0] == reports[1]
-    log = (tmp_path / "one" / "metrics.jsonl").read_text().splitlines()
+    log = (tmp_path / "one" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["step"] for line in log] == sorted({json.loads(line)["step"] for line in log})
 
 
@@ -349,7 +349,7 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_a_training_ends_with_a_command_that_is_killed(tmp_path):
-    (tmp_path / "command.py").write_text(COMMAND)
+    (tmp_path / "command.py").write_text(COMMAND, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "R3D_TEST_MARK": str(tmp_path)}
     words = [sys.executable, str(tmp_path / "command.py"), str(tmp_path)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as command:

@@ -151,7 +151,7 @@ def store(hub: Path, name: str, network: torch.nn.Module) -> Path:
     repo = hub / f"models--timm--{name}"
     (repo / "refs").mkdir(parents=True)
     (repo / "snapshots/abc").mkdir(parents=True)
-    (repo / "refs/main").write_text("abc")
+    (repo / "refs/main").write_text("abc", encoding="utf-8")
     file = repo / "snapshots/abc/model.safetensors"
     save_file(network.state_dict(), file)
     return file

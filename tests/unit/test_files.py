@@ -26,7 +26,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
         write_atomic(path, b"new")
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -39,26 +39,26 @@ def test_text_and_bytes_are_written_as_they_are(tmp_path):
 
 def test_a_folder_appears_when_its_block_ends_well(tmp_path):
     with atomic_folder(tmp_path / "folder") as folder:
-        (folder / "a").write_text("1")
+        (folder / "a").write_text("1", encoding="utf-8")
         assert not (tmp_path / "folder").exists()
-    assert (tmp_path / "folder" / "a").read_text() == "1"
+    assert (tmp_path / "folder" / "a").read_text(encoding="utf-8") == "1"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_that_fails_leaves_the_old_one_and_nothing_else(tmp_path):
     with atomic_folder(tmp_path / "folder") as folder:
-        (folder / "a").write_text("old")
+        (folder / "a").write_text("old", encoding="utf-8")
     with pytest.raises(RuntimeError, match="half way"), atomic_folder(tmp_path / "folder") as folder:
-        (folder / "a").write_text("new")
+        (folder / "a").write_text("new", encoding="utf-8")
         raise RuntimeError("half way")
-    assert (tmp_path / "folder" / "a").read_text() == "old"
+    assert (tmp_path / "folder" / "a").read_text(encoding="utf-8") == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_is_replaced_whole(tmp_path):
     for name in ("a", "b"):
         with atomic_folder(tmp_path / "folder") as folder:
-            (folder / name).write_text(name)
+            (folder / name).write_text(name, encoding="utf-8")
     assert [p.name for p in (tmp_path / "folder").iterdir()] == ["b"]
 
 
@@ -94,7 +94,7 @@ def test_a_full_disk_names_the_folder_that_was_to_be_written(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_lines_that_are_added_to_a_full_disk_name_their_file():
     full = Path("/dev/full")
-    with pytest.raises(OSError) as told, naming(full), full.open("w") as file:
+    with pytest.raises(OSError) as told, naming(full), full.open("w", encoding="utf-8") as file:
         file.write("line\n")
     assert explain(told.value) == "/dev/full: No space left on device"
 
@@ -115,10 +115,10 @@ def unwritable(folder, how, monkeypatch):
     """What stands in the way of a folder `out`; the place that is named, and why."""
     out = folder / "out"
     if how == "a file":
-        out.write_text("")
+        out.write_text("", encoding="utf-8")
         return out, "File exists"
     if how == "below a file":
-        (folder / "file").write_text("")
+        (folder / "file").write_text("", encoding="utf-8")
         return folder / "file" / "out", "Not a directory"
     if how == "a dangling link":
         out.symlink_to(folder / "nowhere")
@@ -171,7 +171,7 @@ def test_what_a_killed_command_left_is_swept_and_what_lives_stays(tmp_path):
     gone = [f".table.md.{ended.pid}.part", f".x.{os.getpid()}.part", f".a.b.c.{ended.pid}.part"]
     kept = [".rows.csv.1.part", ".step-0000001.ubzkd8hn.part", "table.md", f"table.{ended.pid}.part", ".part"]
     for name in [*gone, *kept]:
-        (tmp_path / name).write_text("")
+        (tmp_path / name).write_text("", encoding="utf-8")
     sweep(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(kept)
     sweep(tmp_path / "nowhere")
@@ -189,6 +189,6 @@ write_atomic(Path(sys.argv[1]), "new")
 def test_a_kill_while_writing_keeps_the_old_file(tmp_path):
     write_atomic(tmp_path / "file", "old")
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "file")], cwd=ROOT, check=False)
-    assert (tmp_path / "file").read_text() == "old" and len(list(tmp_path.iterdir())) == 2
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "old" and len(list(tmp_path.iterdir())) == 2
     sweep(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

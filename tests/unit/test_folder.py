@@ -550,7 +550,7 @@ def test_folders_of_the_layout_in_any_letter_case(tmp_path, names):
     meshes, images, index = (tmp_path / name for name in names)
     add_mesh(meshes, "a.obj")
     add_picture(images / "a.png")
-    index.write_text("id,category,split\na,thing,test\n")
+    index.write_text("id,category,split\na,thing,test\n", encoding="utf-8")
     src = source(tmp_path)
     assert only(src) == Item("a", "thing", "test") and src.layout.has_pictures
     assert src.resolve_options(PrepareOptions()).views == 1 and src.identity()["index"] and src.stamp()
@@ -783,7 +783,7 @@ def test_one_bad_file_costs_its_shape(root):
     meshes = root / "meshes"
     (meshes / "chair" / "broken.glb").write_bytes(b"glTF and nothing more")
     (meshes / "chair" / "empty.obj").touch()
-    (meshes / "chair" / "dot.obj").write_text("v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n")
+    (meshes / "chair" / "dot.obj").write_text("v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n", encoding="utf-8")
     add_mesh(meshes, "chair/c0.STL")
     (meshes / "lost.obj").symlink_to(root / "nowhere.obj")
     (meshes / "texture.png").write_bytes(b"not looked at")

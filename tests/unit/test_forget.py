@@ -11,7 +11,7 @@ from benchmarks.forget import forget, forget_results
 def made(path, age):
     """A file, so many seconds old; a negative age is after the command's start."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("")
+    path.write_text("", encoding="utf-8")
     os.utime(path, (NOW - age, NOW - age))
     os.utime(path.parent, (NOW - age, NOW - age))
 

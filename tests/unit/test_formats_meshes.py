@@ -119,7 +119,7 @@ def test_real_shapenet_models(samples):
         assert 0 < len(read.mesh.faces) <= len(plain.faces)
         np.testing.assert_allclose(read.mesh.bounds, plain.bounds, atol=1e-9)
         assert read.face_colors.shape == read.mesh.faces.shape
-        materials = path.with_suffix(".mtl").read_text()
+        materials = path.with_suffix(".mtl").read_text(encoding="utf-8")
         if "map_Kd" in materials:
             textured += 1
             # pictures have colours that no material states

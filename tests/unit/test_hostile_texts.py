@@ -184,7 +184,7 @@ def test_models_and_parts_are_shown_as_they_are_called(text, tmp_path, tiny_data
     monkeypatch.setenv("COLUMNS", "300")
     path = tmp_path / "model.yaml"
     texts = dict.fromkeys(("title", "summary", "citation", "follows", "licence"), f"a {text} b")
-    path.write_text(json.dumps({**tiny_data, **texts, "departs": [text]}))
+    path.write_text(json.dumps({**tiny_data, **texts, "departs": [text]}), encoding="utf-8")
     assert zoo(["show", str(path)]) == 0
     assert capsys.readouterr().out.count(text) == 6
     monkeypatch.setenv("R3D_CONFIGS", str(tmp_path))

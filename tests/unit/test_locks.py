@@ -29,7 +29,7 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds a path."""
     words = [sys.executable, "-c", HOLDER, str(path)]
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", cwd=ROOT
     ) as started:
         assert started.stdout is not None and started.stdout.readline() == "held\n"
         try:

@@ -79,7 +79,7 @@ def test_a_name_has_one_form_of_its_characters():
 @pytest.mark.parametrize("name", [name for name in BAD if "\0" not in name and "\x1b" not in name])
 def test_a_model_is_refused_before_anything_is_written(name, tmp_path, quick_data, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("model.yaml").write_text(yaml.safe_dump(quick_data | {"name": name}))
+    Path("model.yaml").write_text(yaml.safe_dump(quick_data | {"name": name}), encoding="utf-8")
     with pytest.raises(ConfigError) as error:
         load_config("model.yaml")
     assert str(error.value).startswith("model.yaml: name: ") and BAD[name] in str(error.value)
@@ -97,10 +97,10 @@ def test_a_model_is_refused_before_anything_is_written(name, tmp_path, quick_dat
 def test_a_model_is_called_as_its_file_unless_it_says_otherwise(tmp_path, tiny_data):
     del tiny_data["name"]
     path = tmp_path / "a name of\nmine.yaml"
-    path.write_text(yaml.safe_dump(tiny_data))
+    path.write_text(yaml.safe_dump(tiny_data), encoding="utf-8")
     with pytest.raises(ConfigError, match="holds a line break"):
         load_config(str(path))
-    path.write_text(yaml.safe_dump(tiny_data | {"name": "mine"}))
+    path.write_text(yaml.safe_dump(tiny_data | {"name": "mine"}), encoding="utf-8")
     assert load_config(str(path)).name == "mine"
 
 
@@ -114,7 +114,7 @@ def test_models_and_presets_go_by_names_and_not_by_paths(name):
 
 def test_a_preset_has_a_name_too(tmp_path, monkeypatch):
     (tmp_path / "presets").mkdir()
-    (tmp_path / "presets" / "two\nlines.yaml").write_text("model: {}")
+    (tmp_path / "presets" / "two\nlines.yaml").write_text("model: {}", encoding="utf-8")
     monkeypatch.setenv("R3D_CONFIGS", str(tmp_path))
     with pytest.raises(BadName, match="rename the preset: 'two\\\\nlines' holds a line break"):
         load_preset("two\nlines")

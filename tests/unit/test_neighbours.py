@@ -165,7 +165,7 @@ def test_the_cpu_choice_needs_neither_torch_nor_pytorch3d():
         "print(active_backend().name, nearest(np.zeros((1, 3)), np.ones((1, 3)))[0])\n"
         "assert not {'torch', 'pytorch3d'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     name, distance = done.stdout.split()
     assert name == "boxtree" and float(distance) == pytest.approx(3**0.5)
 

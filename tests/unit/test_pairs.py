@@ -26,7 +26,7 @@ def touch(root: Path, *names: str) -> Path:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("v 0 0 0")
+        path.write_text("v 0 0 0", encoding="utf-8")
     return root
 
 
@@ -354,7 +354,7 @@ def test_every_file_is_scored_by_its_own_kind(tmp_path, mixture, gt):
     words = ["--pred", tmp_path / "pred", "--gt", tmp_path / "gt", "--out", tmp_path / "out"]
     more = ["--workers", "0", "--set", "points=1024", "--format", "json"]
     assert evaluate.main([*map(str, words), *more]) == 0
-    results = json.loads((tmp_path / "out/results.json").read_text())
+    results = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))
     row = next(r for r in results["rows"] if r["name"] == "pred")
     assert row["n_failed"] == 0
     assert max(results["values"]["pred"]["cd"][0]) < 0.1  # the noise floor of 1,024 points is .05
@@ -373,7 +373,7 @@ def test_truths_of_several_kinds(tmp_path):
     words = ["--pred", tmp_path / "pred", "--gt", tmp_path / "gt", "--out", tmp_path / "out"]
     more = ["--workers", "0", "--set", "points=1024", "--format", "json"]
     assert evaluate.main([*map(str, words), *more]) == 0
-    results = json.loads((tmp_path / "out/results.json").read_text())
+    results = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))
     for name in ("pred", "floor"):
         assert next(r for r in results["rows"] if r["name"] == name)["n_failed"] == 0
         assert max(results["values"][name]["cd"][0]) < 0.1
@@ -393,7 +393,7 @@ def test_a_threshold_is_chosen_on_the_grids_of_a_mixture(tmp_path, capsys):
     words += ["--val-pred", tmp_path / "val_pred", "--val-gt", tmp_path / "val_gt"]
     more = ["--workers", "0", "--set", "points=1024", "--format", "json"]
     assert evaluate.main([*map(str, words), *more]) == 0
-    results = json.loads((tmp_path / "out/results.json").read_text())
+    results = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))
     record = next(r for r in results["rows"] if r["name"] == "pred")["records"][0]
     assert record["threshold"] == {"value": 0.75, "chosen": "highest mean IoU on 2 validation instances"}
     assert results["values"]["pred"]["iou@val"][0] == [None, 1.0, 1.0]

@@ -81,9 +81,11 @@ def built(root: Path, number: int = 0, options: PrepareOptions = OPTIONS, **conf
 
 
 def edit_index(root: Path, number: int = 0, **changes) -> None:
-    rows = json.loads((root / "pix3d.json").read_text())
+    rows = json.loads((root / "pix3d.json").read_text(encoding="utf-8"))
     rows[number] |= changes
-    (root / "pix3d.json").write_text(json.dumps([{k: v for k, v in r.items() if v != "-"} for r in rows]))
+    (root / "pix3d.json").write_text(
+        json.dumps([{k: v for k, v in r.items() if v != "-"} for r in rows]), encoding="utf-8"
+    )
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
@@ -211,8 +213,8 @@ def test_mesh_rcnns_form_with_a_principal_point_off_the_middle(tmp_path):
         Shot("chair/0002.png", principal=(-25, 20), off_axis=(12, 20), distance=4),
     ]
     rows = [write_shot(tmp_path, shot) for shot in shots]
-    (tmp_path / "pix3d_s1_train.json").write_text(json.dumps(coco(shots[:1], rows[:1])))
-    (tmp_path / "pix3d_s1_test.json").write_text(json.dumps(coco(shots[1:], rows[1:])))
+    (tmp_path / "pix3d_s1_train.json").write_text(json.dumps(coco(shots[:1], rows[:1])), encoding="utf-8")
+    (tmp_path / "pix3d_s1_test.json").write_text(json.dumps(coco(shots[1:], rows[1:])), encoding="utf-8")
     for number in (0, 1):
         sample = built(tmp_path, number, split="s1")
         assert overlap(drawn(sample, canonical_mesh()[0]), seen(sample)) >= 0.95
@@ -314,7 +316,7 @@ def empty_mask(root):
 
 
 def broken_mesh(root):
-    (root / "model/chair/A/model.obj").write_text("v 0 0 0\nf 1 2 3\n")
+    (root / "model/chair/A/model.obj").write_text("v 0 0 0\nf 1 2 3\n", encoding="utf-8")
     return r"model\.obj: "
 
 

@@ -60,7 +60,7 @@ def root(tmp_path) -> Path:
     """Nothing but the release's index."""
     folder = tmp_path / "data"
     folder.mkdir()
-    (folder / "pix3d.json").write_text(json.dumps(ROWS))
+    (folder / "pix3d.json").write_text(json.dumps(ROWS), encoding="utf-8")
     return folder
 
 
@@ -76,7 +76,7 @@ def bare(tmp_path) -> Path:
         "s2_test": ROWS[5:6],
     }
     for name, rows in parts.items():
-        (folder / f"pix3d_{name}.json").write_text(json.dumps(coco(rows)))
+        (folder / f"pix3d_{name}.json").write_text(json.dumps(coco(rows)), encoding="utf-8")
     return folder
 
 
@@ -98,7 +98,7 @@ def test_chairs_of_the_published_list(root):
 
 def test_flags_may_be_words(root):
     words = [r | {"truncated": "false", "occluded": "true" if r["occluded"] else "false"} for r in ROWS]
-    (root / "pix3d.json").write_text(json.dumps(words))
+    (root / "pix3d.json").write_text(json.dumps(words), encoding="utf-8")
     assert [i.id for i in items(root)] == ["img/chair/0001.jpg", "img/chair/0002.png", "img/chair/0004.tiff"]
 
 
@@ -175,14 +175,16 @@ def test_flags_of_mesh_rcnns_photographs_come_from_the_release(bare, root):
         DataError, match=r"nothing says which photographs are truncated.*'exclude' needs pix3d"
     ):
         items(bare, split="s1", exclude="occluded")
-    (bare / "pix3d.json").write_text((root / "pix3d.json").read_text())
+    (bare / "pix3d.json").write_text((root / "pix3d.json").read_text(encoding="utf-8"), encoding="utf-8")
     fewer = parts(items(bare, split="s1", exclude="occluded"))
     flagged = {r["img"] for r in ROWS if r["occluded"]}
     assert not (fewer["train"] | fewer["val"]) & flagged and fewer["test"] & flagged
 
 
 def write_list(path: Path, **splits: list[str]) -> Path:
-    path.write_text(json.dumps([{"taxonomy_id": "chair", "taxonomy_name": "chair", **splits}]))
+    path.write_text(
+        json.dumps([{"taxonomy_id": "chair", "taxonomy_name": "chair", **splits}]), encoding="utf-8"
+    )
     return path
 
 
@@ -214,7 +216,7 @@ def test_what_the_list_names_and_the_index_does_not_is_missing(root, tmp_path):
 
 
 def test_list_that_may_mean_two_photographs(root, tmp_path):
-    (root / "pix3d.json").write_text(json.dumps([*ROWS, row("chair/0001.png", "chair/C")]))
+    (root / "pix3d.json").write_text(json.dumps([*ROWS, row("chair/0001.png", "chair/C")]), encoding="utf-8")
     assert len(items(root, split=str(write_list(tmp_path / "a.json", test=["0003"])))) == 1
     with pytest.raises(DataError, match=r"'chair/0001' may be img/chair/0001.jpg or img/chair/0001.png"):
         items(root, split=str(write_list(tmp_path / "b.json", test=["0001"])))
@@ -289,7 +291,7 @@ def test_missing_root_says_where_it_looked_and_how_to_get_it(tmp_path, root):
     ],
 )
 def test_odd_index_of_the_release(root, content, text):
-    (root / "pix3d.json").write_text(content)
+    (root / "pix3d.json").write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=text) as caught:
         items(root)
     assert str(root) in str(caught.value)
@@ -307,13 +309,13 @@ def test_odd_index_of_the_release(root, content, text):
 )
 def test_odd_index_of_mesh_rcnn(bare, change, text):
     path = bare / "pix3d_s2_test.json"
-    path.write_text(json.dumps(change(coco(ROWS[:4]))))
+    path.write_text(json.dumps(change(coco(ROWS[:4]))), encoding="utf-8")
     (bare / "pix3d_s2_train.json").unlink()
     with pytest.raises(DataError, match=text):
         items(bare, split="s2")
 
 
 def test_a_photograph_in_both_of_mesh_rcnns_files(bare):
-    (bare / "pix3d_s2_test.json").write_text(json.dumps(coco(ROWS[:2])))
+    (bare / "pix3d_s2_test.json").write_text(json.dumps(coco(ROWS[:2])), encoding="utf-8")
     with pytest.raises(DataError, match="names 2 photographs twice"):
         items(bare, split="s2")

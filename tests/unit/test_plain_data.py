@@ -113,8 +113,8 @@ def test_commands_say_it_in_one_line(tmp_path, capsys, monkeypatch, name):
     text, message = REFUSED[name]
     path = tmp_path / "presets" / "quick.yaml"
     path.parent.mkdir()
-    path.write_text(text)
-    (tmp_path / "model.yaml").write_text(text)
+    path.write_text(text, encoding="utf-8")
+    (tmp_path / "model.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("R3D_CONFIGS", str(tmp_path))
     for command in (
         lambda: zoo(["show", "model"]),
@@ -176,7 +176,7 @@ def test_numbers_that_are_none_are_refused(key, value):
 def test_a_preset_of_another_form(tmp_path, monkeypatch, section, message):
     path = tmp_path / "presets" / "quick.yaml"
     path.parent.mkdir()
-    path.write_text(section)
+    path.write_text(section, encoding="utf-8")
     monkeypatch.setenv("R3D_CONFIGS", str(tmp_path))
     assert message in error_of(lambda: settings("quick", "procedural", []))
 
@@ -184,7 +184,10 @@ def test_a_preset_of_another_form(tmp_path, monkeypatch, section, message):
 def test_a_preset_may_leave_sections_empty(tmp_path, monkeypatch):
     path = tmp_path / "presets" / "quick.yaml"
     path.parent.mkdir()
-    path.write_text("summary: x\nmodel:\nparts: {encoder.cnn: }\ndatasets: {procedural: , r2n2: {data: }}\n")
+    path.write_text(
+        "summary: x\nmodel:\nparts: {encoder.cnn: }\ndatasets: {procedural: , r2n2: {data: }}\n",
+        encoding="utf-8",
+    )
     monkeypatch.setenv("R3D_CONFIGS", str(tmp_path))
     found = load_preset("quick")
     assert (found["model"], found["parts"], found["protocols"]) == ({}, {"encoder.cnn": {}}, {})
@@ -194,7 +197,7 @@ def test_a_preset_may_leave_sections_empty(tmp_path, monkeypatch):
 @pytest.mark.parametrize("presets", ["[quick]", "5", "{quick: [1]}", "{quick: x}"])
 def test_presets_of_a_model_of_another_form(tmp_path, tiny_data, presets):
     path = tmp_path / "model.yaml"
-    path.write_text(yaml.safe_dump(tiny_data) + f"presets: {presets}\n")
+    path.write_text(yaml.safe_dump(tiny_data) + f"presets: {presets}\n", encoding="utf-8")
     assert f"{path}: presets" in error_of(lambda: load_config(str(path)))
 
 
@@ -221,7 +224,7 @@ def test_a_setting_of_endless_depth(tiny_config):
 )
 def test_files_of_a_checkpoint_and_of_a_result_are_read_within_limits(tmp_path, text):
     for name in ("config.json", "record.json"):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     said = error_of(lambda: load_config_of(tmp_path), CheckpointError)
     assert said.startswith(f"{tmp_path / 'config.json'}")
     said = error_of(lambda: load(tmp_path), ResultError)

@@ -57,7 +57,7 @@ def means(folders, protocol: str, metric: str, *words: str) -> dict[str, float]:
         ]
     )
     assert status == 0
-    rows = json.loads((out / protocol / "results.json").read_text())["rows"]
+    rows = json.loads((out / protocol / "results.json").read_text(encoding="utf-8"))["rows"]
     return {row["name"]: row["instance_mean"][metric]["mean"] for row in rows}
 
 

@@ -249,7 +249,7 @@ def _opens_text(call: ast.Call) -> bool:
 
 
 def test_every_text_file_has_an_encoding():
-    files = [path for folder in CODE for path in (ROOT / folder).rglob("*.py")]
+    files = [path for folder in (*CODE, "tests") for path in (ROOT / folder).rglob("*.py")]
     assert [call for path in files for call in unspoken(path)] == []
 
 

@@ -78,7 +78,10 @@ class Make(Recipe):
 @pytest.fixture(scope="module")
 def process():
     """One process for all; it is started anew where a test ends it."""
-    return PredictorProcess(CPU, threads=1)
+    made = PredictorProcess(CPU, threads=1)
+    yield made
+    del made
+    gc.collect()
 
 
 def test_what_is_made_lives_on_in_the_other_process(process):
@@ -157,9 +160,10 @@ def test_the_process_ends_with_whoever_asks():
     before = set(multiprocessing.active_children())
     predictor = PredictorProcess(CPU, threads=1)
     pid, _ = predictor.ask(Make(), "looking", "where")
+    with pytest.raises(PredictionFailed):
+        predictor.ask(Make(), "failing", "fail", "raise")
     assert set(multiprocessing.active_children()) != before
     del predictor
-    gc.collect()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

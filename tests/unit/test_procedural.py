@@ -475,7 +475,12 @@ def test_another_process_makes_the_same_shapes() -> None:
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONHASHSEED": "123", "PYTHONPATH": str(root)}
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
     )
     assert result.returncode == 0, result.stderr
     here = {c: int(grid(c, next(iter(FAMILIES[c]))).sum()) for c in CATEGORIES}

@@ -19,13 +19,13 @@ V2, V1 = "cpu.max", ("cpu.cfs_quota_us", "cpu.cfs_period_us")
 
 def version_2(folder: Path, text: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / V2).write_text(text)
+    (folder / V2).write_text(text, encoding="utf-8")
 
 
 def version_1(folder: Path, limit: str, period: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in zip(V1, (limit, period), strict=True):
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_quota_of_version_1(tmp_path, mount, limit, period, cores):
     ],
 )
 def test_the_tightest_group_around_the_process_holds(tmp_path, member, groups, cores):
-    (tmp_path / "self").write_text(member)
+    (tmp_path / "self").write_text(member, encoding="utf-8")
     for path, limit in groups.items():
         version_2(tmp_path / "groups" / path, f"{limit}00000 100000\n")
     assert quota(tmp_path / "groups", tmp_path / "self") == cores
 
 
 def test_groups_of_version_1_are_found_by_their_controller(tmp_path):
-    (tmp_path / "self").write_text("5:cpu,cpuacct:/docker/abc\n3:memory:/other\n0::/\n")
+    (tmp_path / "self").write_text("5:cpu,cpuacct:/docker/abc\n3:memory:/other\n0::/\n", encoding="utf-8")
     version_1(tmp_path / "groups/cpu,cpuacct/docker/abc", "300000", "100000")
     version_1(tmp_path / "groups/cpu,cpuacct/other", "100000", "100000")
     assert quota(tmp_path / "groups", tmp_path / "self") == 3
@@ -177,10 +177,10 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("busy", ["waits", "reads", "computes"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_a_child_ends_with_its_parent(tmp_path, busy, number):
-    (tmp_path / "command.py").write_text(COMMAND)
+    (tmp_path / "command.py").write_text(COMMAND, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     words = [sys.executable, str(tmp_path / "command.py"), busy]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as command:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8", env=environment) as command:
         assert command.stdout is not None
         children = [int(command.stdout.readline()) for _ in "ab"]
         command.send_signal(number)

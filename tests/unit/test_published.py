@@ -80,7 +80,7 @@ def test_unknown_table_suggests_the_nearest() -> None:
 
 def _file(tmp_path: Path, data: Any) -> Path:
     path = tmp_path / "published.yaml"
-    path.write_text(yaml.safe_dump(data))
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
 
 
@@ -108,7 +108,7 @@ def _set(row_key: str, value: Any) -> Any:
     ],
 )
 def test_a_wrong_file_is_refused_with_file_and_place(tmp_path: Path, change: Any, message: str) -> None:
-    data = copy.deepcopy(yaml.safe_load(DEFAULT_PATH.read_text()))
+    data = copy.deepcopy(yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8")))
     change(data)
     path = _file(tmp_path, data)
     with pytest.raises(PublishedError, match=message) as caught:
@@ -117,7 +117,7 @@ def test_a_wrong_file_is_refused_with_file_and_place(tmp_path: Path, change: Any
 
 
 def test_a_row_without_any_number_is_refused(tmp_path: Path) -> None:
-    data = yaml.safe_load(DEFAULT_PATH.read_text())
+    data = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
     for metric in ("iou", "emd", "cd"):
         data["tables"][0]["rows"][0].pop(metric)
     with pytest.raises(PublishedError, match="values: Dictionary should have at least 1 item"):
@@ -127,7 +127,7 @@ def test_a_row_without_any_number_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["tables: [", "just words", ""])
 def test_what_is_no_such_yaml_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "published.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(PublishedError, match=str(path)):
         load_published(path)
 

@@ -53,9 +53,9 @@ def add_renders(root: Path, synset: str, model: str, views: int = 3) -> Path:
     for view in range(views):
         Image.fromarray(image_of(model, view)).save(folder / f"{view:02d}.png", compress_level=0)
     names = [f"{view:02d}.png" for view in range(views)]
-    (folder / "renderings.txt").write_text("\n".join(names))
+    (folder / "renderings.txt").write_text("\n".join(names), encoding="utf-8")
     rows = [" ".join(str(v) for v in metadata_of(view)) for view in range(24)]
-    (folder / "rendering_metadata.txt").write_text("\n".join(rows) + "\n")
+    (folder / "rendering_metadata.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
 
 
@@ -187,7 +187,7 @@ def test_frame_from_files_to_pictures(tmp_path):
             rendering / f"{number:02d}.png"
         )
         lines.append(f"{view[0]} {view[1]} 0 {view[2]} 25")
-    (rendering / "rendering_metadata.txt").write_text("\n".join(lines) + "\n")
+    (rendering / "rendering_metadata.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     sample = source(tmp_path).build(Item(f"{CHAIR}/hook", "chair", "train"), PrepareOptions(views=4))
     np.testing.assert_array_equal(sample.voxels[32], grid)
 
@@ -307,31 +307,39 @@ def empty_grid(root):
 
 def short_metadata(root):
     path = root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "rendering_metadata.txt"
-    path.write_text("\n".join(path.read_text().split("\n")[:20]))
+    path.write_text("\n".join(path.read_text(encoding="utf-8").split("\n")[:20]), encoding="utf-8")
     return "rendering_metadata.txt: expected 24 lines of 5 numbers, got 20 lines"
 
 
 def odd_metadata(root):
     path = root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "rendering_metadata.txt"
-    path.write_text(path.read_text().replace("1.0 25.0 0 ", "1.0 twenty 0 ", 1))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("1.0 25.0 0 ", "1.0 twenty 0 ", 1), encoding="utf-8"
+    )
     return "rendering_metadata.txt: could not convert string to float: 'twenty'"
 
 
 def nan_metadata(root):
     path = root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "rendering_metadata.txt"
-    path.write_text(path.read_text().replace("1.0 25.0 0 ", "1.0 nan 0 ", 1))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("1.0 25.0 0 ", "1.0 nan 0 ", 1), encoding="utf-8"
+    )
     return "rendering_metadata.txt: distances must be positive and all numbers finite"
 
 
 def huge_metadata(root):
     path = root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "rendering_metadata.txt"
-    path.write_text(path.read_text().replace("1.0 25.0 0 ", "1.0 1e300 0 ", 1))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("1.0 25.0 0 ", "1.0 1e300 0 ", 1), encoding="utf-8"
+    )
     return "rendering_metadata.txt: distances must be positive and all numbers finite, below 1e"
 
 
 def turned_metadata(root):
     path = root / "ShapeNetRendering" / CHAIR / "a" / "rendering" / "rendering_metadata.txt"
-    path.write_text(path.read_text().replace("1.0 25.0 0 ", "1.0 25.0 12 ", 1))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("1.0 25.0 0 ", "1.0 25.0 12 ", 1), encoding="utf-8"
+    )
     return "rendering_metadata.txt: in-plane rotation 12; only 0 is known"
 
 
@@ -394,7 +402,10 @@ def test_known_bad_items_are_named(root):
 
 def write_list(path: Path, **splits: list[str]) -> Path:
     chairs = {"taxonomy_id": CHAIR, "taxonomy_name": "chair", "baseline": {}, **splits}
-    path.write_text(json.dumps([chairs, {"taxonomy_id": CAR, "train": ["a"], "val": ["b"], "test": ["c"]}]))
+    path.write_text(
+        json.dumps([chairs, {"taxonomy_id": CAR, "train": ["a"], "val": ["b"], "test": ["c"]}]),
+        encoding="utf-8",
+    )
     return path
 
 
@@ -444,7 +455,7 @@ def test_fingerprint_depends_on_the_list_and_not_on_its_path(root, tmp_path):
 )
 def test_bad_list_files_are_named(root, tmp_path, content, text):
     path = tmp_path / "list.json"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=text) as caught:
         source(root, split=str(path)).items()
     assert str(path) in str(caught.value)

@@ -51,9 +51,9 @@ def make_package(tmp_path, monkeypatch):
     def make(name, **files):
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "__init__.py").write_text(CATS.format(package=name))
+        (folder / "__init__.py").write_text(CATS.format(package=name), encoding="utf-8")
         for stem, source in files.items():
-            (folder / f"{stem}.py").write_text(textwrap.dedent(source))
+            (folder / f"{stem}.py").write_text(textwrap.dedent(source), encoding="utf-8")
         made.append(name)
         return __import__(name).CATS
 
@@ -159,7 +159,9 @@ def test_looking_up_module_and_class_imports_nothing(make_package, tmp_path, pat
     registry = make_package("cats_c")
     source = "from pathlib import Path\nPath(__file__ + '.ran').touch()\n"
     for place in ("cats_c/_mine.py", "mine.py"):
-        (tmp_path / place).write_text(source + TABBY.format(package="cats_c", name="tabby", fur="short"))
+        (tmp_path / place).write_text(
+            source + TABBY.format(package="cats_c", name="tabby", fur="short"), encoding="utf-8"
+        )
     registry.names()
     sys.modules["cats_c"].__getattr__ = lambda name: (tmp_path / "lazy.ran").touch()
     before = set(sys.modules)
@@ -170,7 +172,9 @@ def test_looking_up_module_and_class_imports_nothing(make_package, tmp_path, pat
 
 def test_what_a_program_or_a_plugin_imported_is_found(make_package, tmp_path):
     registry = make_package("cats_f")
-    (tmp_path / "cats_f" / "_mine.py").write_text(TABBY.format(package="cats_f", name="own", fur="short"))
+    (tmp_path / "cats_f" / "_mine.py").write_text(
+        TABBY.format(package="cats_f", name="own", fur="short"), encoding="utf-8"
+    )
     load_plugin("cats_f._mine")
     assert registry.get("cats_f._mine:Tabby").name == "own"
 
@@ -311,7 +315,9 @@ def test_an_entry_point_cannot_take_a_name(cats, monkeypatch):
 
 def test_load_plugin_registers(make_package, tmp_path):
     registry = make_package("cats_e")
-    (tmp_path / "plugin_ok.py").write_text(TABBY.format(package="cats_e", name="tabby", fur="short"))
+    (tmp_path / "plugin_ok.py").write_text(
+        TABBY.format(package="cats_e", name="tabby", fur="short"), encoding="utf-8"
+    )
     load_plugin("plugin_ok")
     assert registry.names() == ["tabby"]
     del sys.modules["plugin_ok"]
@@ -329,6 +335,6 @@ def test_load_plugin_registers(make_package, tmp_path):
 def test_load_plugin_says_why_not(tmp_path, monkeypatch, source, message):
     monkeypatch.syspath_prepend(str(tmp_path))
     if source is not None:
-        (tmp_path / "plugin_bad.py").write_text(source)
+        (tmp_path / "plugin_bad.py").write_text(source, encoding="utf-8")
     with pytest.raises(RegistryError, match=re.escape(message)):
         load_plugin("plugin_bad")

@@ -172,8 +172,8 @@ def test_every_link_leads_to_a_part_of_the_page_and_no_id_is_twice(page: tuple[P
 def test_three_js_is_the_file_that_its_readme_describes(page: tuple[Page, str]) -> None:
     folder = HERE / "vendor"
     script = (folder / "three.min.js").read_bytes()
-    assert hashlib.sha256(script).hexdigest() in (folder / "README.md").read_text()
-    assert "MIT" in (folder / "LICENSE").read_text()
+    assert hashlib.sha256(script).hexdigest() in (folder / "README.md").read_text(encoding="utf-8")
+    assert "MIT" in (folder / "LICENSE").read_text(encoding="utf-8")
     assert script.decode() in page[1]
     assert "</script" not in script.decode().lower()
 
@@ -515,7 +515,9 @@ def test_long_logs_become_means_and_missing_ones_are_left_out(tmp_path: Path) ->
     for folder, content in zip(folders, (lines, None, []), strict=True):
         folder.mkdir()
         if content is not None:
-            (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in content))
+            (folder / "metrics.jsonl").write_text(
+                "".join(json.dumps(line) + "\n" for line in content), encoding="utf-8"
+            )
     (curve,) = read_curves((f"m{k}", k, folder) for k, folder in enumerate(folders))
     assert (curve.model, curve.seed, curve.stages) == ("m0", 0, (10, 3010))
     assert len(curve.steps) == CURVE_POINTS

@@ -147,7 +147,9 @@ def foreign(cells, tmp_path, monkeypatch):
 
     Its module lies in the working folder, and leaves a file behind when it is imported.
     """
-    (tmp_path / "downloaded.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    (tmp_path / "downloaded.py").write_text(
+        "from pathlib import Path\nPath('ran').touch()\n", encoding="utf-8"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     record, rows = load(cells["vae_gan_baseline", 0])

@@ -219,8 +219,8 @@ def _resign(change: Callable[[str], str]) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
         _edit("rows.csv", change)(folder)
         digest = hashlib.sha256((folder / "rows.csv").read_bytes()).hexdigest()
-        record = json.loads((folder / "record.json").read_text()) | {"rows_sha256": digest}
-        (folder / "record.json").write_text(json.dumps(record))
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8")) | {"rows_sha256": digest}
+        (folder / "record.json").write_text(json.dumps(record), encoding="utf-8")
 
     return edit
 
@@ -314,10 +314,10 @@ def test_a_record_of_a_newer_version_asks_for_newer_code(tmp_path: Path) -> None
 def test_older_records_go_through_the_upgrades(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record, rows = _stored()
     save(record, rows, tmp_path)
-    old = json.loads((tmp_path / "record.json").read_text()) | {"schema_version": -1}
+    old = json.loads((tmp_path / "record.json").read_text(encoding="utf-8")) | {"schema_version": -1}
     old["model"] = old.pop("name")
     del old["neighbours"]
-    (tmp_path / "record.json").write_text(json.dumps(old))
+    (tmp_path / "record.json").write_text(json.dumps(old), encoding="utf-8")
 
     def rename(data: dict[str, Any]) -> dict[str, Any]:
         data["name"] = data.pop("model")
@@ -338,7 +338,7 @@ def test_the_store_finds_by_hash_and_lists(tmp_path: Path) -> None:
         save(record, rows, store.folder(record.cell))
         assert store.find(record.cell) == (record, rows)
     (tmp_path / "cells" / "0123456789abcdef").mkdir()  # a cell that still trains
-    (tmp_path / "cells" / "0123456789abcdef" / "metrics.jsonl").write_text("{}")
+    (tmp_path / "cells" / "0123456789abcdef" / "metrics.jsonl").write_text("{}", encoding="utf-8")
     listing = store.list()
     assert sorted(r.name for r in listing.records) == ["mean_shape", "r3d"]
     assert listing.broken == []

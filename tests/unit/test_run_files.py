@@ -48,16 +48,16 @@ def stands_in_the_way(folder: Path, how: str) -> Path:
     """Something that keeps the command from writing into `folder / "out"`: that which is to be named."""
     out = folder / "out"
     if how == "out is a file":
-        out.write_text("")
+        out.write_text("", encoding="utf-8")
         return out
     if how == "out lies below a file":
-        out.write_text("")
+        out.write_text("", encoding="utf-8")
         return out / "below"
     if how.endswith("/"):
         (out / how).mkdir(parents=True)
         return out / how.rstrip("/")
     out.mkdir()
-    (out / how).write_text("")
+    (out / how).write_text("", encoding="utf-8")
     return out / how
 
 
@@ -154,7 +154,7 @@ def test_what_a_killed_command_left_half_written_is_swept(finished):
     ended.wait()
     left = [out / f".table.md.{ended.pid}.part", out / "plots" / f".training.png.{ended.pid}.part"]
     for path in left:
-        path.write_text("half")
+        path.write_text("half", encoding="utf-8")
     assert main([*words, "--format", "md"]) == 0
     assert not any(path.exists() for path in left)
 

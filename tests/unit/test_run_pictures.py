@@ -64,14 +64,14 @@ def test_pictures_without_cameras_have_gallery_and_report(tmp_path, make, capsys
     words = [*make(tmp_path / "data"), "--data-root", str(tmp_path / "data"), *HERE, *SMALL]
     words += ["--models", NAME, "--out", str(tmp_path / "out")]
     assert main([*words, "--format", "all"]) == 0, capsys.readouterr()
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert results["rows"][0]["name"] == NAME
     for name in ("gallery.png", "report.html"):
         with_cameras_or_not = (tmp_path / "out" / name).read_bytes()
         (tmp_path / "out" / name).unlink()
         assert main([*words, "--only-cache", "--format", "html"]) == 0
         assert (tmp_path / "out" / name).read_bytes() == with_cameras_or_not
-    page = (tmp_path / "out" / "report.html").read_text()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     cases = [json.loads(text) for text in re.findall(r'id="case-\d+">(.*?)</script>', page)]
     assert cases and all(case["camera"] == [35.0, 20.0] for case in cases)
     assert all(case["models"][NAME] is not None and case["image"] for case in cases)
@@ -141,7 +141,7 @@ def test_a_model_that_raises_when_the_pictures_are_made_costs_its_pictures(again
     assert status == 1
     assert f"failed pictures of {NAME}: {said}" in text
     assert "controls, not ranked" in text and (out / "table.md").exists()
-    assert NAME in (out / "report.html").read_text()
+    assert NAME in (out / "report.html").read_text(encoding="utf-8")
     with Image.open(out / "gallery.png") as picture:
         assert picture.width > 100
 
@@ -195,7 +195,9 @@ def test_a_latent_that_cannot_be_made_costs_the_controls_that_ask_for_it(
     text = " ".join(capsys.readouterr().out.split())
     for control in ("retrieval", "clusters"):
         assert f"failed {control}[{NAME}]: RuntimeError: no latent [/today]" in text
-    rows = {row["name"] for row in json.loads((tmp_path / "results.json").read_text())["rows"]}
+    rows = {
+        row["name"] for row in json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["rows"]
+    }
     assert {NAME, "floor", "image_retrieval"} <= rows
     assert (tmp_path / "gallery.png").exists() and (tmp_path / "report.html").exists()
 

@@ -78,7 +78,7 @@ def start(out: Path, words, *more) -> subprocess.Popen[str]:
         env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "1000", "HF_HUB_CACHE": str(out / "none")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         cwd=ROOT,
     )
 
@@ -99,7 +99,9 @@ def test_two_equal_commands_at_once_train_and_measure_once(undisturbed, tmp_path
     said = [command.communicate(timeout=300) for command in commands]
     assert [command.returncode for command in commands] == [0, 0], said
     (run,) = (tmp_path / "runs").glob(f"{NAME}-*")
-    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    steps = [
+        json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert steps == list(range(1, 9))
     rows = rows_of(tmp_path)
     assert {NAME, "floor", "oracle"} <= rows.keys()

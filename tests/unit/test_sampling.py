@@ -215,9 +215,9 @@ def test_a_run_that_is_not_finished_or_of_another_model_does_not_count(run, tmp_
     assert newest_run(folder, "tiny_gan") is None
     half = run(steps=1)
     path = half / "step-0000001" / "config.json"
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text(encoding="utf-8"))
     config["train"]["steps"] = 2
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(config), encoding="utf-8")
     (path.parent / "sha256.json").unlink()  # a change that is meant
     other = run(name="tiny_gan-small")
     assert newest_run(folder, "tiny_gan") is None

@@ -139,7 +139,7 @@ def test_means_recomputed_by_another_program(tmp_path):
     record = load(tmp_path)[0].model_copy(update={"protocol": info})
     row = compare([(record, load(tmp_path)[1])], _AsStored(protocol, info.settings)).rows[0]
 
-    with (tmp_path / "rows.csv").open(newline="") as file:
+    with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as file:
         stored = list(csv.DictReader(file))
     assert len(stored) > 3
     for column in columns:

@@ -240,15 +240,15 @@ if __name__ == "__main__":
 
 
 def run_script(folder: Path, kind: str) -> subprocess.CompletedProcess[str]:
-    (folder / "helper_shapes.py").write_text(HELPER)
-    (folder / "command.py").write_text(SCRIPT)
+    (folder / "helper_shapes.py").write_text(HELPER, encoding="utf-8")
+    (folder / "command.py").write_text(SCRIPT, encoding="utf-8")
     root = Path(__file__).resolve().parents[2]
     return subprocess.run(
         [sys.executable, "-m", "command", kind],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{folder}"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=240,
     )
 
@@ -558,8 +558,8 @@ def test_each_row_goes_on_where_it_was(tmp_path):
     whole = score(predictions, t, FAST, thresholds, workers=0)
     files = paths(tmp_path, predictions)
     score({"model": predictions["model"]}, t, FAST, thresholds, workers=0, journals=files)
-    lines = files["model"].read_text().splitlines(keepends=True)
-    files["model"].write_text("".join(lines[:3]))
+    lines = files["model"].read_text(encoding="utf-8").splitlines(keepends=True)
+    files["model"].write_text("".join(lines[:3]), encoding="utf-8")
     rest = {**predictions, "model": Unasked(predictions["model"], {0})}
     assert score(rest, t, FAST, thresholds, workers=2, journals=files) == whole
 
@@ -588,7 +588,7 @@ def test_a_damaged_journal_costs_what_is_damaged(tmp_path, damage):
     files = paths(tmp_path, predictions)
     whole = score(predictions, t, FAST, thresholds, workers=0, journals=files)
     for path in files.values():
-        path.write_text(damage(path.read_text()))
+        path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
     assert score(predictions, t, FAST, thresholds, workers=0, journals=files) == whole
     done = {name: Unasked(shapes, {0, 1, 2}) for name, shapes in predictions.items()}
     assert score(done, t, FAST, thresholds, workers=0, journals=files) == whole
@@ -664,8 +664,8 @@ class Torn(PointShape):
 
 
 def start_stuck(folder: Path, *words: str) -> subprocess.Popen[str]:
-    (folder / "stuck_shapes.py").write_text(STUCK_SHAPES)
-    (folder / "stuck.py").write_text(STUCK)
+    (folder / "stuck_shapes.py").write_text(STUCK_SHAPES, encoding="utf-8")
+    (folder / "stuck.py").write_text(STUCK, encoding="utf-8")
     root = Path(__file__).resolve().parents[2]
     return subprocess.Popen(
         [sys.executable, "-m", "stuck", *words],
@@ -673,7 +673,7 @@ def start_stuck(folder: Path, *words: str) -> subprocess.Popen[str]:
         env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{folder}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
 
 
@@ -691,7 +691,7 @@ def test_a_process_that_ends_by_itself_costs_the_row_that_it_was_at(tmp_path):
 
 def gone(pid: int) -> bool:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except OSError:
         return True
     return state == "Z"

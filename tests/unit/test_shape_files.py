@@ -212,7 +212,7 @@ def test_ply_without_faces_is_a_cloud_unless_its_vertices_say_otherwise(tmp_path
     header = "".join(f"property float {name}\n" for name in names)
     body = "".join(" ".join(["0.5"] * len(names)) + "\n" for _ in range(4))
     text = f"ply\nformat ascii 1.0\nelement vertex 4\n{header}end_header\n{body}"
-    (tmp_path / "a.ply").write_text(text)
+    (tmp_path / "a.ply").write_text(text, encoding="utf-8")
     if not reason:
         assert isinstance(read_shape(tmp_path / "a.ply"), PointShape)
         return
@@ -241,7 +241,7 @@ def test_whether_a_file_holds_a_grid(tmp_path):
         write(tmp_path / name, content)
         assert holds_grid(tmp_path / name)
     write(tmp_path / "b.npz", {"points": SPACE})
-    (tmp_path / "b.obj").write_text("not read for this")
+    (tmp_path / "b.obj").write_text("not read for this", encoding="utf-8")
     assert not holds_grid(tmp_path / "b.npz") and not holds_grid(tmp_path / "b.obj")
     write(tmp_path / "c.npy", SOFT - 1)
     with pytest.raises(BadItem, match="must lie between 0 and 1"):

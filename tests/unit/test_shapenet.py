@@ -64,10 +64,11 @@ def add_model(
     folder = root / synset / model
     mesh = folder / LAYOUTS[version].mesh
     mesh.parent.mkdir(parents=True)
-    mesh.write_text(obj_of(version, scale, offset))
+    mesh.write_text(obj_of(version, scale, offset), encoding="utf-8")
     texture = "images/texture0.png" if version == 1 else "../images/texture0.png"
     mesh.with_suffix(".mtl").write_text(
-        f"newmtl foot\nKd 1 1 1\nmap_Kd {texture}\nnewmtl back\nKd 1 0 0\nnewmtl bump\nKd 0 0 1\n"
+        f"newmtl foot\nKd 1 1 1\nmap_Kd {texture}\nnewmtl back\nKd 1 0 0\nnewmtl bump\nKd 0 0 1\n",
+        encoding="utf-8",
     )
     (folder / "images").mkdir()
     Image.new("RGB", (4, 4), (0, 255, 0)).save(folder / "images" / "texture0.png")
@@ -180,9 +181,11 @@ def test_binvox_is_wider_where_lines_lie_outside_of_the_faces(root2, point, elem
     """Its cube begins at the lower corner of all vertices, whatever uses them."""
     folder = root2 / CHAIR / "a" / "models"
     mesh = folder / "model_normalized.obj"
-    text = mesh.read_text()
+    text = mesh.read_text(encoding="utf-8")
     vertices = np.array([line.split()[1:] for line in text.splitlines() if line.startswith("v ")], float)
-    mesh.write_text(text + "v {} {} {}\n".format(*point) + element.format(len(vertices) + 1) + "\n")
+    mesh.write_text(
+        text + "v {} {} {}\n".format(*point) + element.format(len(vertices) + 1) + "\n", encoding="utf-8"
+    )
     everything = np.vstack([vertices, point])
     corner, width = everything.min(0), np.ptp(everything, axis=0).max()
     cells = np.floor(
@@ -428,12 +431,12 @@ def empty_folder(folder: Path) -> str:
 
 def broken_mesh(folder: Path) -> str:
     path = folder / LAYOUTS[2].mesh
-    path.write_text(path.read_text().replace("f 1/1", "f 999/1"))
+    path.write_text(path.read_text(encoding="utf-8").replace("f 1/1", "f 999/1"), encoding="utf-8")
     return r"model_normalized\.obj: "
 
 
 def flat_mesh(folder: Path) -> str:
-    (folder / LAYOUTS[2].mesh).write_text("v 0 0 0\nv 1 1 1\nv 2 2 2\nf 1 2 3\n")
+    (folder / LAYOUTS[2].mesh).write_text("v 0 0 0\nv 1 1 1\nv 2 2 2\nf 1 2 3\n", encoding="utf-8")
     return r"model_normalized\.obj: none of its 1 triangles has an area"
 
 

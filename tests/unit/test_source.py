@@ -54,10 +54,10 @@ class Package:
             self.write(file, text)
 
     def write(self, file: str, text: str) -> None:
-        (self.folder / file).write_text(text)
+        (self.folder / file).write_text(text, encoding="utf-8")
 
     def edit(self, file: str, old: str, new: str) -> None:
-        text = (self.folder / file).read_text()
+        text = (self.folder / file).read_text(encoding="utf-8")
         assert old in text
         self.write(file, text.replace(old, new))
 
@@ -164,11 +164,13 @@ def test_a_file_that_is_moved_is_the_same(package, tmp_path):
 def test_a_single_file_brings_what_lies_beside_it(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    (tmp_path / "my_part.py").write_text("import my_helper\nimport json\nclass Part:\n    x = my_helper.X\n")
-    (tmp_path / "my_helper.py").write_text("X = 1\n")
+    (tmp_path / "my_part.py").write_text(
+        "import my_helper\nimport json\nclass Part:\n    x = my_helper.X\n", encoding="utf-8"
+    )
+    (tmp_path / "my_helper.py").write_text("X = 1\n", encoding="utf-8")
     before = digest(importlib.import_module("my_part").Part)
     assert list(source._closure("my_part")) == ["my_part", "my_helper"]
-    (tmp_path / "my_helper.py").write_text("X = 2\n")
+    (tmp_path / "my_helper.py").write_text("X = 2\n", encoding="utf-8")
     assert digest(importlib.import_module("my_part").Part) != before
     forget()
 
@@ -250,7 +252,7 @@ def test_a_change_of_ours_is_named_with_its_file_in_the_clone():
 def test_a_package_that_is_called_like_one_of_ours_is_not_ours(tmp_path, monkeypatch):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks/__init__.py").touch()
-    (tmp_path / "benchmarks/part.py").write_text("class Part: ...\n")
+    (tmp_path / "benchmarks/part.py").write_text("class Part: ...\n", encoding="utf-8")
     for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path)

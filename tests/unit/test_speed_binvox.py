@@ -18,7 +18,7 @@ def run(monkeypatch, *arguments: str) -> None:
 def test_made_solids_are_read_by_each_reader(tmp_path, monkeypatch, capsys):
     path = tmp_path / "record.json"
     run(monkeypatch, "--resolutions", "8", "16", "--shapes", "2", "--turns", "2", "--json", str(path))
-    record = json.loads(path.read_text())
+    record = json.loads(path.read_text(encoding="utf-8"))
     rows = record["rows"]
     assert [(r["files"], r["count"]) for r in rows[::4]] == [("8^3", 2), ("16^3", 2)]
     readers = ["trimesh", "dense", "dense, then packbits", "packed"]

@@ -64,7 +64,7 @@ def test_the_command(monkeypatch, capsys, tmp_path):
     )
     monkeypatch.setattr("sys.argv", words.split())
     loading.main()
-    record = json.loads(out.read_text())
+    record = json.loads(out.read_text(encoding="utf-8"))
     rows = {row["layout"]: row for row in record["rows"]}
     assert list(rows) == [files.title, npz.title, "store"]
     assert all(row["samples_per_second"] > 0 and row["per_core"] > 0 for row in rows.values())
@@ -105,7 +105,7 @@ def test_verdicts_are_ratios_per_core():
 def test_what_was_measured_is_read(tmp_path):
     path = tmp_path / "speed.json"
     rows = [{"model": m, "device": "a GPU", "images_per_second": n} for m, n in (("a", 5.0), ("r3d", 7.0))]
-    path.write_text(json.dumps({"rows": rows}))
+    path.write_text(json.dumps({"rows": rows}), encoding="utf-8")
     assert consumption(str(path), "r3d", "quick") == (7.0, f"r3d took in on a GPU ({path})")
     assert consumption("12.5", "r3d", "quick") == (12.5, "r3d takes in (--consumed)")
 
@@ -114,7 +114,7 @@ def test_what_was_measured_is_read(tmp_path):
 def test_what_was_not_measured_is_refused(content, tmp_path):
     path: Path = tmp_path / "speed.json"
     if content is not None:
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
     with pytest.raises(SystemExit, match="neither a number nor a record"):
         consumption(str(path), "r3d", "quick")
 

@@ -110,7 +110,7 @@ def test_the_command_prints_both_tables_and_writes_a_record(monkeypatch, capsys,
     metrics.main()
     printed = capsys.readouterr().out
     assert "9 predictions of 16^3" in printed and "not measured" in printed and "IoU equal" in printed
-    record = json.loads(path.read_text())
+    record = json.loads(path.read_text(encoding="utf-8"))
     rates = {row["what"]: row for row in record["rows"] if "what" in row}
     assert list(rates) == ["all", "all, per CPU second", "surface", *metrics.METRICS_TIMED]
     assert rates["IoU filled"]["script"] is None and rates["EMD"]["script"] > 0 and rates["EMD"]["ours"] > 0

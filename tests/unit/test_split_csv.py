@@ -26,7 +26,7 @@ from datasets.splits import read_split_file
 )
 def test_bad_csv_files_are_named(tmp_path, text, reason):
     path = tmp_path / "list.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=reason) as caught:
         read_split_file(path)
     assert str(path) in str(caught.value)

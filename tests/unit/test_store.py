@@ -234,9 +234,9 @@ def test_pickling_carries_no_data(store):
 
 def test_pickle_of_a_replaced_store_is_refused(store):
     data = pickle.dumps(store)
-    manifest = json.loads((store.path / "manifest.json").read_text())
+    manifest = json.loads((store.path / "manifest.json").read_text(encoding="utf-8"))
     manifest["fingerprint"] = "0" * 64
-    (store.path / "manifest.json").write_text(json.dumps(seal(manifest)))
+    (store.path / "manifest.json").write_text(json.dumps(seal(manifest)), encoding="utf-8")
     with pytest.raises(DataError, match="was replaced while it was in use"):
         pickle.loads(data)
 
@@ -302,11 +302,17 @@ def truncate(path: Path) -> None:
             lambda p: (p / "manifest.json").unlink(),
             "manifest.json: No such file .*; this is no complete store",
         ),
-        (lambda p: (p / "manifest.json").write_text("{"), "manifest.json: not a manifest"),
-        (lambda p: (p / "manifest.json").write_text("[]"), "manifest.json: not a manifest"),
-        (lambda p: (p / "manifest.json").write_text('{"format": 0}'), "store format 0, this version reads 2"),
+        (lambda p: (p / "manifest.json").write_text("{", encoding="utf-8"), "manifest.json: not a manifest"),
+        (lambda p: (p / "manifest.json").write_text("[]", encoding="utf-8"), "manifest.json: not a manifest"),
+        (
+            lambda p: (p / "manifest.json").write_text('{"format": 0}', encoding="utf-8"),
+            "store format 0, this version reads 2",
+        ),
         (lambda p: (p / "items.json").unlink(), "items.json: No such file"),
-        (lambda p: (p / "items.json").write_text("{}"), "items.json: does not match the manifest"),
+        (
+            lambda p: (p / "items.json").write_text("{}", encoding="utf-8"),
+            "items.json: does not match the manifest",
+        ),
     ],
 )
 def test_damaged_stores_are_not_opened(store, damage, text):

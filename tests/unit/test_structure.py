@@ -50,7 +50,12 @@ def python(*arguments: str, path: str = "", cwd: Path = ROOT) -> subprocess.Comp
     environment = {**os.environ, "PYTHONPATH": path}
     environment.pop("PYTHONSAFEPATH", None)
     return subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
     )
 
 
@@ -81,7 +86,8 @@ def test_imports_go_one_way():
 def test_the_import_check_sees_every_form(tmp_path):
     path = tmp_path / "sample.py"
     path.write_text(
-        "import datasets.store as s\ndef f():\n    from benchmarks import run\n    from . import x\n"
+        "import datasets.store as s\ndef f():\n    from benchmarks import run\n    from . import x\n",
+        encoding="utf-8",
     )
     assert list(imported_packages(path)) == [("datasets", 1), ("benchmarks", 3)]
 
@@ -245,7 +251,9 @@ def stranger(tmp_path) -> Path:
     """A site folder with another package called datasets, as Hugging Face's would lie there."""
     site = tmp_path / "site"
     (site / "datasets").mkdir(parents=True)
-    (site / "datasets" / "__init__.py").write_text("raise RuntimeError('the wrong datasets was imported')\n")
+    (site / "datasets" / "__init__.py").write_text(
+        "raise RuntimeError('the wrong datasets was imported')\n", encoding="utf-8"
+    )
     return site
 
 
@@ -257,7 +265,7 @@ def test_the_other_datasets_package_does_not_shadow_ours(stranger):
 
 def test_spawned_workers_get_our_datasets_too(stranger, tmp_path):
     worker = "import datasets\n\ndef where(_):\n    return datasets.__file__\n"
-    (tmp_path / "probe_worker.py").write_text(worker)
+    (tmp_path / "probe_worker.py").write_text(worker, encoding="utf-8")
     code = (
         "import multiprocessing as m, probe_worker\n"
         "if __name__ == '__main__':\n"

@@ -54,7 +54,7 @@ def fit(config, source, run_dir, seed=0, **kwargs):
 
 
 def log_of(run_dir):
-    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def final_of(run_dir):
@@ -478,7 +478,7 @@ def test_a_finished_run_returns_at_once(tiny_config, tiny_source, tmp_path):
 def test_time_is_counted_over_all_the_parts(tiny_config, tiny_source, tmp_path):
     with pytest.raises(Interrupted):
         fit(tiny_config(), tiny_source, tmp_path, on_step=stop_at(3))
-    seconds = json.loads((checkpoints(tmp_path)[-1] / "state.json").read_text())["seconds"]
+    seconds = json.loads((checkpoints(tmp_path)[-1] / "state.json").read_text(encoding="utf-8"))["seconds"]
     report = fit(tiny_config(), tiny_source, tmp_path)
     assert report.seconds > seconds > 0
 
@@ -486,7 +486,7 @@ def test_time_is_counted_over_all_the_parts(tiny_config, tiny_source, tmp_path):
 def test_a_half_written_log_line_is_dropped(tiny_config, tiny_source, tmp_path):
     with pytest.raises(Interrupted):
         fit(tiny_config(), tiny_source, tmp_path, on_step=stop_at(3))
-    with (tmp_path / "metrics.jsonl").open("a") as log:
+    with (tmp_path / "metrics.jsonl").open("a", encoding="utf-8") as log:
         log.write('{"step": 4, "lo')
     fit(tiny_config(), tiny_source, tmp_path)
     assert [row["step"] for row in log_of(tmp_path)] == [1, 2, 3, 4, 5, 6]
@@ -573,7 +573,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny_config, tmp_path, log_ever
         f"model 'tiny': the loss is nan at step {bad}; the ids of the batch are in {path}. "
         "Lower train.optimizer.lr or set train.clip"
     )
-    saved = json.loads(path.read_text())
+    saved = json.loads(path.read_text(encoding="utf-8"))
     assert saved == {"step": bad, "loss": "nan", "ids": [f"smoke/{i}" for i in order[bad]]}
     kept = checkpoints(tmp_path)
     assert [p.name for p in kept][-1:] == ([f"step-{bad:07d}"] if bad else [])

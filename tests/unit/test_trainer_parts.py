@@ -102,7 +102,7 @@ def test_a_part_may_have_its_own_optimiser(tiny_config, tiny_source, tmp_path):
     change = moved(config, run(config, tiny_source, tmp_path))
     for name, most in change.items():
         assert most == pytest.approx(1e-5 if name.startswith("decoder") else 1e-3, rel=0.02), name
-    row = json.loads((tmp_path / "metrics.jsonl").read_text())
+    row = json.loads((tmp_path / "metrics.jsonl").read_text(encoding="utf-8"))
     assert (row["lr"], row["lr_decoder"]) == (1e-3, 1e-5)
     saved = torch.load(checkpoints(tmp_path)[-1] / "optimizers.pt", weights_only=True)
     assert set(saved) == {"generator", "decoder", "discriminator"}
@@ -127,7 +127,7 @@ def test_fakes_from_the_prior_do_not_reach_the_encoder(tiny_config, tiny_source,
     expected = {"decoder"} if fakes == "prior" else {"encoder", "decoder"}
     trainer = run(config, tiny_source, tmp_path)
     assert parts_moved(config, trainer) == expected
-    assert json.loads((tmp_path / "metrics.jsonl").read_text())["d_loss"] > 0
+    assert json.loads((tmp_path / "metrics.jsonl").read_text(encoding="utf-8"))["d_loss"] > 0
 
 
 def test_draws_from_the_prior_are_decoded_standard_normals(tiny_config):
@@ -152,6 +152,7 @@ def test_views_for_the_losses_alone(tiny_config, tmp_path, monkeypatch):
         read.append(image.shape[1])
         return preprocess(image, **options)
 
+    spy.config = preprocess.config
     monkeypatch.setattr(trainer.model, "preprocess", spy)
     loss.register_forward_pre_hook(lambda module, args: seen.append((args[1].image.shape[1], args[1].inputs)))
     trainer.run()

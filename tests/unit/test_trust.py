@@ -43,7 +43,9 @@ def downloaded(tmp_path, monkeypatch):
     """The folder, in the working folder; `ran` is what its module leaves behind."""
     folder = tmp_path / "downloaded"
     folder.mkdir()
-    (folder / "code.py").write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
+    (folder / "code.py").write_text(
+        "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n", encoding="utf-8"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))  # as python -m does
     yield folder
@@ -61,9 +63,9 @@ def checkpoint(downloaded, tiny_config):
         critic = build_discriminator(config, model.decoder, seed=0)
         run = downloaded / "runs" / "tiny-0123456789ab"
         path = save_checkpoint(run, config, TrainState(step=STEP), model, critic, {}) / "config.json"
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text(encoding="utf-8"))
         change(data)
-        path.write_text(json.dumps(data))
+        path.write_text(json.dumps(data), encoding="utf-8")
         path.with_name("sha256.json").unlink(missing_ok=True)  # who changes a config changes its sum, too
         return run
 
@@ -115,7 +117,7 @@ def test_no_command_that_opens_a_checkpoint_imports_anything(downloaded, checkpo
 @pytest.mark.parametrize("where", CHANGES)
 def test_a_yaml_imports_nothing(downloaded, tiny_data, where):
     CHANGES[where](tiny_data)
-    (downloaded / "model.yaml").write_text(yaml.safe_dump(tiny_data))
+    (downloaded / "model.yaml").write_text(yaml.safe_dump(tiny_data), encoding="utf-8")
     with pytest.raises(UserError, match=MEND):
         load_config(str(downloaded / "model.yaml"))
     with pytest.raises(UserError, match=MEND):
@@ -135,8 +137,8 @@ def test_a_yaml_imports_nothing(downloaded, tiny_data, where):
 def test_a_preset_imports_nothing(downloaded, tiny_data, monkeypatch, section):
     folder = downloaded / "configs" / "presets"
     folder.mkdir(parents=True)
-    (folder / "quick.yaml").write_text(section)
-    (folder.parent / "tiny.yaml").write_text(yaml.safe_dump(tiny_data))
+    (folder / "quick.yaml").write_text(section, encoding="utf-8")
+    (folder.parent / "tiny.yaml").write_text(yaml.safe_dump(tiny_data), encoding="utf-8")
     monkeypatch.setenv("R3D_CONFIGS", str(folder.parent))
 
     def use():
@@ -178,7 +180,7 @@ COMMANDS = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_mend_works_in_every_command(downloaded, command):
     """``--plugin`` is how users name code themselves; the module runs, whatever comes of the command then."""
-    (downloaded / "model.yaml").write_text("encoder: {name: 'downloaded.code:Thing'}\n")
+    (downloaded / "model.yaml").write_text("encoder: {name: 'downloaded.code:Thing'}\n", encoding="utf-8")
     COMMANDS[command](["--plugin", "downloaded.code"])
     assert (downloaded / "ran").exists()
 

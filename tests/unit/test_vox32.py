@@ -50,7 +50,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 def packed(folder: Path, ids=IDS, compress: bool = True, rows: np.ndarray | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ids.txt").write_text("\n".join(ids))
+    (folder / "ids.txt").write_text("\n".join(ids), encoding="utf-8")
     if rows is None:
         rows = np.stack([np.packbits(GRIDS[i]) for i in ids])
     np.save(folder / "occupancy.npy", rows)
@@ -112,7 +112,7 @@ def test_cells_are_those_of_the_r2n2_loader(tmp_path):
     views = "".join(f"{15 * v} 27 0 0.8 25\n" for v in range(24))
     (
         tmp_path / "data" / "ShapeNetRendering" / CHAIR / "k" / "rendering" / "rendering_metadata.txt"
-    ).write_text(views)
+    ).write_text(views, encoding="utf-8")
     src, other = source(tmp_path / "data"), R2N2(R2N2Config(), tmp_path / "data")
     item = next(i for i in other.items() if i.id == f"{CHAIR}/k")
     assert item in src.items()
@@ -173,7 +173,9 @@ def test_splits_without_shapes_by_choice_may_be_empty(tmp_path):
     store = opened(packed(tmp_path / "data"), train=0, val=0)
     assert store.splits == ("test",) and len(store) == 4
     path = tmp_path / "list.json"
-    path.write_text(json.dumps([{"taxonomy_id": CHAIR, "train": ["k"], "val": [], "test": ["l"]}]))
+    path.write_text(
+        json.dumps([{"taxonomy_id": CHAIR, "train": ["k"], "val": [], "test": ["l"]}]), encoding="utf-8"
+    )
     with pytest.raises(DataError, match="split 'val' is empty"):
         opened(tmp_path / "data", split=str(path))
     assert len(opened(tmp_path / "data", split=str(path), val=0)) == 2
@@ -442,7 +444,7 @@ def test_split_by_list_file(tmp_path, form):
         "test": [],
     }
     path = tmp_path / "list.json"
-    path.write_text(json.dumps([{"taxonomy_id": CHAIR, **lists}, known_bad]))
+    path.write_text(json.dumps([{"taxonomy_id": CHAIR, **lists}, known_bad]), encoding="utf-8")
     with pytest.raises(DataError, match="1 of 6 items could not be read; first 03001627/zz: not there"):
         opened(data, split=str(path))
     store = opened(data, split=str(path), allow_missing=True)

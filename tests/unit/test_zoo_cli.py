@@ -77,7 +77,7 @@ def plugin(tmp_path, monkeypatch):
     """Name of an importable module that registers an encoder and a decoder; forgotten afterwards."""
     from zoo.decoders import DECODERS
 
-    (tmp_path / "cli_plugin.py").write_text(PLUGIN)
+    (tmp_path / "cli_plugin.py").write_text(PLUGIN, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     for registry in (ENCODERS, DECODERS):
         registry.names()
@@ -94,7 +94,9 @@ def configs(tmp_path, monkeypatch, tiny_data):
     monkeypatch.setenv("R3D_CONFIGS", str(folder))
 
     def write(name, **changes):
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump({**tiny_data, "name": name, **changes}))
+        (folder / f"{name}.yaml").write_text(
+            yaml.safe_dump({**tiny_data, "name": name, **changes}), encoding="utf-8"
+        )
         return folder / f"{name}.yaml"
 
     write("tiny")
@@ -318,7 +320,7 @@ def test_bad_usage_has_status_2(capsys, argv):
 
 def test_as_a_command():
     done = subprocess.run(
-        [sys.executable, "-m", "zoo", "show", "r3dd"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "zoo", "show", "r3dd"], capture_output=True, encoding="utf-8", check=False
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: unknown model or part 'r3dd'. Did you mean 'r3d'")
@@ -335,6 +337,6 @@ except SystemExit as done:
 zoo.list_models(); zoo.load_config
 assert "torch" not in sys.modules, "torch was imported"
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     assert "examples:" in done.stdout

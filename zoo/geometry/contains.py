@@ -60,11 +60,12 @@ def _cross(triangles, points, order, starts, low, step, size, odd):
         y0, z0 = triangles[f, 0, 1], triangles[f, 0, 2]
         y1, z1 = triangles[f, 1, 1], triangles[f, 1, 2]
         y2, z2 = triangles[f, 2, 1], triangles[f, 2, 2]
-        # one bucket more on either side: rounding may put a point beside the one it belongs to
-        first_y = int(max((min(y0, y1, y2) - low[0]) / step[0] - 1, 0.0))
-        last_y = int(min((max(y0, y1, y2) - low[0]) / step[0] + 1, size - 1.0))
-        first_z = int(max((min(z0, z1, z2) - low[1]) / step[1] - 1, 0.0))
-        last_z = int(min((max(z0, z1, z2) - low[1]) / step[1] + 1, size - 1.0))
+        # One bucket more on either side: rounding may put a point beside the one it belongs to. Bounded on
+        # both sides: what is too far away for an integer would become any.
+        first_y = int(min(max((min(y0, y1, y2) - low[0]) / step[0] - 1, 0.0), size))
+        last_y = int(max(min((max(y0, y1, y2) - low[0]) / step[0] + 1, size - 1.0), -1.0))
+        first_z = int(min(max((min(z0, z1, z2) - low[1]) / step[1] - 1, 0.0), size))
+        last_z = int(max(min((max(z0, z1, z2) - low[1]) / step[1] + 1, size - 1.0), -1.0))
         if first_z > last_z:
             continue
         for row in range(first_y, last_y + 1):

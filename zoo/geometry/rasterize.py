@@ -86,9 +86,10 @@ def _fill(corners, p, q, r, face, inverse_depth, owner):
     x0, y0, i0 = corners[p, 0], corners[p, 1], corners[p, 2]
     x1, y1, i1 = corners[q, 0], corners[q, 1], corners[q, 2]
     x2, y2, i2 = corners[r, 0], corners[r, 1], corners[r, 2]
-    top = int(np.ceil(max(min(y0, y1, y2), 0.0)))
-    bottom = int(np.floor(min(max(y0, y1, y2), height - 1.0)))
-    left, right = max(min(x0, x1, x2), 0.0), min(max(x0, x1, x2), width - 1.0)
+    # bounded on both sides: a corner too far away for an integer would become any row
+    top = int(np.ceil(min(max(min(y0, y1, y2), 0.0), float(height))))
+    bottom = int(np.floor(max(min(max(y0, y1, y2), height - 1.0), -1.0)))
+    left, right = min(max(min(x0, x1, x2), 0.0), float(width)), max(min(max(x0, x1, x2), width - 1.0), -1.0)
     area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
     if area == 0 or top > bottom or np.ceil(left) > np.floor(right):
         return
@@ -126,6 +127,8 @@ def _fill(corners, p, q, r, face, inverse_depth, owner):
             low = max(low, b2)
         elif a2 < 0:
             high = min(high, b2)
+        if not low <= high:
+            continue
         row = i0 + gy * (j - y0) - gx * x0
         for i in range(int(np.ceil(low)), int(np.floor(high)) + 1):
             inverse = min(max(row + gx * i, lowest), highest)
