@@ -50,14 +50,13 @@ from benchmarks.results import (
     cell_hash,
     save,
 )
-from benchmarks.scoring import Scores, score
+from benchmarks.scoring import score
 from benchmarks.settings import build_protocol, code_of, patience
 from benchmarks.table import to_rich
 from datasets import BadItem, DataError
 from zoo.command import run_command
 from zoo.config import ConfigError, parse_overrides
 from zoo.files import try_folder
-from zoo.locks import hold
 from zoo.metrics.neighbours import active_backend
 from zoo.plugins import load_plugins
 from zoo.registry import did_you_mean
@@ -188,35 +187,34 @@ def _score(
         )
         for row in rows
     }
-    wait = f"waiting for {store.root}, which another command measures into"
-    with hold(store.root / "measuring", lambda _: _say(console, wait)):
-        if args.force:
-            for cell in cells.values():
-                rmtree(store.folder(cell), ignore_errors=True)
-        todo = [row for row in rows if store.find(cells[row.files.name]) is None]
-        journals = {row.files.name: store.folder(cells[row.files.name]) / JOURNAL for row in todo}
-        scores = Scores()
-        if todo:
-            with console.status("measuring") as status:
-                scores = score(
-                    {row.files.name: row.files.shapes for row in todo},
-                    TruthFiles(wanted),
-                    protocol,
-                    {row.files.name: row.level for row in todo},
-                    workers=args.workers,
-                    progress=lambda done, total: status.update(f"measuring {done} of {total}"),
-                    journals=journals,
-                    limit=None if args.workers == 0 else patience(args.time_limit),
-                )
-        for row in [row for row in todo if row.files.name not in scores.died]:
+    if args.force:
+        for cell in cells.values():
+            rmtree(store.folder(cell), ignore_errors=True)
+    todo = [row for row in rows if store.find(cells[row.files.name]) is None]
+    journals = {row.files.name: store.folder(cells[row.files.name]) / JOURNAL for row in todo}
+    died: dict[str, str] = {}
+    if todo:
+        with console.status("measuring") as status:
+            scores = score(
+                {row.files.name: row.files.shapes for row in todo},
+                TruthFiles(wanted),
+                protocol,
+                {row.files.name: row.level for row in todo},
+                workers=args.workers,
+                progress=lambda done, total: status.update(f"measuring {done} of {total}"),
+                journals=journals,
+                limit=None if args.workers == 0 else patience(args.time_limit),
+            )
+        died = scores.died
+        for row in [row for row in todo if row.files.name not in died]:
             name = row.files.name
             record = _record(row, scores.rows[name], cells[name], dataset, info)
             measured = {"iou_curve": scores.iou_curve[name], "hints": scores.hints[name]}
             record = record.model_copy(update=measured)
             save(record, scores.rows[name], store.folder(record.cell))
-            journals[name].unlink(missing_ok=True)
+            journals[name].unlink(missing_ok=True)  # an equal command may have been quicker
     found = [store.find(cells[row.files.name]) for row in rows]
-    return [result for result in found if result is not None], scores.died
+    return [result for result in found if result is not None], died
 
 
 def _record(row: _Row, rows: Rows, cell: str, dataset: DatasetInfo, protocol: ProtocolInfo) -> Record:
