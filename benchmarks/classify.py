@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -35,7 +34,7 @@ from benchmarks.session import Session
 from benchmarks.settings import Settings, add_set, settings
 from datasets.prepare import open_dataset
 from datasets.store import Store
-from zoo.command import run_command
+from zoo.command import leave, run_command
 from zoo.config import ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.discriminators import Discriminator
@@ -223,4 +222,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

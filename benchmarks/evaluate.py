@@ -14,7 +14,6 @@ dropped. The numbers are those that the same shapes would get as a model's in be
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,7 +53,7 @@ from benchmarks.scoring import score
 from benchmarks.settings import build_protocol, code_of, patience
 from benchmarks.table import to_rich
 from datasets import BadItem, DataError
-from zoo.command import run_command
+from zoo.command import leave, run_command
 from zoo.config import ConfigError, parse_overrides
 from zoo.files import try_folder
 from zoo.metrics.neighbours import active_backend
@@ -328,4 +327,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

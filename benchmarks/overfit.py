@@ -9,7 +9,6 @@ the model's grid in the model's frame and back, or to as many points of the true
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from benchmarks.predict import Truths
 from benchmarks.protocols import Truth
 from benchmarks.settings import add_set, settings
 from datasets.prepare import open_dataset
-from zoo.command import run_command
+from zoo.command import leave, run_command
 from zoo.device import describe_device, pick_device
 from zoo.frames import Frame, to_canonical, to_frame
 from zoo.metrics.chamfer import chamfer
@@ -204,4 +203,4 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

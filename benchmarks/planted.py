@@ -11,7 +11,6 @@ is no more, and nothing leaves no file.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from scipy import ndimage
 
 from benchmarks.settings import add_set, settings
 from datasets.prepare import open_dataset
-from zoo.command import run_command
+from zoo.command import leave, run_command
 from zoo.geometry.surface import marching_cubes
 from zoo.names import file_names
 from zoo.plugins import add_plugin, load_plugins
@@ -162,4 +161,4 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

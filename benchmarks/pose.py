@@ -8,7 +8,6 @@ model which always says the commonest angle gains nothing by it.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from benchmarks.blocks import VIEW
 from benchmarks.settings import add_set, settings
 from datasets.prepare import open_dataset
 from datasets.store import StoreSplit
-from zoo.command import run_command
+from zoo.command import leave, run_command
 from zoo.config import ConfigError
 from zoo.device import pick_device
 from zoo.model import Reconstructor
@@ -144,4 +143,4 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

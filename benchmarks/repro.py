@@ -41,7 +41,7 @@ from benchmarks.settings import patience, settings
 from benchmarks.stats import cluster_bootstrap
 from datasets import DATASETS
 from datasets.prepare import open_dataset
-from zoo.command import run_command
+from zoo.command import leave, run_command
 from zoo.config import MODEL_PARTS, parse_model
 from zoo.device import pick_device
 from zoo.plugins import add_plugin, load_plugins
@@ -291,4 +291,4 @@ def run_again(args: argparse.Namespace, console: Console) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from benchmarks.executor import EXECUTORS
 from benchmarks.names import resolve_models
 from benchmarks.say import say
 from benchmarks.settings import add_set, patience
-from zoo.command import run_command
+from zoo.command import leave, run_command
 from zoo.config import ConfigError, list_models, load_config
 from zoo.plugins import add_plugin, load_plugins
 
@@ -187,4 +186,4 @@ def _list(console: Console) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

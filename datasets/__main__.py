@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from zoo.command import known_command, run_command
+from zoo.command import known_command, leave, run_command
 from zoo.config import ConfigError, parse_overrides
 from zoo.plugins import add_plugin, load_plugins
 from zoo.processes import available_cores
@@ -257,4 +257,4 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

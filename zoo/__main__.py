@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zoo.command import run_command
+from zoo.command import leave, run_command
 from zoo.config import MODEL_PARTS, ConfigError, ModelConfig, list_models, load_config
 from zoo.plugins import add_plugin, load_plugins
 from zoo.registry import Entry, Registry, RegistryError, did_you_mean, load_plugin
@@ -382,4 +382,4 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from zoo.errors import UserError
 from zoo.registry import RegistryError, did_you_mean
@@ -47,6 +48,8 @@ PLAIN = {
 }
 """What stands for a character that a terminal's encoding does not have; others become '?'."""
 
+
+_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 LINES = "\n\t"
 """What may stand in a message beside characters that print."""
@@ -93,6 +96,19 @@ def run_command(body: Callable[[], int | None], stopped: str = "stopped") -> int
         return _fail("not enough memory; try fewer --workers or --jobs, or smaller settings")
 
 
+def leave(status: int) -> NoReturn:
+    """End the process of a command; what a signal interrupts from here on is no more than the leaving.
+
+    Processes that the command started are waited for while the interpreter ends, where a Ctrl-C would print a
+    traceback below a finished table.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for name in _STOPPING:
+            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+    sys.exit(status)
+
+
 def known_command(arguments: Sequence[str], known: Sequence[str]) -> None:
     """Raise `RegistryError` where a command line begins with a word that is none of its commands."""
     if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
@@ -117,7 +133,7 @@ def speak_plainly() -> None:
 @contextmanager
 def _signals() -> Iterator[None]:
     """Within the block SIGTERM and SIGHUP raise `Stopped`."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
+    names = [name for name in _STOPPING if name != "SIGINT" and hasattr(signal, name)]
     found = {number: signal.getsignal(number) for number in (signal.Signals[name] for name in names)}
     if threading.current_thread() is not threading.main_thread():
         found = {}

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.protocols import PROTOCOLS
-from zoo.command import known_command, run_command
+from zoo.command import known_command, leave, run_command
 from zoo.plugins import add_plugin, load_plugins
 
 EXAMPLES = """examples:
@@ -76,4 +76,4 @@ def _show(out: Console, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -206,3 +206,27 @@ def test_an_unknown_command_names_the_nearest(words, near):
 @pytest.mark.parametrize("words", [[], ["train"], ["--help"], ["check", "nothing"]])
 def test_known_commands_and_options_pass(words):
     assert known_command(words, ["train", "check"]) is None
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_the_process_leaves_prints_nothing(name, tmp_path):
+    script = tmp_path / "command.py"
+    script.write_text(
+        "import atexit, time\n"
+        "from zoo.command import leave, run_command\n"
+        "def linger():\n"
+        "    print('leaving', flush=True)\n"
+        "    time.sleep(60)\n"
+        "atexit.register(linger)\n"
+        "leave(run_command(lambda: print('table', flush=True)))\n",
+        encoding="utf-8",
+    )
+    child = subprocess.Popen(
+        [sys.executable, script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert [child.stdout.readline(), child.stdout.readline()] == ["table\n", "leaving\n"]
+    child.send_signal(getattr(signal, name))
+    _, said = child.communicate(timeout=30)
+    assert said == "" and child.returncode == -getattr(signal, name)
