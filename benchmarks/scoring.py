@@ -55,6 +55,7 @@ def score(
     progress: Callable[[int, int], None] | None = None,
     journals: Mapping[str, Path] | None = None,
     limit: float | None = None,
+    weights: Mapping[str, str] | None = None,
 ) -> Scores:
     """Measure every row's prediction of every truth.
 
@@ -71,6 +72,7 @@ def score(
         journals: row name to the file that keeps what was measured of it, to be deleted once the row is
             saved. What it holds is neither measured nor asked for again; other predictions need another file.
         limit: seconds that one prediction may take in another process; None for no limit.
+        weights: row name to a digest of the weights that predict: the journal of others is begun anew.
 
     Raises:
         TruthError: a truth cannot be measured against.
@@ -88,7 +90,15 @@ def score(
     groups = len({id for id, _, _ in who})
     facts = {"protocol": protocol.id, "version": protocol.version, "settings": protocol.settings}
     books = {
-        name: Journal(path, {**facts, "threshold": thresholds[name], "neighbours": neighbours})
+        name: Journal(
+            path,
+            {
+                **facts,
+                "threshold": thresholds[name],
+                "neighbours": neighbours,
+                "weights": (weights or {}).get(name),
+            },
+        )
         for name, path in (journals or {}).items()
         if name in predictions
     }

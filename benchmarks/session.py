@@ -51,6 +51,7 @@ from zoo.model import build_discriminator, build_losses, build_model, supervisio
 from zoo.shapes import Shape
 from zoo.source import digests, followed, foreign, parts_of
 from zoo.training.checkpoint import load_state
+from zoo.training.integrity import weights_sum
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
 
@@ -74,7 +75,11 @@ class ModelCell:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row to be scored: its predictions, its frozen threshold, and how its record is completed."""
+    """A row to be scored: its predictions, its frozen threshold, and how its record is completed.
+
+    Attributes:
+        weights: SHA-256 of the weights that predict; None where nothing was trained.
+    """
 
     key: str
     label: str
@@ -82,6 +87,7 @@ class _Row:
     threshold: ThresholdChoice | None
     level: float | None
     complete: Callable[[Rows, tuple[tuple[float, float], ...]], Record]
+    weights: str | None = None
 
 
 class Session:
@@ -235,6 +241,7 @@ class Session:
             progress=progress,
             journals={row.key: self._journal(row) for row in rows},
             limit=limit,
+            weights={row.key: row.weights for row in rows if row.weights is not None},
         )
         for row in rows:
             if row.key in scores.died:
@@ -298,9 +305,9 @@ class Session:
                 inference=InferenceCost(images_per_second=predictions.images_per_second),
             )
 
-        return _Row(
-            cell.hash, cell.label, predictions, choice, None if choice is None else choice.value, complete
-        )
+        level = None if choice is None else choice.value
+        weights = weights_sum(report.checkpoint)
+        return _Row(cell.hash, cell.label, predictions, choice, level, complete, weights)
 
     def _control_rows(self, wanted: Sequence[Control], failed: dict[str, Exception]) -> list[_Row]:
         """Those of the controls that have no result yet; what goes wrong is noted in `failed`."""

@@ -13,17 +13,17 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from zoo.config import validate
 from zoo.errors import UserError
 from zoo.files import expand_home, remove
+from zoo.locks import hold
 from zoo.processes import available_cores
 from zoo.registry import EntryConfig
 
@@ -198,32 +198,28 @@ def _prepare(
     console = Console(stderr=True, quiet=not progress, markup=False, highlight=False, soft_wrap=True)
     if not rebuild and (path / MANIFEST).is_file():
         return _open(wanted, require, allow_missing)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
+    with ExitStack() as held:
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            console.print(f"another process is preparing {path}; waiting for it")
-            lock.acquire()
-    except OSError as error:
-        raise DataError(
-            f"cannot write to {path.parent}, where prepared data is kept: {error.strerror or error}; {CHOOSE}"
-        ) from error
-    try:
-        if rebuild:
-            remove(path)
-            remove(path.with_name(path.name + ".partial"))
-        if not (path / MANIFEST).is_file():  # else the process that we waited for made it
-            if os.path.lexists(path):  # nothing of ours, or what is left of it: not to be built over
-                raise DataError(
-                    f"{path}: no store, there is no {MANIFEST} in it; delete it and run the command again"
-                )
-            _build(wanted, workers, console, require, allow_missing)
-    except OSError as error:
-        raise _unwritable(path.parent, error) from error
-    finally:
-        lock.release()
+            held.enter_context(
+                hold(path, lambda p: console.print(f"another process is preparing {p}; waiting for it"))
+            )
+        except OSError as error:
+            raise DataError(
+                f"cannot write to {path.parent}, where prepared data is kept: {error.strerror or error}; "
+                f"{CHOOSE}"
+            ) from error
+        try:
+            if rebuild:
+                remove(path)
+                remove(path.with_name(path.name + ".partial"))
+            if not (path / MANIFEST).is_file():  # else the process that we waited for made it
+                if os.path.lexists(path):  # nothing of ours, or what is left of it: not to be built over
+                    raise DataError(
+                        f"{path}: no store, there is no {MANIFEST} in it; delete it and run the command again"
+                    )
+                _build(wanted, workers, console, require, allow_missing)
+        except OSError as error:
+            raise _unwritable(path.parent, error) from error
     return _open(wanted, require, allow_missing)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import shutil
 import traceback
 import warnings
@@ -88,6 +87,8 @@ class Bench:
 
 
 def _serve(connection: Connection) -> None:
+    import resource  # not on Windows, where no trial runs
+
     die_with_parent()
     warnings.simplefilter("ignore")
     readers = all_readers()

@@ -119,6 +119,7 @@ def test_killed_at_random_it_ends_with_the_results_of_an_undisturbed_run(tmp_pat
                 code = command.wait(timeout=GRACE)
                 codes[name, code] += 1
                 done += 1
+                print(f"{done} of {KILLS}: {name} in {folder.name}, status {code}", flush=True)
             wait_for_silence(mark)
             if code == 0:
                 break

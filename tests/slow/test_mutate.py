@@ -7,6 +7,8 @@ import pytest
 
 from tests.mutate.__main__ import main
 
+pytest.importorskip("resource")  # it limits the memory of a trial
+
 
 @pytest.mark.slow
 def test_ten_thousand_damaged_files(capsys):

@@ -256,6 +256,7 @@ def test_peak_memory_where_the_mark_cannot_be_reset(monkeypatch):
 
 
 def test_peak_memory_without_proc(monkeypatch):
+    pytest.importorskip("resource")
     monkeypatch.setattr(Path, "exists", lambda self: False)
     assert PeakMemory(torch.device("cpu")).mib() > 50
 

@@ -8,6 +8,8 @@ from tests.mutate.readers import Reader, all_readers
 from tests.mutate.trial import Bench, Trial, _try
 from zoo.errors import UserError
 
+pytest.importorskip("resource")  # it limits the memory of a trial
+
 SEEDS = range(7)
 WHOLE = b"0123456789" * 20
 

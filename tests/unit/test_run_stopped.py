@@ -79,6 +79,7 @@ def start(out: Path, words, *more) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
+        errors="replace",  # the command speaks the terminal's encoding, whatever that is
         cwd=ROOT,
     )
 

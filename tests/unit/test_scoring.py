@@ -552,6 +552,24 @@ def test_what_was_measured_is_neither_measured_nor_asked_for_again(tmp_path, mon
     assert score(done, t, FAST, thresholds, workers=0, journals=files) == whole
 
 
+def test_other_weights_are_measured_anew(tmp_path):
+    """Trained again under the same cell, after the first weights were deleted by hand."""
+    t = truths(3)
+    predictions, thresholds = rows_of(3)
+    files = paths(tmp_path, predictions)
+
+    def measured(shapes, weights):
+        rows = {**predictions, "model": shapes}
+        return score(rows, t, FAST, thresholds, workers=0, journals=files, weights={"model": weights})
+
+    before = measured(predictions["model"], "first")
+    other = list(reversed(predictions["model"]))
+    assert measured(other, "first") == before
+    after = measured(other, "second")
+    assert after == score({**predictions, "model": other}, t, FAST, thresholds, workers=0)
+    assert after.rows["model"] != before.rows["model"]
+
+
 def test_each_row_goes_on_where_it_was(tmp_path):
     t = truths(3)
     predictions, thresholds = rows_of(3)

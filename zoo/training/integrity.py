@@ -58,6 +58,11 @@ def damage(file: Path) -> str | None:
     return None if found == wanted else f"its SHA-256 is not the one in {sums}"
 
 
+def weights_sum(folder: Path) -> str:
+    """SHA-256 of the weights of a checkpoint: what its predictions depend on, and nothing else of it."""
+    return _sum(folder / "model.safetensors")
+
+
 def check_sum(file: Path) -> None:
     """Raise `DamagedCheckpoint` where `damage` finds some."""
     if why := damage(file):
