@@ -20,25 +20,25 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from benchmarks.backbone import DEFAULT, find_backbone
-from benchmarks.by_views import FILES as VIEWS
-from benchmarks.by_views import ByViews, parse_views, views_rich, write_views
-from benchmarks.comparison import Comparison, compare
+from benchmarks.cells.executor import Executor, Job
+from benchmarks.cells.forget import forget, forget_results
+from benchmarks.cells.session import ModelCell, Session
+from benchmarks.cells.stale import stale_results, stale_weights
 from benchmarks.controls import Control, controls, recognition, title_of
-from benchmarks.executor import Executor, Job
-from benchmarks.features import Feature, latent_feature
-from benchmarks.forget import forget, forget_results
-from benchmarks.names import asked_by_name
-from benchmarks.outputs import FILES, FORMATS, TABLES, parse_formats, write_outputs
-from benchmarks.pages import FILES as PAGES
-from benchmarks.pages import FOLDERS, write_pages
-from benchmarks.results import Record, ResultError, Rows
-from benchmarks.say import say, say_failed
-from benchmarks.scoring import check_truths
-from benchmarks.session import ModelCell, Session
-from benchmarks.settings import Settings, patience, settings
-from benchmarks.stale import stale_results, stale_weights
-from benchmarks.table import to_rich
+from benchmarks.controls.backbone import DEFAULT, find_backbone
+from benchmarks.controls.features import Feature, latent_feature
+from benchmarks.records.results import Record, ResultError, Rows
+from benchmarks.report.pages import FILES as PAGES
+from benchmarks.report.pages import FOLDERS, write_pages
+from benchmarks.request.models import asked_by_name
+from benchmarks.request.settings import Settings, patience, settings
+from benchmarks.scoring.score import check_truths
+from benchmarks.statistics.comparison import Comparison, compare
+from benchmarks.tables.outputs import FILES, FORMATS, TABLES, parse_formats, write_outputs
+from benchmarks.tables.say import say, say_failed
+from benchmarks.tables.table import to_rich
+from benchmarks.tables.views import FILES as VIEWS
+from benchmarks.tables.views import ByViews, parse_views, views_rich, write_views
 from datasets import DataError
 from datasets.prepare import open_dataset
 from datasets.store import MANIFEST
@@ -46,11 +46,11 @@ from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.errors import UserError
 from zoo.files import sweep, try_folder
-from zoo.locks import OnWait, hold
 from zoo.model import takes_views
-from zoo.processes import TookTooLong, time_limit
 from zoo.registry import RegistryError, did_you_mean
-from zoo.text import printable
+from zoo.system.locks import OnWait, hold
+from zoo.system.processes import TookTooLong, time_limit
+from zoo.system.text import printable
 from zoo.training.checkpoint import checkpoints
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError

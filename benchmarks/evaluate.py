@@ -25,21 +25,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from benchmarks import environment
-from benchmarks.cases import write_gallery
-from benchmarks.comparison import compare
 from benchmarks.controls import CONTROLS
-from benchmarks.evaluate_options import check, parser
-from benchmarks.foreign import PredictionFiles, TruthFiles, digest
-from benchmarks.foreign_cases import gather_foreign
-from benchmarks.journal import JOURNAL
-from benchmarks.named_folders import named_folders
-from benchmarks.outputs import FILES, parse_formats, write_outputs
-from benchmarks.pairs import Instance, instances, unread_lines
+from benchmarks.files.pairing import Instance, instances, unread_lines
+from benchmarks.files.predictions import PredictionFiles, TruthFiles, digest
+from benchmarks.gallery.cases import write_gallery
+from benchmarks.gallery.of_files import gather_foreign
 from benchmarks.protocols import Protocol, ThresholdChoice, Truth, TruthError
-from benchmarks.report import write_report
-from benchmarks.report.surfaces import lighten
-from benchmarks.results import (
+from benchmarks.records import environment
+from benchmarks.records.results import (
     DatasetInfo,
     ProtocolInfo,
     Record,
@@ -49,15 +42,22 @@ from benchmarks.results import (
     cell_hash,
     save,
 )
-from benchmarks.scoring import score
-from benchmarks.settings import build_protocol, code_of, patience
-from benchmarks.table import to_rich
+from benchmarks.report import write_report
+from benchmarks.report.surfaces import lighten
+from benchmarks.request.evaluate_options import check, parser
+from benchmarks.request.named_folders import named_folders
+from benchmarks.request.settings import build_protocol, code_of, patience
+from benchmarks.scoring.journal import JOURNAL
+from benchmarks.scoring.score import score
+from benchmarks.statistics.comparison import compare
+from benchmarks.tables.outputs import FILES, parse_formats, write_outputs
+from benchmarks.tables.table import to_rich
 from datasets import BadItem, DataError
-from zoo.command import leave, run_command
+from zoo.cli.command import leave, run_command
+from zoo.cli.plugins import load_plugins
 from zoo.config import ConfigError, parse_overrides
 from zoo.files import try_folder
 from zoo.metrics.neighbours import active_backend
-from zoo.plugins import load_plugins
 from zoo.registry import did_you_mean
 
 PRESET = "files"

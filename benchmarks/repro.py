@@ -32,23 +32,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import environment, run
-from benchmarks.executor import Executor
+from benchmarks import run
+from benchmarks.cells.executor import Executor
+from benchmarks.cells.session import Session
 from benchmarks.protocols import Protocol
-from benchmarks.results import Record, ResultError, Rows, load
-from benchmarks.session import Session
-from benchmarks.settings import patience, settings
-from benchmarks.stats import cluster_bootstrap
+from benchmarks.records import environment
+from benchmarks.records.results import Record, ResultError, Rows, load
+from benchmarks.request.settings import patience, settings
+from benchmarks.statistics.stats import cluster_bootstrap
 from datasets import DATASETS
 from datasets.prepare import open_dataset
-from zoo.command import leave, run_command
+from zoo.cli.command import leave, run_command
+from zoo.cli.plugins import add_plugin, load_plugins
 from zoo.config import MODEL_PARTS, parse_model
 from zoo.device import pick_device
-from zoo.plugins import add_plugin, load_plugins
-from zoo.processes import available_cores
 from zoo.source import changed as changed_code
 from zoo.source import parts_of
-from zoo.text import printable
+from zoo.system.processes import available_cores
+from zoo.system.text import printable
 from zoo.training.trainer import TrainReport
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.executor import EXECUTORS
-from benchmarks.names import resolve_models
-from benchmarks.say import say
-from benchmarks.settings import add_set, patience
-from zoo.command import leave, run_command
+from benchmarks.cells.executor import EXECUTORS
+from benchmarks.request.models import resolve_models
+from benchmarks.request.settings import add_set, patience
+from benchmarks.tables.say import say
+from zoo.cli.command import leave, run_command
+from zoo.cli.plugins import add_plugin, load_plugins
 from zoo.config import ConfigError, list_models, load_config
-from zoo.plugins import add_plugin, load_plugins
 
 EXAMPLES = """examples:
   python -m benchmarks.run --models r3d,vae_gan_baseline

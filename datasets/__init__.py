@@ -162,4 +162,4 @@ class DataSource(ABC):
         return ""
 
 
-DATASETS: Registry[DataSource] = Registry("dataset", DataSource, "datasets", "zoo.datasets")
+DATASETS: Registry[DataSource] = Registry("dataset", DataSource, "datasets.sources", "zoo.datasets")

@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from zoo.command import known_command, leave, run_command
+from zoo.cli.command import known_command, leave, run_command
+from zoo.cli.plugins import add_plugin, load_plugins
 from zoo.config import ConfigError, parse_overrides
-from zoo.plugins import add_plugin, load_plugins
-from zoo.processes import available_cores
+from zoo.system.processes import available_cores
 
 from . import DATASETS, SPLITS, Item, PrepareOptions
-from ._verify import find_damage
-from ._writer import count
 from .prepare import ITEM_TIMEOUT, Request, open_dataset, request
 from .store import MANIFEST, SKIPPED, Store
+from .store.writer import count
+from .verify import find_damage
 
 EXAMPLES = """examples:
   python -m datasets list                                     all data sets
@@ -139,7 +139,7 @@ def verify_command(args: argparse.Namespace) -> int:
 
 def show_command(args: argparse.Namespace) -> None:
     """Write a contact sheet of the prepared store, preparing it first when needed."""
-    from ._sheet import contact_sheet
+    from .sheet import contact_sheet
 
     if args.shapes < 1:
         raise ConfigError(f"--shapes must be at least 1, got {args.shapes}")

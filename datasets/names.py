@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from unicodedata import normalize
 
-from zoo.text import printable
+from zoo.system.text import printable
 
 from . import DataError
 

@@ -23,16 +23,16 @@ from rich.console import Console
 from zoo.config import validate
 from zoo.errors import UserError
 from zoo.files import expand_home, remove
-from zoo.locks import hold
-from zoo.processes import available_cores
 from zoo.registry import EntryConfig
+from zoo.system.locks import hold
+from zoo.system.processes import available_cores
 
 from . import DATASETS, SPLITS, DataError, DataSource, Item, PrepareOptions
-from ._pack import json_hash
-from ._pool import build_all, check_workers
-from ._progress import bar
-from ._writer import StoreWriter
 from .store import FORMAT, MANIFEST, SKIPPED, Store
+from .store.progress import bar
+from .store.rows import json_hash
+from .store.workers import build_all, check_workers
+from .store.writer import StoreWriter
 
 CHOOSE = "choose another folder with the variable R3D_CACHE, or with --cache-root of `python -m datasets`"
 ITEM_TIMEOUT = 600.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import SPLITS, DataError
-from ._draw import Draw
+from .making.draw import Draw
 
 TRAIN_SHARE = 0.8
 VAL_SHARE = 0.1

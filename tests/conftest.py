@@ -55,7 +55,7 @@ def no_type_checks():
 @pytest.fixture
 def tiny_source():
     """Four samples of noise with every field of a batch, as `tiny_config` wants them."""
-    from zoo.smoke import SmokeSource
+    from zoo.testing.smoke import SmokeSource
 
     return SmokeSource(count=4, resolution=32, size=(16, 16))
 

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zoo.command import leave, run_command
+from zoo.cli.command import leave, run_command
+from zoo.cli.plugins import add_plugin, load_plugins
 from zoo.config import MODEL_PARTS, ConfigError, ModelConfig, list_models, load_config
-from zoo.plugins import add_plugin, load_plugins
 from zoo.registry import Entry, Registry, RegistryError, did_you_mean, load_plugin
 
 KINDS = (
@@ -326,7 +326,7 @@ def _model_card(config: ModelConfig) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from zoo.checks import checks_for, model_checks
+    from zoo.testing.checks import checks_for, model_checks
 
     found = find(args.name)
     if isinstance(found, Entry) and found.kind == "metric":
@@ -371,7 +371,7 @@ def _sample(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from zoo.doctor import diagnose
+    from zoo.cli.doctor import diagnose
 
     console, colours = _console(), {"ok": "green", "off": "yellow", "bad": "red"}
     lines = diagnose()

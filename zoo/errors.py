@@ -4,6 +4,6 @@
 class UserError(Exception):
     """Something that the user can mend; the message names the thing, the value and the mend.
 
-    Commands print it as one line (`zoo.command.run_command`); whatever else ends a command is a bug and keeps
-    its traceback.
+    Commands print it as one line (`zoo.cli.command.run_command`); whatever else ends a command is a bug and
+    keeps its traceback.
     """

@@ -9,7 +9,7 @@ from shutil import rmtree
 from tempfile import TemporaryFile, mkdtemp
 
 from zoo.errors import UserError
-from zoo.processes import alive
+from zoo.system.processes import alive
 
 TRIED = 2**16
 """Bytes that a folder must take to count as writable: a disk that is full takes an empty file."""

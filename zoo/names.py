@@ -2,7 +2,7 @@
 
 Models, presets and rows of a table have names: they become folders on every system, stand in tables and on
 command lines, and are refused where they could not (`check_name`). Ids and categories are a data set's own
-and may be anything; they are made safe where they are used (`zoo.text.printable`, `file_names`).
+and may be anything; they are made safe where they are used (`zoo.system.text.printable`, `file_names`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from zoo.errors import UserError
-from zoo.text import printable
+from zoo.system.text import printable
 
 MAX_LENGTH = 100
 """Characters of a name."""

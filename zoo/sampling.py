@@ -29,11 +29,11 @@ from torch import Tensor
 from zoo.files import write_atomic
 from zoo.geometry.components import largest_component
 from zoo.model import Reconstructor
-from zoo.pictures import FAINT, PALETTE, PAPER, put_text, strip, write_png
 from zoo.seeding import derive
 from zoo.shapes import PointShape, Shape, VoxelShape
 from zoo.training.checkpoint import CheckpointError, newest_run
 from zoo.types import ContractError, Latent
+from zoo.visualize import FAINT, PALETTE, PAPER, put_text, strip, write_png
 
 ANGLES = ((35.0, 20.0), (125.0, 20.0))
 """Azimuth and elevation in degrees of the views of each shape."""

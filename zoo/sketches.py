@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.frames import SPAN
-from zoo.preprocess import fit
+from zoo.transforms.frames import SPAN
+from zoo.transforms.preprocess import fit
 from zoo.types import Batch, ContractError, Sketches
 
 SILHOUETTE = 0.3

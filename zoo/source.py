@@ -2,8 +2,9 @@
 
 A digest covers the file of the part's class and the files that it imports from the same package, or from
 beside it, and so on; comments, docstrings, blank lines and layout do not count, nor does where a file lies.
-Of our own packages it follows the folders of parts (`zoo.encoders`, `zoo.layers`, ...), not the files
-directly in `zoo`, which every part imports: those are told by the version and commit that a record holds.
+Of our own packages it follows the folders of parts (`zoo.encoders`, `zoo.layers`, ...), not what every part
+stands on, the files directly in `zoo` and its folders `GROUND`: those are told by the version and commit that
+a record holds.
 Where there is no source (compiled, or zipped without it) the bytes that Python loads stand for it.
 """
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 OURS = ("zoo", "datasets", "benchmarks")
 """Packages of this project, which lie side by side."""
+GROUND = ("zoo.cli", "zoo.config", "zoo.model", "zoo.system", "zoo.testing", "zoo.transforms")
 ROOT = Path(__file__).resolve().parent.parent
 LAYOUT = {"ctx", "kind", "type_comment", "type_ignores"}
 """Fields of a syntax tree that say nothing about what it does."""
@@ -136,6 +138,8 @@ def _counts(other: str, importer: str) -> bool:
     if is_ours(other):
         spec = _find(other)
         assert spec is not None
+        if any(other == ground or other.startswith(f"{ground}.") for ground in GROUND):
+            return False
         return other.count(".") > 1 or (other.count(".") == 1 and spec.submodule_search_locations is not None)
     top, own = other.partition(".")[0], importer.partition(".")[0]
     if is_ours(importer):

@@ -6,7 +6,7 @@ Frame and units, written here once:
   inside the unit cube [-0.5, 0.5]^3. Distances are in cube edges.
 - **Voxels** are indexed [x][y][z]; the centre of cell i of R lies at (i + 0.5) / R - 0.5.
 - **Images** leave a store as uint8 RGBA with straight alpha, (B, V, 4, H, W); the model's own
-  `zoo.preprocess.Preprocess` turns them into floats (B, V, C, H, W).
+  `zoo.transforms.preprocess.Preprocess` turns them into floats (B, V, C, H, W).
 - **What a store packs** (voxels as bits, depth and normals as small numbers) crosses the bus packed and
   becomes floats on the device: see `Batch.decode`.
 - **Latents** carry the log-variance log(sigma^2), never log(sigma).
@@ -51,7 +51,7 @@ class Batch:
         camera: rows of `zoo.geometry.camera.ROW` (B, V, 7).
         inputs: how many of the V views the model reads, the first ones; the others are there for the losses
             alone. None for all.
-        span: edge of the frame's cube in canonical cube edges; see `zoo.frames`.
+        span: edge of the frame's cube in canonical cube edges; see `zoo.transforms.frames`.
     """
 
     ids: tuple[str, ...]

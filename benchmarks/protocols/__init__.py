@@ -121,7 +121,8 @@ class Measurement:
         iou_curve: IoU at the protocol's `curve`, or None without voxels.
         failed: nothing to measure: an empty surface, no prediction, an exception.
         reason: why it failed.
-        look: where the prediction lies beside the truth, as `benchmarks.placement` sees it; mostly nothing.
+        look: where the prediction lies beside the truth, as `benchmarks.scoring.placement` sees it; mostly
+            nothing.
     """
 
     values: dict[str, float | None]

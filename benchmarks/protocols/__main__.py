@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.protocols import PROTOCOLS
-from zoo.command import known_command, leave, run_command
-from zoo.plugins import add_plugin, load_plugins
+from zoo.cli.command import known_command, leave, run_command
+from zoo.cli.plugins import add_plugin, load_plugins
 
 EXAMPLES = """examples:
   python -m benchmarks.protocols list                every protocol, in a line each

@@ -26,7 +26,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
+from zoo.system.compiled import njit
 
 POINTS, THREADS = 1024, 512
 FIRST, GROWTH, LAST, BIDS = 1e-4, 100.0, 1.0, 40

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from benchmarks.cases import Cases
-from benchmarks.comparison import Comparison
-from benchmarks.published import Published, load_published
+from benchmarks.gallery.cases import Cases
 from benchmarks.report import card, gallery, markup
 from benchmarks.report.drawing import Plot, png
 from benchmarks.report.plots import every_plot
 from benchmarks.report.training import Curve
-from benchmarks.table import (
+from benchmarks.statistics.comparison import Comparison
+from benchmarks.tables.published import Published, load_published
+from benchmarks.tables.table import (
     category_block,
     main_block,
     metrics_block,

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.comparison import MIN_CLUSTERS, ComparedRow, Comparison
-from benchmarks.results import Record, canonical_json
-from benchmarks.table import Block, Cell, Section
+from benchmarks.records.results import Record, canonical_json
+from benchmarks.statistics.comparison import MIN_CLUSTERS, ComparedRow, Comparison
+from benchmarks.tables.table import Block, Cell, Section
 
 LISTED = 20
 """Failed instances of a row and a reason that are named; the others are counted."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.labels import any_script
+from benchmarks.tables.labels import any_script
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.cases import Cases
-from benchmarks.gallery import Case, Drawn
+from benchmarks.gallery.cases import Cases
+from benchmarks.gallery.picture import Case, Drawn
 from benchmarks.report.surfaces import FAR, POINTS, SPAN, Surface, TruePoints, faces_each
 
 RAMP, FIRST, LAST, STOPS = "YlOrRd", 0.2, 0.85, 9

@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.report.card import Facts
 from benchmarks.report.drawing import Plot, svg
-from benchmarks.table import Block, Cell, Section, is_number
-from zoo.text import printable
+from benchmarks.tables.table import Block, Cell, Section, is_number
+from zoo.system.text import printable
 
 NUMBER = re.compile(r"[+-]?(\d[\d,]*\.?\d*|\.\d+)")
 

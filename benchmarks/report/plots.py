@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.comparison import ComparedRow, Comparison, Estimate
-from benchmarks.labels import plot_label
 from benchmarks.report.drawing import GRID, INK, Plot, style
 from benchmarks.report.training import Curve
-from benchmarks.table import column_label, find_column
+from benchmarks.statistics.comparison import ComparedRow, Comparison, Estimate
+from benchmarks.tables.labels import plot_label
+from benchmarks.tables.table import column_label, find_column
 from zoo.metrics import Column
 
 if TYPE_CHECKING:

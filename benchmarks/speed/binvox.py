@@ -80,7 +80,7 @@ def file_sets(root: Path | None, resolutions: list[int], shapes: int, folder: Pa
         if not paths:
             raise SystemExit(f"{root}: no .binvox file in it")
         return {root.name: paths}
-    from datasets.procedural import ProceduralConfig, ProceduralSource
+    from datasets.sources.procedural import ProceduralConfig, ProceduralSource
     from zoo.geometry.voxelize import solid
 
     source = ProceduralSource(ProceduralConfig(train=0, val=0, test=-(-shapes // 13)))

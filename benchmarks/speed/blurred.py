@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from datasets.procedural import CATEGORIES, ProceduralConfig, ProceduralSource
+from datasets.sources.procedural import CATEGORIES, ProceduralConfig, ProceduralSource
 from zoo.geometry.voxelize import solid
 from zoo.seeding import rng
 

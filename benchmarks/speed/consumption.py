@@ -17,7 +17,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.config import load_config
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.trainer import Trainer
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import trimesh
 from scipy import ndimage
 
-from datasets._draw import Draw
-from datasets.procedural.families import make
+from datasets.making.draw import Draw
+from datasets.sources.procedural.families import make
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.voxelize import solid
 

@@ -34,7 +34,7 @@ from benchmarks.speed.layouts import LAYOUTS, Data, Layout
 from benchmarks.speed.record import write_record
 from datasets import PrepareOptions
 from datasets.prepare import open_dataset
-from datasets.procedural import CATEGORIES
+from datasets.sources.procedural import CATEGORIES
 
 SECONDS = 0.5
 """A round reads all samples as often as it takes to fill this time."""

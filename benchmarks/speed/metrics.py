@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.protocols import PROTOCOLS, Truth
-from benchmarks.scoring import score
+from benchmarks.scoring.score import score
 from benchmarks.speed import straightforward
 from benchmarks.speed.alternatives import Compared, compared
 from benchmarks.speed.blurred import Pair, pairs

@@ -17,12 +17,12 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.settings import add_set
+from benchmarks.request.settings import add_set
 from benchmarks.speed.record import write_record
 from datasets.prepare import open_dataset
+from zoo.cli.plugins import add_plugin, load_plugins
 from zoo.config import parse_overrides
 from zoo.device import describe_device, pick_device
-from zoo.plugins import add_plugin, load_plugins
 
 
 @dataclass(frozen=True)

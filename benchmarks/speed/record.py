@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import environment
+from benchmarks.records import environment
 from zoo.files import write_atomic
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from rich.table import Table
 
 from benchmarks.speed.damage import STYLES, finer
 from benchmarks.speed.timing import interleaved
-from datasets._draw import Draw
-from datasets.procedural.families import make
+from datasets.making.draw import Draw
+from datasets.sources.procedural.families import make
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import render

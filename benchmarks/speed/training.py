@@ -17,10 +17,10 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.names import resolve_models
-from benchmarks.settings import add_set
+from benchmarks.request.models import resolve_models
+from benchmarks.request.settings import add_set
 from benchmarks.speed.record import write_record
-from zoo.plugins import add_plugin, load_plugins
+from zoo.cli.plugins import add_plugin, load_plugins
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def measure(name: str, preset: str, overrides: list[str], steps: int, device_nam
 
     from zoo.config import load_config
     from zoo.device import describe_device, flushed_denormals, pick_device
-    from zoo.smoke import SmokeSource
+    from zoo.testing.smoke import SmokeSource
     from zoo.training.trainer import Trainer
 
     config, device = load_config(name, preset, overrides), pick_device(device_name)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.compiled import njit
+from zoo.system.compiled import njit
 
 from .. import BadItem
 from ._files import read_limited

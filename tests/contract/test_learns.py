@@ -1,4 +1,4 @@
-"""Every model's training lowers its first loss: a few seconds' version of ``benchmarks.overfit``."""
+"""Every model's training lowers its first loss: a few seconds' version of ``benchmarks.studies.overfit``."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.settings import settings
+from benchmarks.request.settings import settings
 from datasets.prepare import open_dataset
 from zoo.config import list_models
 from zoo.model import supervision

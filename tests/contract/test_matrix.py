@@ -7,7 +7,7 @@ import torch
 
 from zoo.decoders import DECODERS
 from zoo.encoders import ENCODERS
-from zoo.smoke import SmokeSource, smoke_model
+from zoo.testing.smoke import SmokeSource, smoke_model
 from zoo.training.trainer import Trainer
 from zoo.types import ContractError
 

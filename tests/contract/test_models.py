@@ -6,10 +6,10 @@ import pytest
 import torch
 import yaml
 
-from zoo.checks import model_checks
 from zoo.config import list_models, list_presets, load_config, load_preset, parse_model
 from zoo.model import build_discriminator, build_losses, build_model
-from zoo.smoke import SmokeSource
+from zoo.testing.checks import model_checks
+from zoo.testing.smoke import SmokeSource
 
 MODELS, PRESETS = list_models(), list_presets()
 

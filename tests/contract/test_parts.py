@@ -7,7 +7,6 @@ import pytest
 import torch
 import yaml
 
-from zoo.checks import checks_for
 from zoo.decoders import DECODERS
 from zoo.discriminators import DISCRIMINATORS
 from zoo.encoders import ENCODERS
@@ -16,6 +15,7 @@ from zoo.heads import HEADS
 from zoo.losses import LOSSES
 from zoo.shape_encoders import SHAPE_ENCODERS
 from zoo.sketchers import SKETCHERS
+from zoo.testing.checks import checks_for
 
 REGISTRIES = (SKETCHERS, ENCODERS, SHAPE_ENCODERS, FUSIONS, HEADS, DECODERS, DISCRIMINATORS, LOSSES)
 ENTRIES = [entry for registry in REGISTRIES for entry in registry]

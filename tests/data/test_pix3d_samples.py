@@ -11,8 +11,8 @@ import pytest
 from scipy import ndimage
 
 from datasets import BadItem, Item, PrepareOptions, Sample
-from datasets.pix3d import Pix3D, Pix3DConfig
 from datasets.prepare import open_dataset
+from datasets.sources.pix3d import Pix3D, Pix3DConfig
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
 from zoo.geometry.surface import marching_cubes

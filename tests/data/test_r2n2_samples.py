@@ -15,7 +15,7 @@ from trimesh.exchange.binvox import load_binvox
 from datasets import Item, PrepareOptions, Sample
 from datasets.formats.binvox import read_binvox
 from datasets.prepare import open_dataset
-from datasets.r2n2 import R2N2, R2N2Config
+from datasets.sources.r2n2 import R2N2, R2N2Config
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
 from zoo.geometry.surface import marching_cubes

@@ -12,7 +12,7 @@ from scipy.ndimage import binary_dilation
 from datasets import BadItem, PrepareOptions, Sample
 from datasets.formats.meshes import read_mesh
 from datasets.prepare import open_dataset
-from datasets.shapenet import ShapeNet, ShapeNetConfig
+from datasets.sources.shapenet import ShapeNet, ShapeNetConfig
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
 from zoo.geometry.surface import marching_cubes

@@ -12,9 +12,9 @@ import pytest
 
 from datasets import PrepareOptions
 from datasets.prepare import open_dataset
-from datasets.r2n2 import R2N2, R2N2Config
+from datasets.sources.r2n2 import R2N2, R2N2Config
+from datasets.sources.vox32 import Vox32, Vox32Config
 from datasets.store import Store
-from datasets.vox32 import Vox32, Vox32Config
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
 from zoo.geometry.surface import marching_cubes

@@ -9,7 +9,7 @@ from zoo.layers.attention import SelfAttention2d
 from zoo.metrics.neighbours import nearest
 from zoo.model import build_model
 from zoo.shapes import PointShape, VoxelShape
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.trainer import train
 from zoo.types import Batch
 

@@ -11,9 +11,7 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from benchmarks.pairs import instances
-from datasets._folder_layout import read_index
-from datasets._pix3d_index import read_coco, read_release
+from benchmarks.files.pairing import instances
 from datasets.formats.binvox import read_binvox, write_binvox
 from datasets.formats.images import read_mask, read_rgba
 from datasets.formats.mat import read_voxel_mat, write_voxel_mat
@@ -21,6 +19,8 @@ from datasets.formats.meshes import read_mesh
 from datasets.formats.packed import PackedGrids
 from datasets.formats.points import read_points
 from datasets.formats.shapes import read_shape
+from datasets.sources.folder.layout import read_index
+from datasets.sources.pix3d.index import read_coco, read_release
 from datasets.splits import read_split_file
 from tests.mutate.readers import Reader
 from zoo.config import load_config, parse_overrides

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.journal import Journal
 from benchmarks.protocols import Measurement
-from benchmarks.results import load, save
+from benchmarks.records.results import load, save
+from benchmarks.scoring.journal import Journal
 from datasets import PrepareOptions
-from datasets._pack import layout_of, pack, write_row
-from datasets._pool import Outcome
-from datasets._writer import StoreWriter
 from datasets.store import Store
+from datasets.store.rows import layout_of, pack, write_row
+from datasets.store.workers import Outcome
+from datasets.store.writer import StoreWriter
 from tests.mutate.readers import Reader
 from tests.unit.fake_dataset import FakeConfig, FakeSource, make
 from zoo.config import parse_model

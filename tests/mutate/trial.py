@@ -18,7 +18,7 @@ from typing import Any
 from tests.mutate.mutations import draw, truncated
 from tests.mutate.readers import Reader, all_readers
 from zoo.errors import UserError
-from zoo.processes import die_with_parent
+from zoo.system.processes import die_with_parent
 
 SPACE = 4 << 30
 """Bytes of address space that reading may take beside what its libraries take."""

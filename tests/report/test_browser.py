@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.cases import Cases
-from benchmarks.gallery import Drawn
+from benchmarks.gallery.cases import Cases
+from benchmarks.gallery.picture import Drawn
 from benchmarks.report import write_report
 from tests.unit.test_report import CURVES, _block, _case
 from tests.unit.test_table import _example

@@ -1,4 +1,4 @@
-"""Every system learns eight shapes by heart, to the bar of ``python -m benchmarks.overfit``; minutes each.
+"""Every system learns eight shapes by heart, to the bar of `benchmarks.studies.overfit`; minutes each.
 
 Left out of the ordinary suite; ``pytest -m slow tests/slow`` runs them, on a GPU where there is one.
 """
@@ -6,7 +6,7 @@ Left out of the ordinary suite; ``pytest -m slow tests/slow`` runs them, on a GP
 import pytest
 import torch
 
-from benchmarks.overfit import overfit
+from benchmarks.studies.overfit import overfit
 from zoo.config import list_models
 
 CANNOT = {

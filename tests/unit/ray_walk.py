@@ -1,4 +1,4 @@
-"""The walk of one ray through a grid, in plain float64: what `zoo.rays.cross` is measured against."""
+"""The walk of one ray through a grid, in plain float64: what `zoo.losses._rays.cross` is measured against."""
 
 import math
 

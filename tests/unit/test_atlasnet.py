@@ -12,14 +12,14 @@ from torch import nn
 
 from zoo.config import load_config
 from zoo.decoders.atlas import Atlas, AtlasConfig
-from zoo.frames import rotation, to_canonical
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.templates import sphere, square
 from zoo.model import build_model
 from zoo.shape_encoders.point_net import PointNet, PointNetConfig
 from zoo.shapes import PatchShape
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.trainer import Trainer
+from zoo.transforms.frames import rotation, to_canonical
 from zoo.types import Batch, ContractError, Latent, Patches
 
 CPU = torch.device("cpu")

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.augment import mirror, random_mirror
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import Light, Rendering, render
 from zoo.geometry.surface import marching_cubes
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.trainer import Trainer
+from zoo.transforms.augment import mirror, random_mirror
 from zoo.types import Batch
 
 CPU = torch.device("cpu")

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from benchmarks.pose import accuracy, measure
+from benchmarks.studies.pose import accuracy, measure
 from zoo.pose import ANGLES
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.types import Latent, Prediction
 
 

@@ -10,15 +10,15 @@ import pytest
 from huggingface_hub import constants
 from PIL import Image
 
-from benchmarks import executor
+from benchmarks.cells import executor
+from benchmarks.cells.session import _kind_of
 from benchmarks.protocols import PROTOCOLS
-from benchmarks.results import load
+from benchmarks.records.results import load
+from benchmarks.request.settings import build_protocol, settings
 from benchmarks.run import main
-from benchmarks.scoring import score
-from benchmarks.session import _kind_of
-from benchmarks.settings import build_protocol, settings
+from benchmarks.scoring.score import score
 from datasets import BadItem
-from datasets.procedural import ProceduralSource
+from datasets.sources.procedural import ProceduralSource
 from datasets.store import Store
 from zoo.config import list_presets
 from zoo.registry import RegistryError
@@ -74,7 +74,7 @@ def nothing_is_made(monkeypatch):
 
     monkeypatch.setattr("datasets.prepare._build", refuse)
     monkeypatch.setattr(executor, "train", refuse)
-    monkeypatch.setattr("benchmarks.session.score", refuse)
+    monkeypatch.setattr("benchmarks.cells.session.score", refuse)
 
 
 def test_writes_everything(finished):
@@ -182,7 +182,9 @@ def test_a_result_is_shown_without_its_weights_and_the_gallery_says_why_not(
     (run,) = (out / "runs").glob("vae_gan_baseline-*/")
     harm(run)
     captions = []
-    monkeypatch.setattr("benchmarks.cases.gallery", lambda *args, caption, **others: captions.append(caption))
+    monkeypatch.setattr(
+        "benchmarks.gallery.cases.gallery", lambda *args, caption, **others: captions.append(caption)
+    )
     assert again((out, data), "vae_gan_baseline") == 0
     rows = json.loads((out / "results.json").read_text(encoding="utf-8"))["rows"]
     assert rows == results_of(finished)["rows"]
@@ -196,7 +198,7 @@ def test_a_second_run_trains_and_measures_nothing(finished, monkeypatch, capsys)
 
     before = (finished[0] / "results.json").read_bytes()
     monkeypatch.setattr(executor, "train", refuse)
-    monkeypatch.setattr("benchmarks.session.score", refuse)
+    monkeypatch.setattr("benchmarks.cells.session.score", refuse)
     assert again(finished, "vae_gan_baseline") == 0
     assert "measured already" in capsys.readouterr().out
     assert (finished[0] / "results.json").read_bytes() == before
@@ -287,7 +289,7 @@ def test_a_model_that_kills_the_process_which_measures_it_costs_itself_alone(fin
 
     weight = ["--set", "losses.kl.weight=0.125", "--format", "rich,json"]
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.session.score", deadly)
+        patch.setattr("benchmarks.cells.session.score", deadly)
         assert again(finished, "vae_gan_baseline", "r3d", extra=weight) == 1
     text = " ".join(capsys.readouterr().out.split())
     assert "failed r3d (seed 0): CellDied: the process died" in text and "r3d (missing)" in text
@@ -372,7 +374,7 @@ def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished
     def refuse(*args, **kwargs):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("benchmarks.session.score", refuse)
+    monkeypatch.setattr("benchmarks.cells.session.score", refuse)
     assert again(finished, "vae_gan_baseline", extra=["--limit", "2", "--format", "json"]) == 0
     assert results_of(finished) == limited
     assert again(finished, "vae_gan_baseline", extra=["--limit", "4", "--format", "json"]) == 0  # all of them

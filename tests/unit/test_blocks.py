@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.blocks import BLOCK, Blocks, checked
-from benchmarks.features import BATCH, in_batches
-from benchmarks.predict import Predictions
-from benchmarks.predicting import PredictionFailed, PredictorHere, Recipe
+from benchmarks.cells.blocks import BLOCK, Blocks, checked
+from benchmarks.cells.predictions import Predictions
+from benchmarks.cells.predictor import PredictionFailed, PredictorHere, Recipe
+from benchmarks.controls.features import BATCH, in_batches
 from zoo.model import build_model
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.types import ContractError, Patches, Points, Prediction, Shapes, Voxels
 
 CPU = torch.device("cpu")

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.checks import checks_for
 from zoo.decoders import DECODERS, Decoder
 from zoo.discriminators import DISCRIMINATORS, Discriminator
 from zoo.encoders import ENCODERS, Encoder
 from zoo.losses import LOSSES, Loss, LossConfig
 from zoo.registry import EntryConfig
+from zoo.testing.checks import checks_for
 from zoo.types import Latent, Voxels
 
 

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks import executor
-from benchmarks.classify import main, score_row
-from benchmarks.descriptors import discriminator_features, pooled_voxels
-from benchmarks.linear import PENALTIES, fit, fit_chosen, predict
+from benchmarks.cells import executor
+from benchmarks.studies.classify.__main__ import main, score_row
+from benchmarks.studies.classify.descriptors import discriminator_features, pooled_voxels
+from benchmarks.studies.classify.linear import PENALTIES, fit, fit_chosen, predict
 from zoo.discriminators import Discriminator
 from zoo.discriminators.voxel_conv import VoxelConv, VoxelConvConfig
 from zoo.registry import EntryConfig

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.command import known_command, run_command
+from zoo.cli.command import known_command, run_command
 from zoo.config import ConfigError
 from zoo.errors import UserError
 from zoo.registry import RegistryError
@@ -107,7 +107,7 @@ def test_a_hangup_that_is_ignored_stays_so():
 
 PRINTS = """
 import sys
-from zoo.command import run_command
+from zoo.cli.command import run_command
 def body():
     print(TEXT)
     print(TEXT, file=sys.stderr)
@@ -162,7 +162,7 @@ def test_any_locale_prints_the_list_of_models(name):
 
 def test_a_reader_that_goes_away_is_no_error():
     code = (
-        "import sys\nfrom zoo.command import run_command\n"
+        "import sys\nfrom zoo.cli.command import run_command\n"
         "def body():\n for k in range(10**6):\n  print(k)\n"
         "sys.exit(run_command(body))"
     )
@@ -179,7 +179,7 @@ def test_a_reader_that_goes_away_is_no_error():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_killed_says_one_line(number):
     code = (
-        "import sys, time\nfrom zoo.command import run_command\n"
+        "import sys, time\nfrom zoo.cli.command import run_command\n"
         "def body():\n print('began', flush=True)\n time.sleep(60)\n"
         "sys.exit(run_command(body, 'stopped; nothing is lost'))"
     )
@@ -213,7 +213,7 @@ def test_a_signal_while_the_process_leaves_prints_nothing(name, tmp_path):
     script = tmp_path / "command.py"
     script.write_text(
         "import atexit, time\n"
-        "from zoo.command import leave, run_command\n"
+        "from zoo.cli.command import leave, run_command\n"
         "def linger():\n"
         "    print('leaving', flush=True)\n"
         "    time.sleep(60)\n"

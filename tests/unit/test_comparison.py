@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.comparison import compare
-from benchmarks.results import (
+from benchmarks.records.results import (
     Record,
     ResultError,
     Rows,
     load,
 )
-from benchmarks.stats import cluster_bootstrap, paired_difference
+from benchmarks.statistics.comparison import compare
+from benchmarks.statistics.stats import cluster_bootstrap, paired_difference
 from zoo.metrics import Column
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "results_v1"

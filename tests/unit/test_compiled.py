@@ -13,7 +13,7 @@ from numba.core.caching import IndexDataCacheFile
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = """
-from zoo.compiled import njit
+from zoo.system.compiled import njit
 
 @njit
 def double(x):

@@ -20,8 +20,8 @@ from zoo.config import (
     parse_overrides,
     read_yaml,
 )
-from zoo.preprocess import PreprocessConfig
 from zoo.registry import RegistryError
+from zoo.transforms.preprocess import PreprocessConfig
 
 PARTS = """
 parts:

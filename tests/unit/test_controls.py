@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import recognition
-from benchmarks.controls import CONTROLS
-from benchmarks.features import BACKGROUND, FEATURE_SIZE, image_features
+from benchmarks.controls import CONTROLS, recognition
+from benchmarks.controls.features import BACKGROUND, FEATURE_SIZE, image_features
+from benchmarks.controls.recognition import Training, intersections, pack
 from benchmarks.protocols import Truth
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.recognition import Training, intersections, pack
-from benchmarks.scoring import score
+from benchmarks.scoring.score import score
 from zoo.metrics.iou import iou
 from zoo.shapes import VoxelShape
 
@@ -196,7 +195,7 @@ def test_packed_intersections(resolution, monkeypatch):
     assert packed.dtype == np.uint64 and packed.shape == (7, -(-(resolution**3) // 64))
     expected = (grids & grids[2]).reshape(7, -1).sum(1)
     assert (intersections(packed, packed[2]) == expected).all()
-    monkeypatch.setattr("benchmarks.recognition.BLOCK", packed[0].nbytes)  # one grid at a time
+    monkeypatch.setattr("benchmarks.controls.recognition.BLOCK", packed[0].nbytes)  # one grid at a time
     assert (intersections(packed, packed[2]) == expected).all()
 
 

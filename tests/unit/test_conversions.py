@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.conversions import (
+from benchmarks.studies.conversions import (
     cd_bound,
     cd_of_occnet,
     cd_sq_of_bounding_box,

@@ -409,7 +409,7 @@ import resource, sys, torch
 from pathlib import Path
 from zoo.config import parse_model
 from zoo.errors import UserError
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.trainer import train
 import json
 

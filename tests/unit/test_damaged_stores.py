@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-import datasets._row_checks
+import datasets.store.row_checks
 from datasets import DataError
-from datasets._manifest import seal
-from datasets._pack import HEADER
 from datasets.prepare import prepare
 from datasets.store import Store
+from datasets.store.manifest import seal
+from datasets.store.rows import HEADER
 from tests.unit.fake_dataset import OPTIONS as FAKE
 from tests.unit.fake_dataset import FakeConfig, make
 from tests.unit.test_prepare import check_content, fake, registered  # noqa: F401 - a fixture
@@ -118,8 +118,8 @@ def test_what_was_read_before_is_not_compared_again(store, monkeypatch):
     def never(data):
         raise AssertionError("compared twice")
 
-    monkeypatch.setattr(datasets._row_checks, "digest", never)
-    monkeypatch.setattr(datasets._row_checks, "view_sum", never)
+    monkeypatch.setattr(datasets.store.row_checks, "digest", never)
+    monkeypatch.setattr(datasets.store.row_checks, "view_sum", never)
     again = store.split("train", 8).fetch([3, 0], [[2, 2], [1, 0]])
     assert torch.equal(again.image[1].flip(0), first.image[0])
     with pytest.raises(AssertionError):
@@ -298,7 +298,7 @@ def test_indices_with_wrong_values(store, change):
     text = json.dumps(items)
     (store.path / "items.json").write_text(text, encoding="utf-8")
     manifest = store.manifest | {
-        "items_sha256": datasets._row_checks.hashlib.sha256(text.encode()).hexdigest()
+        "items_sha256": datasets.store.row_checks.hashlib.sha256(text.encode()).hexdigest()
     }
     (store.path / "manifest.json").write_text(json.dumps(seal(manifest)), encoding="utf-8")
     with pytest.raises(DataError, match=rf"{store.path}/items.json: .*; delete the folder and prepare"):

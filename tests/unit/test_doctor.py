@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from zoo.__main__ import main
-from zoo.doctor import diagnose
+from zoo.cli.doctor import diagnose
 from zoo.metrics import neighbours
 
 

@@ -12,6 +12,7 @@ from zoo.config import load_config
 from zoo.decoders.drc_deconv import DRCDeconv, DRCDeconvConfig
 from zoo.encoders.drc_cnn import DRCCNN, DRCCNNConfig
 from zoo.geometry.camera import Camera
+from zoo.losses._rays import Crossings, cross, pixel_rays
 from zoo.losses.ray_consistency import (
     RayDepth,
     RayDepthConfig,
@@ -21,8 +22,7 @@ from zoo.losses.ray_consistency import (
     log_empty,
 )
 from zoo.model import build_losses, build_model, supervision
-from zoo.rays import Crossings, cross, pixel_rays
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.types import Batch, ContractError, Latent, Prediction, Voxels
 
 SIZE, R = 24, 8

@@ -10,10 +10,10 @@ import sys
 import pytest
 import torch
 
-from benchmarks.results import cell_hash, load
+from benchmarks.cells.session import Session
+from benchmarks.records.results import cell_hash, load
+from benchmarks.request.settings import settings
 from benchmarks.run import main
-from benchmarks.session import Session
-from benchmarks.settings import settings
 from datasets.prepare import open_dataset, request
 from zoo.config import load_config
 from zoo.encoders import ENCODERS

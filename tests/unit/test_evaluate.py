@@ -17,15 +17,15 @@ import pytest
 import trimesh
 
 from benchmarks import evaluate
-from benchmarks.failures import by_the_machine, kind_of
-from benchmarks.foreign import PredictionFiles
-from benchmarks.foreign_cases import gather_foreign
-from benchmarks.named_folders import named_folders
-from benchmarks.pairs import instances, shape_files
+from benchmarks.files.pairing import instances, shape_files
+from benchmarks.files.predictions import PredictionFiles
+from benchmarks.gallery.of_files import gather_foreign
 from benchmarks.protocols import Truth
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.results import load, save
-from benchmarks.scoring import score
+from benchmarks.records.results import load, save
+from benchmarks.request.named_folders import named_folders
+from benchmarks.scoring.failures import by_the_machine, kind_of
+from benchmarks.scoring.score import score
 from datasets import DataError
 from datasets.formats.binvox import write_binvox
 from zoo.config import ConfigError

@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.executor import CellDied, Executor, Job, _Running, slots
-from benchmarks.predicting import PredictorHere, PredictorProcess
-from benchmarks.settings import patience
-from zoo.command import run_command
+from benchmarks.cells.executor import CellDied, Executor, Job, _Running, slots
+from benchmarks.cells.predictor import PredictorHere, PredictorProcess
+from benchmarks.request.settings import patience
+from zoo.cli.command import run_command
 from zoo.config import ConfigError
 from zoo.decoders import DECODERS
 from zoo.encoders import ENCODERS
-from zoo.locks import hold
-from zoo.smoke import SmokeSource, smoke_model
+from zoo.system.locks import hold
+from zoo.testing.smoke import SmokeSource, smoke_model
 from zoo.training.checkpoint import checkpoints, load_state
 from zoo.training.sampler import LoadError
 from zoo.training.trainer import TrainReport, train
@@ -115,7 +115,7 @@ def test_a_segfault_in_the_middle_of_a_training_gives_its_slot_back(tmp_path):
 def test_a_training_that_stands_still_is_ended_and_the_others_go_on(tmp_path, monkeypatch):
     """One slot: the good one needs the slot of the stuck one. An hour passes after each of its steps."""
     hours, steps = [], []
-    monkeypatch.setattr("benchmarks.executor.monotonic", lambda: time.monotonic() + 3600 * len(hours))
+    monkeypatch.setattr("benchmarks.cells.executor.monotonic", lambda: time.monotonic() + 3600 * len(hours))
 
     def on_step(label, done, figures):
         steps.append(label)
@@ -231,7 +231,7 @@ def test_one_slot_per_gpu_or_a_stated_number(device, jobs, gpus, cores, expected
 
 @pytest.mark.parametrize(("device", "gpus", "count"), [("cpu", 0, 2), ("cuda", 1, 1), ("cuda", 4, 4)])
 def test_defaults_share_the_cores(device, gpus, count, monkeypatch):
-    monkeypatch.setattr("benchmarks.executor.available_cores", lambda: 8)
+    monkeypatch.setattr("benchmarks.cells.executor.available_cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     made = Executor.of("local", torch.device(device), plugins=["a"])
@@ -254,7 +254,7 @@ def test_defaults_share_the_cores(device, gpus, count, monkeypatch):
     ],
 )
 def test_what_the_environment_asks_for_goes_before_a_share_of_the_cores(asked, cores, threads, monkeypatch):
-    monkeypatch.setattr("benchmarks.executor.available_cores", lambda: cores)
+    monkeypatch.setattr("benchmarks.cells.executor.available_cores", lambda: cores)
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert Executor.of("local", torch.device("cpu")).threads == threads
     inline = threads if asked not in ("", "0", "many") else cores
@@ -339,7 +339,7 @@ COMMAND = """
 import sys
 from pathlib import Path
 import torch
-from benchmarks.executor import Executor
+from benchmarks.cells.executor import Executor
 from tests.unit.test_executor import job
 if __name__ == "__main__":
     tell = lambda label, done, figures: print(done, flush=True)

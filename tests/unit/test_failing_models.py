@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from benchmarks import driver
-from benchmarks.executor import Executor
-from benchmarks.predicting import PredictorProcess
+from benchmarks.cells.executor import Executor
+from benchmarks.cells.predictor import PredictorProcess
 from benchmarks.run import main
-from zoo.processes import time_limit
+from zoo.system.processes import time_limit
 
 PLUGIN = "tests.unit.failing_plugin"
 SMALL = {

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from zoo.command import explain
+from zoo.cli.command import explain
 from zoo.errors import UserError
 from zoo.files import atomic_folder, naming, sweep, try_folder, write_atomic
-from zoo.text import printable
+from zoo.system.text import printable
 
 ROOT = Path(__file__).resolve().parents[2]
 

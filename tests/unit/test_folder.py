@@ -14,10 +14,10 @@ from PIL import Image
 
 from datasets import BadItem, DataError, Item, PrepareOptions
 from datasets.__main__ import main as datasets_command
-from datasets._axes import Axes
-from datasets.folder import Folder, FolderConfig
 from datasets.formats.binvox import write_binvox
+from datasets.making.axes import Axes
 from datasets.prepare import open_dataset
+from datasets.sources.folder import Folder, FolderConfig
 from datasets.splits import drawn_rule
 from zoo.config import ConfigError
 from zoo.geometry.camera import Camera

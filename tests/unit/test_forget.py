@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from benchmarks.forget import forget, forget_results
+from benchmarks.cells.forget import forget, forget_results
 
 
 def made(path, age):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.frames import SPAN, rotation, to_canonical, to_frame
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
 from zoo.geometry.surface import marching_cubes
+from zoo.transforms.frames import SPAN, rotation, to_canonical, to_frame
 from zoo.types import Batch, ContractError, Points, Shapes, Voxels
 
 CAMERAS = (

@@ -10,7 +10,7 @@ from zoo.config import list_presets, load_config
 from zoo.fusions.pool import Pool, PoolConfig
 from zoo.fusions.recurrent import Recurrent, RecurrentConfig
 from zoo.model import build_model, takes_views
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.types import ContractError, Latent
 
 OVER = ("mean", "max", "product")

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import gallery as module
-from benchmarks.cases import gather_cases
-from benchmarks.gallery import Case, Drawn, choose_cases, gallery
+from benchmarks.gallery.cases import gather_cases
+from benchmarks.gallery.picture import Case, Drawn, choose_cases, gallery
+from benchmarks.gallery.picture import picture as module
 from benchmarks.protocols.r2n2 import R2N2, R2N2Config
-from zoo import pictures
+from zoo import visualize as pictures
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
-from zoo.pictures import put_text
 from zoo.shapes import PatchShape, PointShape, Shape, VoxelShape
+from zoo.visualize import put_text
 
 
 def _rows(values: list[float | None]) -> list[dict[str, Any]]:

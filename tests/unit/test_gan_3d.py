@@ -16,7 +16,7 @@ from zoo.losses.adversarial import Adversarial, AdversarialConfig
 from zoo.losses.voxel_l2 import VoxelL2, VoxelL2Config
 from zoo.model import build_discriminator, build_model
 from zoo.registry import EntryConfig
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.trainer import Trainer
 from zoo.types import Batch, ContractError, Latent, Prediction, Voxels
 

@@ -18,21 +18,22 @@ from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
-from benchmarks import classify, overfit, pose
-from benchmarks.by_views import views_csv, write_views
-from benchmarks.comparison import compare
-from benchmarks.gallery import gallery
-from benchmarks.labels import csv_text, plot_label
-from benchmarks.latex import to_latex
-from benchmarks.outputs import write_outputs
+from benchmarks.gallery.picture import gallery
 from benchmarks.report.plots import every_plot
-from benchmarks.table import to_csv, to_markdown
+from benchmarks.statistics.comparison import compare
+from benchmarks.studies import overfit, pose
+from benchmarks.studies.classify import __main__ as classify
+from benchmarks.tables.labels import csv_text, plot_label
+from benchmarks.tables.latex import to_latex
+from benchmarks.tables.outputs import write_outputs
+from benchmarks.tables.table import to_csv, to_markdown
+from benchmarks.tables.views import views_csv, write_views
 from tests.unit.test_comparison import PROTOCOL, RESAMPLES, _result
 from tests.unit.test_gallery import _block, _case
 from tests.unit.test_report import CURVES, _written
 from tests.unit.test_table import _comparison, _printed, _row
 from zoo.__main__ import main as zoo
-from zoo.text import printable
+from zoo.system.text import printable
 
 HOSTILE = [
     "two\nlines",

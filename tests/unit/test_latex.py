@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.latex import SPECIAL, escape, to_latex
-from benchmarks.published import load_published
+from benchmarks.tables.latex import SPECIAL, escape, to_latex
+from benchmarks.tables.published import load_published
 from tests.unit.test_table import _comparison, _example, _row
 
 

@@ -11,13 +11,13 @@ from shutil import rmtree
 
 import pytest
 
-from zoo.locks import hold
+from zoo.system.locks import hold
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from zoo.locks import hold
+from zoo.system.locks import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -11,7 +11,7 @@ from zoo.losses.sketch import SketchConfig, SketchError
 from zoo.model import build_model
 from zoo.sketchers.resnet_unet import ResNetUNet, ResNetUNetConfig
 from zoo.sketches import true_sketches
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.trainer import Trainer
 from zoo.types import Prediction, Sketches
 

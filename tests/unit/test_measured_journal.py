@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.journal import Journal
 from benchmarks.protocols import Measurement
+from benchmarks.scoring.journal import Journal
 
 FACTS = {"protocol": "r3d-v1"}
 WHOLE = {(f"chair/{k}", 0): Measurement({"iou": k / 7, "cd": None}) for k in range(7)}

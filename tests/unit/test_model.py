@@ -5,7 +5,7 @@ import torch
 
 import zoo
 from zoo.model import build_discriminator, build_losses, build_model, create_model
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.types import ContractError
 
 ALL = SmokeSource.provides

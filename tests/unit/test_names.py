@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmarks import planted
 from benchmarks.evaluate import main as evaluate
-from benchmarks.named_folders import named_folders
+from benchmarks.request.named_folders import named_folders
 from benchmarks.run import main as benchmark
+from benchmarks.studies import planted
 from zoo.__main__ import main as zoo
 from zoo.config import ConfigError, load_config, load_preset
 from zoo.names import BadName, check_name, file_names

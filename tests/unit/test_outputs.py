@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import table
-from benchmarks.latex import to_latex
-from benchmarks.outputs import FORMATS, parse_formats, write_outputs
+from benchmarks.tables import table
+from benchmarks.tables.latex import to_latex
+from benchmarks.tables.outputs import FORMATS, parse_formats, write_outputs
 from tests.unit.test_table import _example
 from zoo.config import ConfigError
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.overfit import Fit, _measure, there_and_back
 from benchmarks.protocols import Truth
+from benchmarks.studies.overfit import Fit, _measure, there_and_back
 from zoo.metrics.chamfer import chamfer
 from zoo.shapes import PointShape, VoxelShape
 from zoo.types import Batch

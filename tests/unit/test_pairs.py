@@ -12,8 +12,8 @@ import pytest
 import trimesh
 
 from benchmarks import evaluate
-from benchmarks.foreign import PredictionFiles
-from benchmarks.pairs import ShapeFolder, instances, shape_files
+from benchmarks.files.pairing import ShapeFolder, instances, shape_files
+from benchmarks.files.predictions import PredictionFiles
 from datasets import DataError
 from datasets.names import Named, files_below, lone_folders, paired, some
 

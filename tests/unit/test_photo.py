@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from datasets._photo import cut_out, look_at_box
+from datasets.sources.pix3d.photo import cut_out, look_at_box
 
 SIZE = (40, 60)
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from datasets import BadItem, DataError, PrepareOptions
 from datasets.formats.mat import write_voxel_mat
-from datasets.pix3d import KNOWN_BAD, Pix3D, Pix3DConfig
 from datasets.prepare import open_dataset
+from datasets.sources.pix3d import KNOWN_BAD, Pix3D, Pix3DConfig
 from tests.unit.pix3d_tree import (
     COLORS,
     Shot,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from datasets import DataError, Item
-from datasets._leaks import find_leaks
-from datasets.pix3d import Pix3D, Pix3DConfig
 from datasets.prepare import open_dataset
+from datasets.sources.pix3d import Pix3D, Pix3DConfig
+from datasets.store.leaks import find_leaks
 from zoo.config import ConfigError
 
 MODELS = [f"sofa/S{n:03d}" for n in range(300)]

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import BadItem
-from datasets._placement import placed
 from datasets.formats.binvox import Binvox
+from datasets.sources.shapenet.placement import placed
 from zoo.geometry.resample import bounding_cells
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks.placement import LOOKED_AT, TURNS, Standing, hints
 from benchmarks.protocols import PROTOCOLS, Truth
-from benchmarks.scoring import score
+from benchmarks.scoring.placement import LOOKED_AT, TURNS, Standing, hints
+from benchmarks.scoring.score import score
 from tests.unit.protocol_shapes import boxes, chair
 from zoo.geometry.mesh import Mesh
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape

@@ -7,10 +7,10 @@ import json
 import pytest
 import yaml
 
-from benchmarks.published import PublishedError, load_published
-from benchmarks.results import ResultError, load
+from benchmarks.records.results import ResultError, load
+from benchmarks.request.settings import settings
 from benchmarks.run import main as benchmark
-from benchmarks.settings import settings
+from benchmarks.tables.published import PublishedError, load_published
 from zoo.__main__ import main as zoo
 from zoo.config import ConfigError, load_config, load_preset, parse_overrides, read_yaml
 from zoo.training.checkpoint import CheckpointError, load_config_of
@@ -167,7 +167,10 @@ def test_numbers_that_are_none_are_refused(key, value):
         ("protocols: 5", "protocols: Input should be a valid dictionary"),
         ("protocols: {r3d-v1: x}", "protocols.r3d-v1: Input should be a valid dictionary"),
         ("datasets: {procedural: [1]}", "datasets.procedural: Input should be a valid dictionary"),
-        ("datasets: {procedural: {dta: {}}}", "datasets.procedural.dta: unknown key. Did you mean 'data'?"),
+        (
+            "datasets: {procedural: {dta: {}}}",
+            "datasets.procedural.dta: unknown key. Did you mean 'data'?",
+        ),
         ("parts: [encoder.cnn]", "parts: Input should be a valid dictionary"),
         ("parts: {encoder.cnn: 3}", "parts.encoder.cnn: Input should be a valid dictionary"),
         ("data: {resolutions: x}", "prepare.resolutions: Input should be a valid tuple"),

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import evaluate, planted
+from benchmarks import evaluate
+from benchmarks.studies import planted
 from datasets.formats.shapes import read_shape
 from zoo.geometry.surface import marching_cubes
 

@@ -11,7 +11,7 @@ from zoo.heads.pose_bins import PoseBins, PoseBinsConfig
 from zoo.losses import LossConfig
 from zoo.losses.pose import Pose
 from zoo.pose import ANGLES, decode
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.types import ContractError, Latent, Prediction
 
 

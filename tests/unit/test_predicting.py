@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.predicting import PredictionFailed, PredictorHere, PredictorProcess, Recipe
+from benchmarks.cells.predictor import PredictionFailed, PredictorHere, PredictorProcess, Recipe
 
 CPU = torch.device("cpu")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import datasets._pool
 import datasets.prepare
+import datasets.store.workers
 from datasets import DATASETS, DataError, Item, PrepareOptions
 from datasets.prepare import default_cache, open_dataset, prepare
 from datasets.store import Store
@@ -131,7 +131,7 @@ def test_rebuild_builds_again(tmp_path):
 
 def test_fingerprint_is_stable(monkeypatch):
     # the value travels into checkpoints and results: whoever changes it makes them incomparable
-    from datasets._writer import fingerprint
+    from datasets.store.writer import fingerprint
 
     monkeypatch.setattr("datasets.foreign", lambda parts: {})  # as of a data set of ours
 
@@ -273,7 +273,7 @@ def test_hanging_item_is_stopped(tmp_path, monkeypatch):
 
 
 def test_worker_deaths_without_end_are_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets._pool, "_HOPELESS", 3)
+    monkeypatch.setattr(datasets.store.workers, "_HOPELESS", 3)
     faults = {f"shape{i:02d}": "exit" for i in range(11)}
     with pytest.raises(DataError, match=r"3 worker processes died before one item was built \(last: exit st"):
         fake(tmp_path, workers=1, faults=faults)
@@ -385,12 +385,12 @@ def test_a_worker_that_never_ends_ends_with_a_killed_command(tmp_path, fault):
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_ends_the_workers_and_keeps_what_is_done(tmp_path, name):
-    """As `zoo.command.run_command` gives it to every command; the same command goes on."""
+    """As `zoo.cli.command.run_command` gives it to every command; the same command goes on."""
     log, folder = tmp_path / "log", tmp_path / "s"
     config = {"log": str(log), "delay": 0.2}
     body = textwrap.indent(script(folder, **config), "    ")
     text = (
-        f"import sys\nfrom zoo.command import run_command\ndef body():\n{body}\nsys.exit(run_command(body))\n"
+        f"import sys\nfrom zoo.cli import command\ndef body():\n{body}\nsys.exit(command.run_command(body))\n"
     )
     process = start(tmp_path / "user.py", text)
     wait_for(log, 4, process)
@@ -456,7 +456,7 @@ def test_partial_store_of_other_items_is_thrown_away(tmp_path, monkeypatch):
 
 def test_full_disk_is_an_error_and_keeps_what_is_done(tmp_path, monkeypatch):
     log, folder = tmp_path / "log", tmp_path / "s"
-    write_row, calls = datasets._pool.write_row, []
+    write_row, calls = datasets.store.workers.write_row, []
 
     def full_after_four(*args):
         calls.append(args)
@@ -464,7 +464,7 @@ def test_full_disk_is_an_error_and_keeps_what_is_done(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return write_row(*args)
 
-    monkeypatch.setattr(datasets._pool, "write_row", full_after_four)
+    monkeypatch.setattr(datasets.store.workers, "write_row", full_after_four)
     with pytest.raises(DataError, match="No space left on device; what is done is kept, the same command"):
         fake(folder, log=str(log))
     monkeypatch.undo()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from zoo.preprocess import LUMA, Preprocess, PreprocessConfig
+from zoo.transforms.preprocess import LUMA, Preprocess, PreprocessConfig
 
 
 def run(rgba, training=False, seed=0, **config):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoo.preprocess import Preprocess, PreprocessConfig, nearness
+from zoo.transforms.preprocess import Preprocess, PreprocessConfig, nearness
 from zoo.types import ContractError
 
 INF = float("inf")

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 from scipy import ndimage
 
 from datasets import DATASETS, BadItem, Item, PrepareOptions
-from datasets._draw import Draw
 from datasets.categories import R2N2_CATEGORIES
-from datasets.procedural import CATEGORIES, ProceduralConfig, ProceduralSource
-from datasets.procedural import primitives as p
-from datasets.procedural.families import FAMILIES, make
-from datasets.procedural.parts import LATTICE, Parts
-from datasets.procedural.sheet import main as draw_sheet
+from datasets.making.draw import Draw
+from datasets.sources.procedural import CATEGORIES, ProceduralConfig, ProceduralSource
+from datasets.sources.procedural import primitives as p
+from datasets.sources.procedural.families import FAMILIES, make
+from datasets.sources.procedural.parts import LATTICE, Parts
+from datasets.sources.procedural.sheet import main as draw_sheet
 from zoo.geometry.camera import R2N2_FOV, Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.voxelize import SolidStatus, solid

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo import processes
-from zoo.processes import alive, asked_threads, available_cores, die_with_parent, quota
+from zoo.system import processes
+from zoo.system.processes import alive, asked_threads, available_cores, die_with_parent, quota
 
 ROOT = Path(__file__).resolve().parents[2]
 V2, V1 = "cpu.max", ("cpu.cfs_quota_us", "cpu.cfs_period_us")
@@ -155,7 +155,7 @@ def test_who_is_alive():
 
 COMMAND = """
 import multiprocessing, os, time
-from zoo.processes import die_with_parent
+from zoo.system.processes import die_with_parent
 
 def child(busy):
     die_with_parent()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.conversions import cd_sq_of_gt10
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.protocols._common import sample
 from benchmarks.protocols.meshrcnn import MeshRCNN, MeshRCNNConfig
+from benchmarks.studies.conversions import cd_sq_of_gt10
 from tests.unit.protocol_shapes import box_mesh, boxes, chair, distances, truth
 from zoo.geometry.mesh import Mesh
 from zoo.metrics.neighbours import why_not

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.conversions import cd_of_occnet, cd_sq_of_occnet
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.protocols._common import sample
 from benchmarks.protocols.occnet import OccNet, OccNetConfig
+from benchmarks.studies.conversions import cd_of_occnet, cd_sq_of_occnet
 from tests.unit.protocol_shapes import box_mesh, boxes, chair, distances, sphere, truth
 from zoo.geometry.mesh import Mesh
 from zoo.seeding import rng

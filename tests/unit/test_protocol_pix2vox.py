@@ -8,7 +8,7 @@ import pytest
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.protocols._common import sample
 from benchmarks.protocols.pix2vox import Pix2Vox, Pix2VoxConfig
-from benchmarks.scoring import score
+from benchmarks.scoring.score import score
 from tests.unit.protocol_shapes import box_mesh, boxes, chair, distances, truth
 from zoo.seeding import rng
 from zoo.shapes import MeshShape, PointShape, VoxelShape

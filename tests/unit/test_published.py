@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmarks.published import DEFAULT_PATH, PublishedError, load_published
+from benchmarks.tables.published import DEFAULT_PATH, PublishedError, load_published
 
 # the nine rows that the R3D report prints, typed in here a second time
 TABLE_1 = {

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from datasets import DataError, Item, PrepareOptions
-from datasets._shapenet_models import KNOWN_BAD
 from datasets.formats.binvox import write_binvox
 from datasets.prepare import open_dataset
-from datasets.r2n2 import R2N2, R2N2Config
+from datasets.sources.r2n2 import R2N2, R2N2Config
+from datasets.sources.shapenet.models import KNOWN_BAD
 from datasets.splits import sorted_rule
 from zoo.config import ConfigError
 from zoo.geometry.camera import Camera

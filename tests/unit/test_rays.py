@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.unit.ray_walk import walk
 from zoo.geometry.camera import Camera
-from zoo.rays import Rays, cross, pixel_rays
+from zoo.losses._rays import Rays, cross, pixel_rays
 
 SIZE = (40, 56)
 

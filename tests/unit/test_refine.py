@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from zoo.config import ConfigError, load_config
-from zoo.frames import to_frame
 from zoo.losses.reprojection import Reprojection, ReprojectionConfig
 from zoo.model import build_model
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
+from zoo.transforms.frames import to_frame
 from zoo.types import ContractError, Points, Prediction, Sketches, Voxels, joined
 
 TINY = ["sketcher.widths=[4,4,4,4]", "sketcher.up=4", "encoder.backbone=test_resnet", "encoder.options={}",

@@ -19,9 +19,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmarks.cases import Cases, _by_category
-from benchmarks.comparison import Comparison
-from benchmarks.gallery import Case, Drawn
+from benchmarks.gallery.cases import Cases, _by_category
+from benchmarks.gallery.picture import Case, Drawn
 from benchmarks.report import HERE, card, markup, plots, write_report
 from benchmarks.report.drawing import INK, Plot, png, svg
 from benchmarks.report.gallery import pack_cases, ramp
@@ -39,7 +38,8 @@ from benchmarks.report.surfaces import (
 )
 from benchmarks.report.training import POINTS as CURVE_POINTS
 from benchmarks.report.training import Curve, read_curves
-from benchmarks.table import Cell, category_block, main_block, paired_block
+from benchmarks.statistics.comparison import Comparison
+from benchmarks.tables.table import Cell, category_block, main_block, paired_block
 from tests.unit.test_table import COLUMNS, PROTOCOL, _comparison, _example, _row
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh

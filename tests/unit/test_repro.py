@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import environment, repro
+from benchmarks import repro
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.results import ResultError, load, save
+from benchmarks.records import environment
+from benchmarks.records.results import ResultError, load, save
 from benchmarks.run import main
 
 TINY = [

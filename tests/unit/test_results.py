@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from benchmarks import results as module
-from benchmarks.results import (
+from benchmarks.records import results as module
+from benchmarks.records.results import (
     Record,
     ResultError,
     ResultStore,

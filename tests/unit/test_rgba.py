@@ -13,9 +13,9 @@ from PIL import Image
 
 import zoo
 from zoo.model import build_model
-from zoo.preprocess import Preprocess, PreprocessConfig
-from zoo.rgba import check_rgba
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
+from zoo.transforms.preprocess import Preprocess, PreprocessConfig
+from zoo.transforms.rgba import check_rgba
 from zoo.types import Batch, ContractError
 
 PICTURES = torch.randint(0, 256, (2, 1, 4, 12, 10), generator=torch.Generator().manual_seed(0)).to(

@@ -10,9 +10,9 @@ import pytest
 from huggingface_hub import constants
 
 from benchmarks import driver
-from benchmarks.results import load
+from benchmarks.cells.session import save
+from benchmarks.records.results import load
 from benchmarks.run import main
-from benchmarks.session import save
 from tests.unit.test_benchmark_run import TINY
 from zoo import files
 from zoo.files import write_atomic
@@ -40,8 +40,8 @@ def nothing_is_made(monkeypatch):
         raise AssertionError("prepared, trained or measured")
 
     monkeypatch.setattr(driver, "open_dataset", refuse)
-    monkeypatch.setattr("benchmarks.executor.train", refuse)
-    monkeypatch.setattr("benchmarks.session.score", refuse)
+    monkeypatch.setattr("benchmarks.cells.executor.train", refuse)
+    monkeypatch.setattr("benchmarks.cells.session.score", refuse)
 
 
 def stands_in_the_way(folder: Path, how: str) -> Path:
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_written_at_the_end_is_one_line_and_the_table_is_s
             raise OSError(error, os.strerror(error), str(path))
         write_atomic(path, data)
 
-    for module in ("benchmarks.outputs", "benchmarks.report", "zoo.pictures"):
+    for module in ("benchmarks.tables.outputs", "benchmarks.report", "zoo.visualize"):
         monkeypatch.setattr(f"{module}.write_atomic", write)
     words, out = finished
     assert main([*words, "--format", "all"]) == 2
@@ -178,7 +178,7 @@ def test_a_row_that_cannot_be_saved_costs_itself(finished, tmp_path, monkeypatch
 
     words, finished_out = finished
     (tmp_path / "runs").symlink_to(finished_out / "runs")
-    monkeypatch.setattr("benchmarks.session.save", broken)
+    monkeypatch.setattr("benchmarks.cells.session.save", broken)
     status = main([*words, "--models", f"{NAME}", "--out", str(tmp_path), "--format", "rich"])
     text = " ".join(capsys.readouterr().out.split())
     label = f"{name} (seed 0)" if name == NAME else name

@@ -10,16 +10,16 @@ import torch
 from huggingface_hub import constants
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.gallery import Case, Drawn, gallery
-from benchmarks.predict import Predictions
+from benchmarks.cells.predictions import Predictions
+from benchmarks.gallery.picture import Case, Drawn, gallery
 from benchmarks.run import main
 from tests.unit.test_benchmark_run import TINY
 from tests.unit.test_folder import BASE, TOWER, add_mesh, add_picture
 from tests.unit.test_screenshots import add_screenshots
 from tests.unit.test_shapenet import CAR, CHAIR, add_model
-from zoo.pictures import put_text
 from zoo.shapes import VoxelShape
 from zoo.types import ContractError
+from zoo.visualize import put_text
 
 HERE = ["--workers", "0", "--executor", "inline", "--device", "cpu"]
 SMALL = [
@@ -167,7 +167,7 @@ def test_a_page_that_cannot_be_made_costs_itself(again, monkeypatch, what, name)
     def broken(*args, **kwargs):
         raise ValueError("cannot [/do] it")
 
-    monkeypatch.setattr(f"benchmarks.pages.{what}", broken)
+    monkeypatch.setattr(f"benchmarks.report.pages.{what}", broken)
     status, text, out = again()
     assert status == 1 and f"failed {name}: ValueError: cannot [/do] it" in text
     assert "controls, not ranked" in text and (out / "table.md").exists()
@@ -187,7 +187,7 @@ def test_a_latent_that_cannot_be_made_costs_the_controls_that_ask_for_it(
 
         return type(feature)(feature.name, feature.words, feature.identity, load)
 
-    from benchmarks.features import latent_feature as latent
+    from benchmarks.controls.features import latent_feature as latent
 
     monkeypatch.setattr("benchmarks.driver.latent_feature", broken)
     words, _ = finished

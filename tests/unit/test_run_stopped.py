@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from benchmarks.results import load
+from benchmarks.records.results import load
 from benchmarks.run import main
 from tests.unit.test_benchmark_run import TINY
-from zoo.locks import hold
+from zoo.system.locks import hold
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "vae_gan_baseline"
 PHASES = {
     "data": "benchmarks.driver.open_dataset",
     "training": "zoo.training.trainer.Trainer.step",
-    "measuring": "benchmarks.session.score",
+    "measuring": "benchmarks.cells.session.score",
     "tables": "benchmarks.driver.write_outputs",
-    "pictures": "benchmarks.pages.gather_cases",
-    "report": "benchmarks.pages.write_report",
+    "pictures": "benchmarks.report.pages.gather_cases",
+    "report": "benchmarks.report.pages.write_report",
 }
 """Phase to what is called in it."""
 

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.sampler import AHEAD, THREADS, LoadError, batch_indices, batch_views, batches, shard
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from benchmarks.driver import _progress
 from benchmarks.run import main
-from benchmarks.say import say, say_failed
+from benchmarks.tables.say import say, say_failed
 from tests.unit.test_benchmark_run import TINY
 
 TEXTS = [
@@ -75,7 +75,7 @@ def test_a_model_that_fails_with_markup_in_its_error_costs_itself(tmp_path, monk
     def broken(*args, **kwargs):
         raise RuntimeError("tried [/data/x] [bold")
 
-    monkeypatch.setattr("benchmarks.executor.train", broken)
+    monkeypatch.setattr("benchmarks.cells.executor.train", broken)
     out, data = tmp_path / "out [/x]", tmp_path / "data"
     words = ["--models", "vae_gan_baseline", "--out", str(out), "--data-root", str(data), *TINY]
     assert main(words) == 1

@@ -22,7 +22,7 @@ from zoo.metrics.chamfer import chamfer
 from zoo.metrics.emd import emd
 from zoo.metrics.fscore import fscore
 from zoo.metrics.iou import iou
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.checkpoint import load_pretrained
 from zoo.training.trainer import train
 
@@ -117,9 +117,9 @@ def test_bounds(seed, n, radius):
 @pytest.mark.sceptic(29)
 def test_means_recomputed_by_another_program(tmp_path):
     """From the stored rows.csv, with nothing but csv and sums: instance and category mean of the record."""
-    from benchmarks.comparison import compare
     from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-    from benchmarks.results import load, save
+    from benchmarks.records.results import load, save
+    from benchmarks.statistics.comparison import compare
 
     folder = Path(__file__).parents[1] / "golden" / "results_v1" / "model"
     record, rows = load(folder)

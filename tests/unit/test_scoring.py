@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import measurers
-from benchmarks.measuring import MeasuringError
 from benchmarks.protocols import CURVE, PROTOCOLS, Truth, TruthError
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.results import metric_names
-from benchmarks.scoring import check_truths, score
+from benchmarks.records.results import metric_names
+from benchmarks.scoring.measuring import MeasuringError
+from benchmarks.scoring.score import check_truths, score
+from benchmarks.scoring.score import workers as measurers
 from datasets import BadItem
 from zoo.geometry.mesh import Mesh
 from zoo.metrics.neighbours import BackendError
@@ -213,7 +213,7 @@ import json, sys
 import numpy as np
 from benchmarks.protocols import Truth
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.scoring import score
+from benchmarks.scoring.score import score
 from helper_shapes import Deadly, Probe
 from zoo.shapes import VoxelShape
 
@@ -418,7 +418,7 @@ def test_a_backend_that_cannot_run_is_said_before_anything_is_measured(monkeypat
     def asked(self, k):
         raise AssertionError("nothing may be asked for")
 
-    monkeypatch.setattr("benchmarks.scoring.check_truths", asked)
+    monkeypatch.setattr("benchmarks.scoring.score.check_truths", asked)
     with pytest.raises(BackendError, match=forced):
         score({"model": predictions["model"]}, truths(3), FAST, thresholds, workers=0)
 
@@ -646,8 +646,8 @@ import numpy as np
 from pathlib import Path
 from benchmarks.protocols import Truth
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.scoring import score
-from zoo.command import run_command
+from benchmarks.scoring.score import score
+from zoo.cli.command import run_command
 from zoo.shapes import PointShape, VoxelShape
 from stuck_shapes import Stuck, Torn
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from datasets import BadItem
-from datasets._screenshots import read_screenshots
+from datasets.sources.shapenet.screenshots import read_screenshots
 
 
 def add_screenshots(folder: Path, count: int, *, alpha: bool = True, size=(40, 30)) -> Path:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import benchmarks.settings
+import benchmarks.request.settings
 from datasets import BadItem, DataError, PrepareOptions, Sample
-from datasets._shapenet_layout import LAYOUTS
 from datasets.categories import CONTAINED, R2N2_CATEGORIES, SHAPENET_CATEGORIES
 from datasets.formats.binvox import write_binvox
 from datasets.prepare import open_dataset
-from datasets.shapenet import ShapeNet, ShapeNetConfig
+from datasets.sources.shapenet import ShapeNet, ShapeNetConfig
+from datasets.sources.shapenet.layout import LAYOUTS
 from tests.unit.test_screenshots import add_screenshots
 from zoo.config import ConfigError
 from zoo.geometry.camera import Camera
@@ -533,14 +533,14 @@ def test_screenshots_make_a_store_without_cameras(root2):
 
 @pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
 def test_presets_have_settings_that_hold(root2, preset):
-    asked = benchmarks.settings.settings(preset, "shapenet", [])
+    asked = benchmarks.request.settings.settings(preset, "shapenet", [])
     src = ShapeNet(ShapeNetConfig(**asked.data_config), root2)
     assert src.resolve_options(asked.options) == asked.options
     assert asked.model("r3d").decoder.config.resolution in asked.options.resolutions
 
 
 def test_the_paper_preset_is_the_setting_of_the_r3d_report():
-    asked = benchmarks.settings.settings("paper", "shapenet", [])
+    asked = benchmarks.request.settings.settings("paper", "shapenet", [])
     config = ShapeNetConfig(**asked.data_config)
     assert (config.split, config.voxels, config.fine) == ("official", "mesh", 256)
     assert len(config.categories) == 57
@@ -548,5 +548,5 @@ def test_the_paper_preset_is_the_setting_of_the_r3d_report():
     model = asked.model("r3d")
     assert model.decoder.config.resolution == 64 and 64 in asked.options.resolutions
     assert model.preprocess.channels == 1 and model.preprocess.size == (192, 256)
-    gray = benchmarks.settings.settings("paper", "shapenet", ["prepare.pooling=mean"])
+    gray = benchmarks.request.settings.settings("paper", "shapenet", ["prepare.pooling=mean"])
     assert gray.options.pooling == "mean"

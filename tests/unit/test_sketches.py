@@ -9,12 +9,12 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.frames import SPAN, to_frame
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import render
 from zoo.sketches import SILHOUETTE, cut_out, sketch_pictures, surface_depth, true_sketches
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
+from zoo.transforms.frames import SPAN, to_frame
 from zoo.types import Batch, ContractError, Sketches
 
 

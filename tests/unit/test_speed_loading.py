@@ -16,7 +16,7 @@ from benchmarks.speed.loading import Speed, consumption, make_data, verdicts
 from zoo.config import load_config
 from zoo.layers.attention import SelfAttention2d
 from zoo.model import build_model
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.trainer import Trainer
 
 SMALL = ["preprocess.size=[32,32]", "decoder.resolution=32"]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from benchmarks import stats
-from benchmarks.stats import cluster_bootstrap, holm, paired_difference, probability_of_improvement
+from benchmarks.statistics import stats
+from benchmarks.statistics.stats import cluster_bootstrap, holm, paired_difference, probability_of_improvement
 
 SIMULATIONS = 2_000
 """The standard error of a share of 5 % is then 0.5 %."""

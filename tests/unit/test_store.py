@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import BadItem, DataError, Item, PrepareOptions, Sample
-from datasets._manifest import seal
-from datasets._pack import HEADER, layout_of, pack, write_row
-from datasets._pool import Outcome
-from datasets._writer import StoreWriter
 from datasets.splits import drawn_evenly
 from datasets.store import Store, StoreSplit
+from datasets.store.manifest import seal
+from datasets.store.rows import HEADER, layout_of, pack, write_row
+from datasets.store.workers import Outcome
+from datasets.store.writer import StoreWriter
 from tests.unit.fake_dataset import FakeConfig, FakeSource, make
 from zoo.types import Batch, Source
 

@@ -212,7 +212,9 @@ def asserts(function: ast.FunctionDef) -> bool:
         if isinstance(node, ast.Assert):
             return True
         if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)  # `check.run` is a zoo.checks.Check, which raises what is wrong
+            called = ast.unparse(
+                node.func
+            )  # `check.run` is a zoo.testing.checks.Check, which raises what is wrong
             name = called.rpartition(".")[2]
             if called == "check.run" or name in ("raises", "warns", "gradcheck"):
                 return True
@@ -294,7 +296,10 @@ def test_the_start_up_check_knows_folders_and_absence(tmp_path, monkeypatch, cap
     monkeypatch.setattr(guard, "ROOT", tmp_path)
     assert guard.wrong_datasets_package() == str(ROOT / "datasets" / "__init__.py")
     for asked, command in (
-        (["python", "-P", "-m", "benchmarks.classify", "--help"], "python -m benchmarks.classify"),
+        (
+            ["python", "-P", "-m", "benchmarks.studies.classify", "--help"],
+            "python -m benchmarks.studies.classify",
+        ),
         (["python", "notebook.py"], "python -m benchmarks.run"),
     ):
         monkeypatch.setattr(sys, "orig_argv", asked)

@@ -17,12 +17,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from benchmarks import table
-from benchmarks.comparison import ComparedRow, Comparison, Estimate, PairedRow
 from benchmarks.controls import CONTROLS
-from benchmarks.published import load_published
-from benchmarks.results import Record, load
-from benchmarks.stats import Interval, Paired
+from benchmarks.records.results import Record, load
+from benchmarks.statistics.comparison import ComparedRow, Comparison, Estimate, PairedRow
+from benchmarks.statistics.stats import Interval, Paired
+from benchmarks.tables import table
+from benchmarks.tables.published import load_published
 from zoo.metrics import Column
 
 GOLDEN = Path(__file__).parents[1] / "golden"

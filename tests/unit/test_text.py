@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.text import printable
+from zoo.system.text import printable
 
 
 @pytest.mark.parametrize(

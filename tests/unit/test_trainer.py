@@ -16,7 +16,7 @@ from torch import nn
 
 from zoo.model import build_discriminator, build_model
 from zoo.seeding import derive
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.checkpoint import CheckpointError, checkpoints, load_pretrained
 from zoo.training.interrupt import Interrupted
 from zoo.training.sampler import batch_indices
@@ -406,7 +406,7 @@ def test_a_crash_between_checkpoints_leaves_no_trace(tiny_config, tiny_source, t
 KILLED = """
 import os, signal, sys, torch
 from pathlib import Path
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.config import parse_model
 from zoo.training.trainer import train
 import json

@@ -9,7 +9,7 @@ import torch
 from zoo.config import ConfigError
 from zoo.model import build_model
 from zoo.seeding import derive
-from zoo.smoke import SmokeSource
+from zoo.testing.smoke import SmokeSource
 from zoo.training.checkpoint import checkpoints
 from zoo.training.sampler import batches
 from zoo.training.trainer import Trainer, train

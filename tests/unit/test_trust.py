@@ -14,11 +14,12 @@ import pytest
 import timm
 import yaml
 
-from benchmarks import classify, overfit, planted, pose
 from benchmarks import run as main_command
 from benchmarks.evaluate import main as evaluate
 from benchmarks.protocols.__main__ import main as protocols
-from benchmarks.settings import settings
+from benchmarks.request.settings import settings
+from benchmarks.studies import overfit, planted, pose
+from benchmarks.studies.classify import __main__ as classify
 from datasets.__main__ import main as datasets
 from zoo.__main__ import main as zoo
 from zoo.config import load_config, parse_model
@@ -301,10 +302,13 @@ def test_no_file_of_ours_is_read_in_a_way_that_runs_code():
         "__import__(": set(),
         " eval(": set(),
         " exec(": set(),
-        "pickle.load": {"zoo/checks.py", "benchmarks/child.py"},  # of what our own processes have made
+        "pickle.load": {
+            "zoo/testing/checks.py",
+            "benchmarks/cells/child.py",
+        },  # of what our own processes have made
         "torch.load(": {"zoo/training/checkpoint.py"},  # weights_only
         "import_module(": {
-            *("zoo/__init__.py", "zoo/registry.py", "zoo/doctor.py", "zoo/metrics/neighbours.py"),
+            *("zoo/__init__.py", "zoo/registry.py", "zoo/cli/doctor.py", "zoo/metrics/neighbours.py"),
             "benchmarks/speed/layouts.py",
         },
     }

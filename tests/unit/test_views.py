@@ -9,9 +9,13 @@ import yaml
 from PIL import Image
 from rich.console import Console
 
-from benchmarks import executor, session
-from benchmarks.blocks import BLOCK, Blocks
-from benchmarks.by_views import (
+from benchmarks.cells import executor, session
+from benchmarks.cells.blocks import BLOCK, Blocks
+from benchmarks.run import main
+from benchmarks.scoring.score import score
+from benchmarks.statistics.comparison import compare
+from benchmarks.tables.published import load_published
+from benchmarks.tables.views import (
     parse_views,
     views_blocks,
     views_csv,
@@ -19,10 +23,6 @@ from benchmarks.by_views import (
     views_rich,
     write_views,
 )
-from benchmarks.comparison import compare
-from benchmarks.published import load_published
-from benchmarks.run import main
-from benchmarks.scoring import score
 from tests.unit.test_comparison import PROTOCOL, RESAMPLES, _result
 from zoo.config import ConfigError
 
@@ -136,7 +136,7 @@ def test_what_is_measured_is_not_measured_again(finished, monkeypatch, capsys):
     before = {path.name: path.read_bytes() for path in (finished / "out").glob("views.*")}
     with monkeypatch.context() as patch:
         patch.setattr(executor, "train", refuse)
-        patch.setattr("benchmarks.session.score", refuse)
+        patch.setattr("benchmarks.cells.session.score", refuse)
         assert run(finished, "--views", "1,3") == 0
     assert capsys.readouterr().out.count("measured already") == 2
     assert {path.name: path.read_bytes() for path in (finished / "out").glob("views.*")} == before

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from datasets import DataError, PrepareOptions
-from datasets._from_mesh import muted_color
 from datasets.formats.binvox import write_binvox
+from datasets.making.sample import muted_color
 from datasets.prepare import open_dataset
-from datasets.r2n2 import R2N2, R2N2Config
-from datasets.vox32 import Vox32, Vox32Config
+from datasets.sources.r2n2 import R2N2, R2N2Config
+from datasets.sources.vox32 import Vox32, Vox32Config
 from zoo.geometry.camera import Camera
 from zoo.geometry.render import render
 from zoo.geometry.surface import marching_cubes

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.doctor import REQUIRED
+from zoo.cli.doctor import REQUIRED
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,10 +7,10 @@ import sys
 import pytest
 import yaml
 
-import zoo.doctor
+import zoo.cli.doctor
 from zoo.__main__ import KINDS, main, registries
+from zoo.cli.doctor import Line, diagnose
 from zoo.config import list_models
-from zoo.doctor import Line, diagnose
 from zoo.encoders import ENCODERS
 
 PLUGIN = '''
@@ -245,7 +245,7 @@ def test_doctor(run):
 
 
 def test_doctor_names_what_is_missing(run, monkeypatch):
-    monkeypatch.setattr(zoo.doctor, "REQUIRED", ("torch", "no-such-package"))
+    monkeypatch.setattr(zoo.cli.doctor, "REQUIRED", ("torch", "no-such-package"))
     status, out, _ = run("doctor")
     assert status == 1
     assert "not installed; pip install no-such-package" in out

@@ -6,10 +6,10 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
 from zoo.geometry.crossings import edge_side
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.welding import is_closed, vertex_names
+from zoo.system.compiled import njit
 
 PER_BUCKET = 4
 """Points in one bucket of the grid in which a triangle finds those that it may lie before."""

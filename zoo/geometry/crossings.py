@@ -10,7 +10,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
+from zoo.system.compiled import njit
 
 Lines = tuple[tuple[int, int], ...]
 

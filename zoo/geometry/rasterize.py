@@ -6,7 +6,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
+from zoo.system.compiled import njit
 
 NEAR = 1e-2
 """Nothing closer to the camera's plane than this (in cube edges) is drawn; triangles are cut there."""

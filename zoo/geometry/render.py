@@ -7,10 +7,10 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.rasterize import rasterize
+from zoo.system.compiled import njit
 
 
 @no_type_check  # for run-time checkers, which refuse whole numbers where floats are announced

@@ -6,8 +6,8 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
 from zoo.geometry.mesh import Mesh
+from zoo.system.compiled import njit
 
 
 def sample_surface(mesh: Mesh, n: int, rng: np.random.Generator) -> np.ndarray:

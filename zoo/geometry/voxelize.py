@@ -18,10 +18,10 @@ from typing import no_type_check
 import numpy as np
 from scipy import ndimage
 
-from zoo.compiled import njit
 from zoo.geometry.crossings import AXES, DIAGONALS, OFFSET, Lines, votes
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.welding import distinct_faces, is_closed, vertex_names
+from zoo.system.compiled import njit
 
 SHELL_RATIO = 0.1
 """A mesh whose solid has fewer cells than this share of its surface cells is a shell without volume."""

@@ -6,7 +6,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
+from zoo.system.compiled import njit
 
 
 def vertex_names(vertices: np.ndarray) -> np.ndarray:

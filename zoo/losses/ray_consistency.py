@@ -19,7 +19,7 @@ from torch import Tensor
 
 from zoo.discriminators import Discriminator
 from zoo.losses import LOSSES, Loss, LossConfig
-from zoo.rays import Crossings, Rays, cross, pixel_rays
+from zoo.losses._rays import Crossings, Rays, cross, pixel_rays
 from zoo.types import Batch, ContractError, Prediction, Voxels
 
 

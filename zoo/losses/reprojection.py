@@ -6,11 +6,11 @@ from pydantic import Field
 from torch import Tensor
 
 from zoo.discriminators import Discriminator
-from zoo.frames import rotation
 from zoo.losses import LOSSES, Loss, LossConfig
-from zoo.preprocess import placed
-from zoo.rays import cross, pixel_rays
+from zoo.losses._rays import cross, pixel_rays
 from zoo.sketches import SILHOUETTE, surface_depth
+from zoo.transforms.frames import rotation
+from zoo.transforms.preprocess import placed
 from zoo.types import Batch, Prediction, Sketches, Voxels
 
 

@@ -14,7 +14,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
+from zoo.system.compiled import njit
 
 LEAF = 8
 GROUP = 8

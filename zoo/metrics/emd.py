@@ -8,11 +8,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from zoo.compiled import njit
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.chamfer import DIAGONAL
 from zoo.metrics.inputs import Measured, check_points
 from zoo.registry import EntryConfig
+from zoo.system.compiled import njit
 
 COARSE, FINE, SHRINK = 1 / 4, 1e-4, 0.2
 """First and last price increment of the auction, as shares of the median cost, and their ratio."""

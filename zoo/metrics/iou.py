@@ -7,10 +7,10 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.inputs import Measured
 from zoo.registry import EntryConfig
+from zoo.system.compiled import njit
 
 
 def iou(prediction: np.ndarray, truth: np.ndarray, threshold: float = 0.5) -> float:

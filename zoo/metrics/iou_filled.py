@@ -6,11 +6,11 @@ from typing import no_type_check
 
 import numpy as np
 
-from zoo.compiled import njit
 from zoo.metrics import METRICS, Column, Metric
 from zoo.metrics.inputs import Measured
 from zoo.metrics.iou import iou
 from zoo.registry import EntryConfig
+from zoo.system.compiled import njit
 
 FINE = 2
 """Cells per cell of the truth, along each axis."""

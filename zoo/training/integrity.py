@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError
-from zoo.plain_data import parse_json
+from zoo.system.plain_data import parse_json
 
 CONFIG, SUMS = "config.json", "sha256.json"
 

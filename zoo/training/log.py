@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.files import write_atomic
-from zoo.plain_data import parse_json
+from zoo.system.plain_data import parse_json
 
 LOG = "metrics.jsonl"
 

@@ -20,17 +20,15 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from zoo.augment import random_mirror
 from zoo.config import ModelConfig, OptimizerConfig, PartName
 from zoo.device import PeakMemory, flushed_denormals
 from zoo.errors import UserError
 from zoo.files import write_atomic, writing_to
-from zoo.frames import to_frame
-from zoo.locks import OnWait, hold
 from zoo.losses import Loss
 from zoo.model import build_discriminator, build_losses, build_model
 from zoo.seeding import derive
 from zoo.source import digests, followed, parts_of
+from zoo.system.locks import OnWait, hold
 from zoo.training.checkpoint import (
     DISCRIMINATOR,
     GOES_ON,
@@ -50,6 +48,8 @@ from zoo.training.optim import build_optimizer, set_lr
 from zoo.training.run_folder import checkpoints, from_newest
 from zoo.training.sampler import batch_indices, batches
 from zoo.training.stages import Stage, freeze, lay_out
+from zoo.transforms.augment import random_mirror
+from zoo.transforms.frames import to_frame
 from zoo.types import Batch, ContractError, Prediction, Source
 
 ORDER = ("sketches", "latent", "shapes")

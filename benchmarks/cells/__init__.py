@@ -1,0 +1,1 @@
+"""A cell is a model or a control on a data set under a protocol: trained, predicted, measured, recorded."""

@@ -1,0 +1,167 @@
+"""A trained model at work on a split, block by block, and whether what it gives can be scored.
+
+Last bits of a prediction depend on how many pictures are computed together: libraries choose other kernels
+for other sizes. So a split is always cut into the same blocks of `BLOCK` pictures, those of the whole split,
+however few of them are asked for; the last one is filled up with its last picture. Every prediction is then
+the same number to the last bit, whatever else is measured in the same command: with other models, other
+--workers, or a --limit. On another processor, device or number of threads last bits may differ still:
+between kernels of one processor by up to 1e-5 of a probability (3D-R2N2's), mostly below 1e-7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.cells.predictor import Recipe
+from zoo.config import RefineConfig
+from zoo.decoders import Decoder
+from zoo.model.refine import needed
+from zoo.seeding import derive
+from zoo.shapes import Shape
+from zoo.source import require_code
+from zoo.training.checkpoint import load_pretrained
+from zoo.types import ContractError, Prediction, Shapes, Sketches, Voxels
+
+if TYPE_CHECKING:
+    from datasets.store import StoreSplit
+    from zoo.model import Reconstructor
+
+BLOCK = 8
+"""Pictures, or sets of views, that are predicted together; more are hardly faster on a CPU."""
+VIEW = 0
+"""The stored picture that every prediction is made from; the first of them for models of several views."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained(Recipe):
+    """A checkpoint, to be set to work on a whole split.
+
+    Attributes:
+        refine: how a picture fine-tunes the weights; may be another than the checkpoint was trained with.
+        views: predictions are made from the first so many pictures of each shape.
+        code: digests of the code that the command was started with; see `zoo.source`.
+    """
+
+    checkpoint: Path
+    refine: RefineConfig
+    split: StoreSplit
+    views: int = 1
+    code: dict[str, str] = field(default_factory=dict)
+
+    def make(self, device: torch.device) -> Blocks:
+        """The model on the device, with what it reads of the split."""
+        model = load_pretrained(self.checkpoint).to(device)
+        require_code(self.code, model.config)
+        model.config = model.config.model_copy(update={"refine": self.refine})
+        model.reads = model.reads | needed(model.config)
+        wanted = sorted(model.reads - {"image"})
+        split = self.split.store.split(self.split.name, self.split.resolution, wanted)
+        return Blocks(model, split, self.views)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a model made of one block.
+
+    Attributes:
+        shapes: of each picture, or what is wrong with its prediction.
+        seconds: preprocessing and copies to numpy included, reading the pictures not.
+    """
+
+    shapes: list[Shape | str]
+    seconds: float
+
+
+class Blocks:
+    """A model that predicts a split; see the top of the file.
+
+    Args:
+        model: in evaluation mode, on its device.
+    """
+
+    def __init__(self, model: Reconstructor, split: StoreSplit, views: int = 1) -> None:
+        self.model, self.split, self.views = model, split, views
+        self._sketches: tuple[int, Sketches | None] = (-1, None)
+
+    def block(self, number: int) -> Block:
+        """The predictions of one block, in the order of the split.
+
+        Raises:
+            ContractError: they are not of the kind, the number or the shape that the decoder declares.
+        """
+        own = range(number * BLOCK, min((number + 1) * BLOCK, len(self.split)))
+        indices = [*own, *[own[-1]] * (BLOCK - len(own))]
+        batch = self.split.fetch(indices, [list(range(VIEW, VIEW + self.views))] * BLOCK)
+        started = perf_counter()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(number, "predict"))  # for whoever draws, whatever was predicted before
+            found = self.model.predict(batch)
+        shapes = checked(found, self.model.decoder, BLOCK)
+        self._sketches = number, found.sketches
+        return Block(shapes[: len(own)], perf_counter() - started)
+
+    def sketches(self, index: int) -> Sketches | None:
+        """The 2.5D maps that the shape was made from, on the CPU; None of a model without a sketcher."""
+        number, place = divmod(index, BLOCK)
+        if self._sketches[0] != number:
+            self.block(number)
+        maps = self._sketches[1]
+        if maps is None:
+            return None
+        one = maps.item(place * self.views)
+        return Sketches(one.depth.cpu(), one.normals.cpu(), one.silhouette.cpu())
+
+
+def checked(found: Prediction, decoder: Decoder, count: int) -> list[Shape | str]:
+    """The shapes of a prediction; for one with values that are no numbers, how many there are.
+
+    Raises:
+        ContractError: another kind, number or shape than `count` times what the decoder declares.
+    """
+    shapes: object = found.shapes  # somebody else's decoder may give anything
+    who = f"decoder '{type(decoder).__name__}'"
+    if not isinstance(shapes, Shapes):
+        raise ContractError(f"{who} gave {type(shapes).__name__}, not zoo.types.Shapes")
+    if shapes.representation != decoder.representation:
+        raise ContractError(f"{who} declares {decoder.representation}, but gave {shapes.representation}")
+    if len(shapes) != count:
+        raise ContractError(f"{who} gave {len(shapes)} shapes for {count} pictures")
+    if isinstance(shapes, Voxels) and decoder.resolution is not None:
+        wanted, got = (decoder.resolution,) * 3, tuple(shapes.logits.shape[1:])
+        if got != wanted:
+            raise ContractError(f"{who} declares voxels {wanted}, but gave {got}")
+    bad = np.zeros(count, np.int64)
+    mended: dict[str, Any] = {}
+    for name, values in _per_shape(shapes, count).items():
+        wrong = ~torch.isfinite(values)
+        bad += wrong.flatten(1).sum(1).cpu().numpy()
+        # one bad shape must not cost the others, which are split off together
+        mended[name] = values.masked_fill(wrong, 0)
+    split = (replace(cast(Any, shapes), **mended) if bad.any() else shapes).split()
+    if len(split) != count:
+        raise ContractError(f"{type(shapes).__name__} split into {len(split)} shapes for {count} pictures")
+    return [_words(int(n)) if n else shape for n, shape in zip(bad, split, strict=True)]
+
+
+def _per_shape(shapes: Any, count: int) -> dict[str, Tensor]:
+    """The tensors of floats with a row for each shape, by the name of their field."""
+    if not is_dataclass(shapes):
+        return {}
+    values = {f.name: getattr(shapes, f.name) for f in fields(shapes) if f.init}
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, Tensor) and value.is_floating_point() and value.ndim and len(value) == count
+    }
+
+
+def _words(count: int) -> str:
+    values = "value is" if count == 1 else "values are"
+    return f"{count:,} {values} NaN or infinite"

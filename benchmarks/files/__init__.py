@@ -1,0 +1,1 @@
+"""Predictions and truths that somebody else wrote, paired by name."""

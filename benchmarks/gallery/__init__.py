@@ -1,0 +1,1 @@
+"""Pictures of instances: input, truth and every prediction, chosen by rule."""

@@ -1,0 +1,1 @@
+"""What is kept of every result: its schema, its identity, its files, and where it was made."""

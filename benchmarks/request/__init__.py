@@ -1,0 +1,1 @@
+"""What one command asks for, before anything is done."""

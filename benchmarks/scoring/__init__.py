@@ -1,0 +1,1 @@
+"""From predictions and truths to numbers, in processes of their own, with a journal."""

@@ -1,0 +1,1 @@
+"""Intervals, paired tests and what may stand in one table."""

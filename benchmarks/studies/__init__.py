@@ -1,0 +1,1 @@
+"""Side experiments, each a command of its own."""

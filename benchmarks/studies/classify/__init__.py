@@ -1,0 +1,1 @@
+"""Shapes classified by fixed descriptors: what 3D-GAN's discriminator is worth."""

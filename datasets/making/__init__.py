@@ -1,0 +1,1 @@
+"""What several data sets make samples with: pictures, points, axes, draws."""

@@ -1,0 +1,341 @@
+"""A model: preprocessing, an encoder and a decoder that fit."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from zoo.config import ModelConfig, Part, load_config
+from zoo.decoders import DECODERS, Decoder
+from zoo.discriminators import DISCRIMINATORS, Discriminator
+from zoo.encoders import ENCODERS, Encoder
+from zoo.fusions import FUSIONS, Fusion
+from zoo.heads import HEADS, Head
+from zoo.losses import LOSSES, Loss, LossConfig
+from zoo.model.refine import needed, refined
+from zoo.registry import Registry
+from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
+from zoo.shapes import Shape
+from zoo.sketchers import SKETCHERS, Sketcher
+from zoo.sketches import cut_out, true_sketches
+from zoo.transforms.frames import to_canonical
+from zoo.transforms.preprocess import Preprocess, PreprocessConfig
+from zoo.transforms.rgba import check_rgba
+from zoo.types import Batch, ContractError, Latent, Prediction, Sketches
+
+
+class Reconstructor(nn.Module):
+    """Sketcher if there is one, encoder, latent, fusion of views, head, decoder.
+
+    Training mode decodes a sample of the posterior, evaluation mode its mean.
+
+    Attributes:
+        reads: fields of `Batch` that a reconstruction needs.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Raises ContractError when decoder or fusion need what the encoder does not give, or do not fit."""
+        super().__init__()
+        self.config = config
+        preprocess = cast(PreprocessConfig, config.preprocess)
+        self.preprocess = Preprocess(preprocess)
+        encoder = ENCODERS.get(config.encoder.name).cls
+        decoder = DECODERS.get(config.decoder.name).cls
+        image: dict[str, Any] = {"in_channels": preprocess.in_channels, "image_size": preprocess.size}
+        self.sketcher = cast(Sketcher | None, _build(SKETCHERS, config.sketcher, **image))
+        if self.sketcher is not None:
+            image["in_channels"] = Sketches.CHANNELS
+        self.encoder: Encoder = encoder(config.encoder.config, **image)
+        _check_latent(config, f"decoder '{config.decoder.name}'", decoder.needs, self.encoder)
+        dim = self.encoder.latent_dim
+        self.shape_encoder = cast(
+            ShapeEncoder | None, _build(SHAPE_ENCODERS, config.shape_encoder, latent_dim=dim)
+        )
+        self.fusion = cast(Fusion | None, _build(FUSIONS, config.fusion, latent_dim=dim))
+        if self.fusion is not None:
+            _check_fusion(config, self.fusion, decoder, self.encoder)
+        self.head = cast(Head | None, _build(HEADS, config.head, latent_dim=dim))
+        maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.needs else {}
+        self.decoder: Decoder = decoder(config.decoder.config, latent_dim=dim, **maps)
+        pose = {"camera"} if config.frame != "canonical" else set()
+        self.reads = needed(config) | {"image"} | pose | ({"depth"} if preprocess.depth else set())
+
+    def forward(
+        self,
+        image: Float[Tensor, "batch views channels height width"],
+        generator: torch.Generator | None = None,
+        *,
+        batch: Batch | None = None,
+        reads: Literal["image", "sketches", "shape"] = "image",
+        until: Literal["sketches", "latent", "shapes"] = "shapes",
+        prior: bool = False,
+    ) -> Prediction:
+        """One pass, in the model's frame.
+
+        Args:
+            image: from `preprocess`.
+            generator: draws the noise of training mode, and of `prior`.
+            batch: the samples, already in the model's frame, where `reads` is not 'image'.
+            reads: what enters; see `zoo.config.StageConfig.reads`.
+            until: the last thing to compute.
+            prior: also decode as many draws of the encoder's prior.
+
+        Raises:
+            ContractError: not from `preprocess`; several views, but no part that makes one shape of them.
+        """
+        self._check_input(image)
+        size, views = image.shape[:2]
+        if views > 1 and not takes_views(self.config):
+            raise ContractError(
+                f"decoder '{self.config.decoder.name}' reads one view, got {views}; give the model a fusion "
+                f"({', '.join(FUSIONS.names())}), or a decoder of several views: "
+                f"{', '.join(e.name for e in DECODERS if e.cls.reads_views)}"
+            )
+        sketches = None
+        if reads == "sketches":
+            assert batch is not None
+            height, width = image.shape[-2:]
+            sketches = true_sketches(batch, (height, width))
+        elif self.sketcher is not None and reads == "image":
+            sketches = self.sketcher(image.flatten(0, 1))
+        if until == "sketches":
+            return Prediction(sketches=sketches)
+        if reads == "shape":
+            assert batch is not None and self.shape_encoder is not None
+            latent, views = self.shape_encoder(batch), 1
+        else:
+            latent = self.encoder(image.flatten(0, 1) if sketches is None else cut_out(sketches).image())
+        latent = self._fused(latent, size, views)
+        if self.head is not None and latent.mean.ndim == 2:
+            latent = replace(latent, aux={**latent.aux, **self.head(latent.mean)})
+        z = latent.sample(generator) if self.training else latent.mean
+        if until == "latent":
+            return Prediction(latent, z, sketches=sketches)
+        shapes = self.decoder(replace(latent, mean=z))
+        drawn = None
+        if prior:
+            drawn = self.decoder(Latent(self.encoder.prior(z).sample(generator)))
+        return Prediction(latent, z, shapes, sketches, drawn)
+
+    def _check_input(self, image: Tensor) -> None:
+        """Raises ContractError for pictures that did not come through `preprocess`."""
+        config = self.preprocess.config
+        wanted = (config.in_channels, *config.size)
+        if image.ndim != 5 or tuple(image.shape[2:]) != wanted or not image.is_floating_point():
+            kind = str(image.dtype).removeprefix("torch.")
+            raise ContractError(
+                f"model '{self.config.name}' reads what its preprocess makes, floats (B, V, "
+                f"{', '.join(map(str, wanted))}), got {kind} {tuple(image.shape)}; model.reconstruct(rgba) "
+                f"takes pictures, model(model.preprocess(rgba)) is one pass"
+            )
+
+    def _fused(self, latent: Latent, size: int, views: int) -> Latent:
+        """The latents of all views brought to what the decoder reads: (B, V, D) or (B, D)."""
+        if not takes_views(self.config):
+            return latent
+        log_var = None if latent.log_var is None else latent.log_var.unflatten(0, (size, views))
+        latent = replace(latent, mean=latent.mean.unflatten(0, (size, views)), log_var=log_var)
+        return latent if self.fusion is None else self.fusion(latent)
+
+    @torch.inference_mode()
+    def predict(self, batch: Batch) -> Prediction:
+        """A pass in evaluation mode on the model's own device, with shapes in the canonical frame.
+
+        Where `config.refine` says so, the model is first fine-tuned on each picture; see `zoo.model.refine`.
+
+        Args:
+            batch: every one of its views is read; holds the fields of `reads`.
+
+        Raises:
+            ContractError: a field that the model reads is not there.
+        """
+        missing = [name for name in sorted(self.reads) if getattr(batch, name) is None]
+        if missing:
+            raise ContractError(
+                f"model '{self.config.name}' needs {_words(missing)} of each picture, which is not given"
+            )
+        was_training = self.training
+        self.eval()
+        try:
+            batch = batch.to(next(self.parameters()).device)
+            if self.config.refine.steps:
+                found = refined(self, batch)
+            else:
+                found = self(self.preprocess(batch.image, depth=batch.depth))
+            if self.config.frame != "canonical":
+                assert batch.camera is not None and found.shapes is not None
+                turned = to_canonical(found.shapes, batch.camera[:, 0], self.config.frame)
+                found = replace(found, shapes=turned)
+            return found
+        finally:
+            self.train(was_training)
+
+    def reconstruct(self, rgba: UInt8[Tensor, "batch views 4 height width"]) -> list[Shape]:
+        """Shapes of pictures alone, one for each of the batch; see `predict` for models that need more.
+
+        Args:
+            rgba: of any size and aspect, straight alpha, the object opaque. Nothing else is taken for a
+                picture: no floats, no other order of the axes, none without alpha.
+
+        Raises:
+            ContractError: no such pictures, or more views than the model reads; the model needs more.
+        """
+        check_rgba(rgba, values=True)
+        if not len(rgba):
+            return []
+        shapes = self.predict(Batch(tuple(map(str, range(len(rgba)))), rgba)).shapes
+        assert shapes is not None
+        return shapes.split()
+
+
+def takes_views(config: ModelConfig) -> bool:
+    """Whether a model makes one shape of several views of it."""
+    return config.fusion is not None or DECODERS.get(config.decoder.name).cls.reads_views
+
+
+def _check_latent(config: ModelConfig, who: str, needs: frozenset[str], encoder: Encoder) -> None:
+    """Raises ContractError unless the encoder gives the parts of the latent that somebody needs."""
+    if missing := needs - encoder.gives:
+        fits = [e.name for e in ENCODERS if needs <= e.cls.gives]
+        raise ContractError(
+            f"{who} needs {_words(missing)} of the latent, which encoder '{config.encoder.name}' does not "
+            f"give; encoders that do: {', '.join(fits) or 'none'}"
+        )
+
+
+def _check_fusion(config: ModelConfig, fusion: Fusion, decoder: type[Decoder], encoder: Encoder) -> None:
+    """Raises ContractError unless a fusion fits between encoder and decoder."""
+    assert config.fusion is not None
+    _check_latent(config, f"fusion '{config.fusion.name}'", fusion.needs, encoder)
+    where = f"decoder '{config.decoder.name}'"
+    if decoder.reads_views:
+        raise ContractError(f"{where} reads several views itself; leave out the model's fusion")
+    if maps := decoder.needs & {"features", "tokens"}:
+        raise ContractError(
+            f"{where} needs {_words(maps)} of one view; a fusion makes one vector of several, nothing else"
+        )
+
+
+def _build(registry: Registry[Any], part: Part | None, **given: Any) -> nn.Module | None:
+    """An optional part of a model."""
+    return None if part is None else registry.get(part.name).cls(part.config, **given)
+
+
+def create_model(
+    name: str, *, preset: str | None = None, overrides: Iterable[str] = (), seed: int | None = None
+) -> Reconstructor:
+    """A model with fresh weights.
+
+    Args:
+        name: a model of `list_models()`, or the path of a YAML file.
+        preset: 'quick', 'standard' or 'paper'; None for the YAML alone.
+        overrides: ``key.path=value`` strings.
+        seed: of the initial weights; None leaves torch's global generator as it is.
+
+    Raises:
+        zoo.registry.RegistryError, zoo.config.ConfigError, ContractError: unknown names, invalid values,
+            parts that do not fit.
+    """
+    return build_model(load_config(name, preset, overrides), seed=seed)
+
+
+def build_model(config: ModelConfig, *, seed: int | None = None) -> Reconstructor:
+    """The model of a config; see `create_model`."""
+    if seed is None:
+        return Reconstructor(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Reconstructor(config)
+
+
+def build_discriminator(config: ModelConfig, decoder: Decoder, *, seed: int) -> Discriminator | None:
+    """The discriminator of a config, built to the decoder's grid; None when the config has none.
+
+    Raises:
+        ContractError: it reads another representation than the decoder makes.
+    """
+    if config.discriminator is None:
+        return None
+    cls = DISCRIMINATORS.get(config.discriminator.name).cls
+    if cls.representation != decoder.representation or decoder.resolution is None:
+        fits = DISCRIMINATORS.names(representation=decoder.representation)
+        raise ContractError(
+            f"discriminator '{config.discriminator.name}' reads {cls.representation}, decoder "
+            f"'{config.decoder.name}' makes {decoder.representation}; that fit: {', '.join(fits) or 'none'}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return cls(config.discriminator.config, resolution=decoder.resolution)
+
+
+def build_losses(
+    config: ModelConfig, model: Reconstructor, provides: Sequence[str] | frozenset[str]
+) -> dict[str, Loss]:
+    """The losses of a config, checked against encoder, decoder, discriminator and data.
+
+    Args:
+        provides: fields of `zoo.types.Batch` that the data set fills.
+
+    Raises:
+        ContractError: a loss needs what is not there; names both sides and what would fit.
+    """
+    read = {field: f"model '{config.name}'" for field in inputs(config)}
+    for field, who in read.items():
+        if field not in {*provides, "image"}:
+            raise ContractError(f"{who} needs {field} from the data set, which provides {_words(provides)}")
+    losses = {}
+    for key, part in config.losses.items():
+        loss = LOSSES.get(part.name).cls(cast(LossConfig, part.config))
+        where = f"model '{config.name}': loss '{key}'"
+        if missing := loss.needs - set(provides):
+            raise ContractError(
+                f"{where} needs {_words(missing)} from the data set, which provides {_words(provides)}"
+            )
+        _check_latent(config, where, loss.latent, model.encoder)
+        for name in loss.parts:
+            if getattr(config, name) is None:
+                raise ContractError(f"{where} needs a {name}, which the model does not have")
+        if loss.reads and model.decoder.representation not in loss.reads:
+            fits = [e.name for e in LOSSES if model.decoder.representation in e.cls.reads]
+            raise ContractError(
+                f"{where} reads {' or '.join(loss.reads)}, decoder '{config.decoder.name}' makes "
+                f"{model.decoder.representation}; losses that fit: {', '.join(fits) or 'none'}"
+            )
+        if loss.adversarial and config.discriminator is None:
+            raise ContractError(
+                f"{where} needs a discriminator; add one, e.g. discriminator: {{name: voxel_conv}}"
+            )
+        losses[key] = loss
+    if config.discriminator is not None and not any(loss.adversarial for loss in losses.values()):
+        raise ContractError(
+            f"model '{config.name}' has a discriminator but no adversarial loss; "
+            "add 'adversarial: {}' to its losses"
+        )
+    return losses
+
+
+def inputs(config: ModelConfig) -> frozenset[str]:
+    """Fields of `Batch` that a model reads in training besides what its losses read."""
+    needed = {"image"}
+    if config.frame != "canonical":
+        needed.add("camera")
+    if cast(PreprocessConfig, config.preprocess).depth:
+        needed.add("depth")
+    for stage in config.train.stages:
+        if stage.reads == "sketches":
+            needed |= {"depth", "normals", "camera"}
+        if stage.reads == "shape" and config.shape_encoder is not None:
+            needed |= SHAPE_ENCODERS.get(config.shape_encoder.name).cls.reads
+    return frozenset(needed)
+
+
+def supervision(config: ModelConfig) -> frozenset[str]:
+    """Fields of `Batch` that a model needs from the data set to be trained: its inputs and its losses'."""
+    return inputs(config).union(*(LOSSES.get(part.name).cls.needs for part in config.losses.values()))
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

@@ -1,0 +1,1 @@
+"""What happens to pictures and shapes before a network reads them, and after."""
