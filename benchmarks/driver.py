@@ -20,9 +20,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from benchmarks.cells.cell import ModelCell
 from benchmarks.cells.executor import Executor, Job
 from benchmarks.cells.forget import forget, forget_results
-from benchmarks.cells.session import ModelCell, Session
+from benchmarks.cells.session import Session
 from benchmarks.cells.stale import stale_results, stale_weights
 from benchmarks.controls import Control, controls, recognition, title_of
 from benchmarks.controls.backbone import DEFAULT, find_backbone

@@ -44,11 +44,12 @@ from datasets import DATASETS
 from datasets.prepare import open_dataset
 from zoo.cli.command import leave, run_command
 from zoo.cli.plugins import add_plugin, load_plugins
-from zoo.config import MODEL_PARTS, parse_model
+from zoo.config import parse_model
 from zoo.device import pick_device
-from zoo.source import changed as changed_code
-from zoo.source import parts_of
+from zoo.kinds import MODEL_PARTS
 from zoo.system.processes import available_cores
+from zoo.system.source import changed as changed_code
+from zoo.system.source import parts_of
 from zoo.system.text import printable
 from zoo.training.trainer import TrainReport
 

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from zoo.errors import UserError
 from zoo.registry import EntryConfig, Registry
-from zoo.source import foreign
+from zoo.system.source import foreign
 
 SPLITS = ("train", "val", "test")
 

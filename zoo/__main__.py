@@ -15,7 +15,8 @@ from rich.text import Text
 
 from zoo.cli.command import leave, run_command
 from zoo.cli.plugins import add_plugin, load_plugins
-from zoo.config import MODEL_PARTS, ConfigError, ModelConfig, list_models, load_config
+from zoo.config import ConfigError, ModelConfig, list_models, load_config
+from zoo.kinds import MODEL_PARTS
 from zoo.registry import Entry, Registry, RegistryError, did_you_mean, load_plugin
 
 KINDS = (

@@ -25,7 +25,7 @@ from zoo.decoders import Decoder
 from zoo.model.refine import needed
 from zoo.seeding import derive
 from zoo.shapes import Shape
-from zoo.source import require_code
+from zoo.system.source import require_code
 from zoo.training.checkpoint import load_pretrained
 from zoo.types import ContractError, Prediction, Shapes, Sketches, Voxels
 
@@ -46,7 +46,7 @@ class Trained(Recipe):
     Attributes:
         refine: how a picture fine-tunes the weights; may be another than the checkpoint was trained with.
         views: predictions are made from the first so many pictures of each shape.
-        code: digests of the code that the command was started with; see `zoo.source`.
+        code: digests of the code that the command was started with; see `zoo.system.source`.
     """
 
     checkpoint: Path
@@ -61,9 +61,7 @@ class Trained(Recipe):
         require_code(self.code, model.config)
         model.config = model.config.model_copy(update={"refine": self.refine})
         model.reads = model.reads | needed(model.config)
-        wanted = sorted(model.reads - {"image"})
-        split = self.split.store.split(self.split.name, self.split.resolution, wanted)
-        return Blocks(model, split, self.views)
+        return Blocks(model, self.split.with_fields(sorted(model.reads - {"image"})), self.views)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,18 @@ import os
 import pickle
 import signal
 from multiprocessing.process import BaseProcess
-
-import torch
+from typing import TYPE_CHECKING
 
 from zoo.system.processes import die_with_parent
+
+if TYPE_CHECKING:
+    import torch
 
 
 def settle(device: str, threads: int) -> torch.device:
     """First thing in a child: it goes with its parent, and computes on a device with so many threads."""
+    import torch
+
     die_with_parent()
     if hasattr(os, "setsid"):
         os.setsid()  # a Ctrl-C in the terminal reaches the parent alone, which passes it on once

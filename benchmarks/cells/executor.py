@@ -28,8 +28,8 @@ from benchmarks.cells.predictor import Predictor, PredictorHere, PredictorProces
 from zoo.cli.command import Stopped
 from zoo.config import ConfigError, ModelConfig
 from zoo.registry import load_plugin
-from zoo.source import require_code
 from zoo.system.processes import asked_threads, available_cores
+from zoo.system.source import require_code
 from zoo.training.interrupt import Interrupted, graceful_stop
 from zoo.training.trainer import TrainReport, train
 from zoo.types import Source
@@ -52,7 +52,7 @@ class Job:
     Attributes:
         label: for messages.
         source: training split; must be picklable.
-        code: digests of the code that the command was started with; see `zoo.source`.
+        code: digests of the code that the command was started with; see `zoo.system.source`.
     """
 
     label: str

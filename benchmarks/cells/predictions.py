@@ -80,7 +80,7 @@ class Predictions(Sequence[Shape]):
 
 
 class StoredPictures:
-    """Every picture of a split, (N, V, H, W, 4) uint8 as `benchmarks.controls.recognition.Pictures`."""
+    """Every picture of a split, (N, V, H, W, 4) uint8 as `benchmarks.controls.lookup.Pictures`."""
 
     dtype = np.dtype(np.uint8)
 

@@ -15,13 +15,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.cells.child import ended, minutes, portable, settle
 from zoo.errors import UserError
 from zoo.registry import load_plugin
+
+if TYPE_CHECKING:
+    import torch
 
 
 class PredictionFailed(UserError):

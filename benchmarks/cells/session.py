@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from typing import Any
 import torch
 
 from benchmarks.cells.blocks import VIEW, Trained
+from benchmarks.cells.cell import ModelCell
 from benchmarks.cells.executor import CellDied, Job
 from benchmarks.cells.predictions import Predictions, StoredPictures, Truths
 from benchmarks.cells.predictor import Predictor, PredictorHere
 from benchmarks.controls import Control
-from benchmarks.controls.recognition import Training
+from benchmarks.controls.lookup import Training
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.records import environment
 from benchmarks.records.results import (
@@ -49,28 +50,11 @@ from zoo.files import sweep
 from zoo.metrics.neighbours import active_backend
 from zoo.model import build_discriminator, build_losses, build_model, supervision, takes_views
 from zoo.shapes import Shape
-from zoo.source import digests, followed, foreign, parts_of
+from zoo.system.source import digests, followed, foreign, parts_of
 from zoo.training.checkpoint import load_state
 from zoo.training.integrity import weights_sum
 from zoo.training.trainer import TrainReport
 from zoo.types import ContractError
-
-
-@dataclass(frozen=True, eq=False)
-class ModelCell:
-    """One model with one seed."""
-
-    config: ModelConfig
-    seed: int
-    hash: str
-    run_dir: Path
-    code: dict[str, str] = field(default_factory=dict)
-    """Digest of the code of each part when the command was started; see `zoo.source`."""
-
-    @property
-    def label(self) -> str:
-        """Name and seed, for messages."""
-        return f"{self.config.name} (seed {self.seed})"
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from benchmarks.cells.session import ModelCell, Session
+from benchmarks.cells.cell import ModelCell
+from benchmarks.cells.session import Session
 from benchmarks.records.results import Record, Rows
 from zoo.config import ModelConfig
-from zoo.source import changed, parts_of
+from zoo.system.source import changed, parts_of
 from zoo.training.checkpoint import CheckpointError, checkpoints, load_state
 
 

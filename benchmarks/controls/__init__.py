@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.controls.features import FEATURE_SIZE, Feature
-from benchmarks.controls.recognition import (
+from benchmarks.controls.lookup import (
     CLUSTERS,
     Predictor,
     Training,

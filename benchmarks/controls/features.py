@@ -20,8 +20,8 @@ from benchmarks.cells.predictor import Recipe
 if TYPE_CHECKING:
     import torch
 
+    from benchmarks.cells.cell import ModelCell
     from benchmarks.cells.predictor import Predictor
-    from benchmarks.cells.session import ModelCell
     from zoo.model import Reconstructor
     from zoo.transforms.preprocess import PreprocessConfig
     from zoo.types import Latent
@@ -102,7 +102,7 @@ class Latents(Recipe):
 
     def make(self, device: torch.device) -> Describer:
         """The model on the device."""
-        from zoo.source import require_code
+        from zoo.system.source import require_code
         from zoo.training.checkpoint import load_pretrained
 
         model = load_pretrained(self.run_dir).to(device)

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cells.session import ModelCell, Session
+from benchmarks.cells.cell import ModelCell
+from benchmarks.cells.session import Session
 from benchmarks.gallery.picture import VIEWS, Case, Drawn, choose_cases, gallery
 from benchmarks.records.results import Record, Rows
 from benchmarks.statistics.comparison import Comparison

@@ -15,7 +15,7 @@ PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "trimesh
 
 def versions() -> dict[str, str]:
     """Versions of what a number depends on."""
-    from zoo import __version__
+    from zoo.system.version import __version__
 
     found = {"zoo": __version__, "python": sys.version.split()[0]}
     return found | {package: version(package) for package in PACKAGES}

@@ -139,8 +139,8 @@ class Record(_Part):
     device: str
     git: Git
     code: dict[str, str] = {}
-    """Digest of the code of each part that the weights were trained by, see `zoo.source`; of older records
-    unknown."""
+    """Digest of the code of each part that the weights were trained by, see `zoo.system.source`; of older
+    records unknown."""
     neighbours: str
     """Which nearest-neighbour backend measured the distances."""
     command: str

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.cells.session import ModelCell, Session
+from benchmarks.cells.cell import ModelCell
+from benchmarks.cells.session import Session
 from benchmarks.gallery.cases import Cases, gather_cases, write_gallery
 from benchmarks.report import PLOTS, REPORT, write_report
 from benchmarks.report.surfaces import lighten

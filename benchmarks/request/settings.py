@@ -11,7 +11,7 @@ from benchmarks.protocols import PROTOCOLS, Protocol
 from datasets import DATASETS, PrepareOptions
 from zoo.config import ConfigError, ModelConfig, load_config, load_preset, merge, parse_overrides, validate
 from zoo.metrics import METRICS
-from zoo.source import foreign
+from zoo.system.source import foreign
 
 LONGEST = 100_000
 """Largest ``--time-limit`` in minutes: ten weeks."""

@@ -48,6 +48,8 @@ class Store:
         manifest: the content of manifest.json.
         ids, categories, shapes: of every stored item, in a fixed order; items with one shape show the same.
         notes: how each item's solid was found, or nothing; the manifest counts them.
+        item_splits: split of each item (N).
+        arrays: the memory-mapped arrays, by name; for their shapes: `read` checks what it reads.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], items: dict[str, list[Any]]) -> None:
@@ -57,9 +59,9 @@ class Store:
         self.categories: tuple[str, ...] = tuple(items["category"])
         self.shapes: tuple[str, ...] = tuple(map(str, items["shape"]))
         self.notes: tuple[str, ...] = tuple(items["note"])
-        self._splits = np.array(items["split"])
+        self.item_splits = np.array(items["split"])
         self._rows = np.array(items["row"], dtype=np.int64)
-        self._arrays = {name: _mapped(path / f"{name}.npy", at) for name, at in manifest["arrays"].items()}
+        self.arrays = {name: _mapped(path / f"{name}.npy", at) for name, at in manifest["arrays"].items()}
         self._checks = RowChecks(path, manifest, self.ids)
 
     @classmethod
@@ -102,18 +104,18 @@ class Store:
     @property
     def items(self) -> list[Item]:
         """What is stored, in the order of `ids`."""
-        columns = zip(self.ids, self.categories, self._splits.tolist(), self.shapes, strict=True)
+        columns = zip(self.ids, self.categories, self.item_splits.tolist(), self.shapes, strict=True)
         return [Item(*column) for column in columns]
 
     @property
     def resolutions(self) -> tuple[int, ...]:
         """Voxel resolutions that are stored."""
-        return tuple(sorted(int(n.removeprefix("voxels_")) for n in self._arrays if n.startswith("voxels_")))
+        return tuple(sorted(int(n.removeprefix("voxels_")) for n in self.arrays if n.startswith("voxels_")))
 
     @property
     def splits(self) -> tuple[str, ...]:
         """Splits with at least one shape."""
-        present = set(self._splits.tolist())
+        present = set(self.item_splits.tolist())
         return tuple(s for s in SPLITS if s in present)
 
     def split(
@@ -179,7 +181,7 @@ class Store:
         Raises:
             DataError: what was read for the first time is not what was written; names the mend.
         """
-        stored, rows = self._arrays[array], self._rows[items]
+        stored, rows = self.arrays[array], self._rows[items]
         data = stored[rows] if views is None else np.ascontiguousarray(stored[rows[:, None], views])
         self._checks.check(array, items, views, data, lambda item: stored[self._rows[item]])
         return data

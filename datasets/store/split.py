@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,10 +15,29 @@ from .rows import json_hash
 if TYPE_CHECKING:
     from zoo.types import Batch
 
-    from . import Store
-
 FIELDS = {"image": "images", "camera": "cameras", "points": "points", "depth": "depth", "normals": "normals"}
 """Fields of `zoo.types.Batch` and the arrays that they come from; voxels have one array per resolution."""
+
+
+class Packed(Protocol):
+    """What a split reads of its store; see `datasets.store.Store`."""
+
+    path: Path
+    manifest: dict[str, Any]
+    ids: tuple[str, ...]
+    categories: tuple[str, ...]
+    item_splits: np.ndarray
+    """Split of each item (N)."""
+    arrays: dict[str, np.ndarray]
+    """The memory-mapped arrays, by name; for their shapes: `read` checks what it reads."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def resolutions(self) -> tuple[int, ...]: ...
+    def read(self, array: str, items: np.ndarray, views: np.ndarray | None = None) -> np.ndarray: ...
 
 
 class StoreSplit:
@@ -34,7 +54,7 @@ class StoreSplit:
 
     def __init__(
         self,
-        store: Store,
+        store: Packed,
         name: str,
         resolution: int | None = None,
         fields: Sequence[str] | None = None,
@@ -43,7 +63,7 @@ class StoreSplit:
         self.store = store
         self.name = name
         self.limit = limit
-        self._items = np.flatnonzero(store._splits == name)
+        self._items = np.flatnonzero(store.item_splits == name)
         self.whole = len(self._items)
         if limit is not None:
             ids, categories = ([column[i] for i in self._items] for column in (store.ids, store.categories))
@@ -52,7 +72,7 @@ class StoreSplit:
         self.categories = tuple(store.categories[i] for i in self._items)
         self.resolution = min(store.resolutions) if resolution is None else resolution
         self._packed(self.resolution)  # raises when it is not stored
-        stored = {f for f, array in FIELDS.items() if array in store._arrays} | {"voxels"}
+        stored = {f for f, array in FIELDS.items() if array in store.arrays} | {"voxels"}
         # what is no array of its own (mask, views) is the data set's word, and costs nothing to keep
         free = set(store.manifest["provides"]) - set(FIELDS) - {"voxels"} if "image" in stored else set()
         stored |= free
@@ -63,16 +83,24 @@ class StoreSplit:
             )
         self.provides = frozenset(wanted)
 
+    def with_fields(self, fields: Sequence[str]) -> StoreSplit:
+        """The same shapes with other fields.
+
+        Raises:
+            DataError: the store does not hold one of them.
+        """
+        return StoreSplit(self.store, self.name, self.resolution, fields, self.limit)
+
     @property
     def num_views(self) -> int:
         """Stored pictures per item."""
-        return int(self.store._arrays["images"].shape[1]) if "images" in self.store._arrays else 0
+        return int(self.store.arrays["images"].shape[1]) if "images" in self.store.arrays else 0
 
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the stored pictures."""
         self._need_images()
-        height, width = self.store._arrays["images"].shape[3:]
+        height, width = self.store.arrays["images"].shape[3:]
         return int(height), int(width)
 
     @property
@@ -134,7 +162,7 @@ class StoreSplit:
         Raises:
             DataError: the store holds none.
         """
-        if "points" not in self.store._arrays:
+        if "points" not in self.store.arrays:
             raise DataError(
                 f"{self.store.path}: holds no surface points; '{self.store.dataset}' has no meshes, "
                 f"or was prepared with points=0"
@@ -148,7 +176,7 @@ class StoreSplit:
         return (StoreSplit, (self.store, self.name, self.resolution, tuple(self.provides), self.limit))
 
     def _need_images(self) -> None:
-        if "images" not in self.store._arrays:
+        if "images" not in self.store.arrays:
             raise DataError(f"{self.store.path}: holds no pictures; it was prepared with views=0")
 
     def _select(self, indices: Sequence[int]) -> np.ndarray:

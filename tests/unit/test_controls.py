@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.controls import CONTROLS, recognition
+from benchmarks.controls import CONTROLS, lookup
 from benchmarks.controls.features import BACKGROUND, FEATURE_SIZE, image_features
-from benchmarks.controls.recognition import Training, intersections, pack
+from benchmarks.controls.lookup import Training, intersections, pack
 from benchmarks.protocols import Truth
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
 from benchmarks.scoring.score import score
@@ -80,7 +80,7 @@ def test_clusters_are_recognised_and_their_number_is_chosen(monkeypatch):
     pictures = np.array([[picture(kinds[k % 3].transpose(2, 1, 0))] for k in range(60)])
     training = Training(noisy[:36], pictures[:36], ["kind"] * 36)
     held_out = [Truth(str(k), "kind", 0, VoxelShape(noisy[k])) for k in range(36, 60)]
-    monkeypatch.setattr(recognition, "CLUSTERS", (2, 3, 18))
+    monkeypatch.setattr(lookup, "CLUSTERS", (2, 3, 18))
     found = predict(
         "clusters", (training, held_out[12:], pictures[48:, 0]), (held_out[:12], pictures[36:48, 0])
     )
@@ -195,7 +195,7 @@ def test_packed_intersections(resolution, monkeypatch):
     assert packed.dtype == np.uint64 and packed.shape == (7, -(-(resolution**3) // 64))
     expected = (grids & grids[2]).reshape(7, -1).sum(1)
     assert (intersections(packed, packed[2]) == expected).all()
-    monkeypatch.setattr("benchmarks.controls.recognition.BLOCK", packed[0].nbytes)  # one grid at a time
+    monkeypatch.setattr("benchmarks.controls.lookup.BLOCK", packed[0].nbytes)  # one grid at a time
     assert (intersections(packed, packed[2]) == expected).all()
 
 

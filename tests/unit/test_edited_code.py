@@ -18,7 +18,7 @@ from datasets.prepare import open_dataset, request
 from zoo.config import load_config
 from zoo.encoders import ENCODERS
 from zoo.losses import LOSSES
-from zoo.source import digests, parts_of
+from zoo.system.source import digests, parts_of
 from zoo.training import trainer
 from zoo.training.checkpoint import checkpoints, load_state
 

@@ -13,11 +13,11 @@ from huggingface_hub import constants
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
+from benchmarks.cells.cell import ModelCell
 from benchmarks.cells.predictor import PredictorHere
-from benchmarks.cells.session import ModelCell
 from benchmarks.controls import CONTROLS, backbone, controls, recognition, title_of
 from benchmarks.controls.features import BACKGROUND, BATCH, Feature, image_features, latent_feature
-from benchmarks.controls.recognition import Training
+from benchmarks.controls.lookup import Training
 from benchmarks.protocols import Truth
 from zoo.config import ConfigError, load_config
 from zoo.model import build_model
@@ -94,7 +94,7 @@ def test_pictures_that_are_read_in_parts_give_the_same_vectors(monkeypatch):
             self.largest = max(self.largest, len(self.whole[part]))
             return self.whole[part]
 
-    monkeypatch.setattr("benchmarks.controls.recognition.PICTURES", 5)
+    monkeypatch.setattr("benchmarks.controls.lookup.PICTURES", 5)
     split = training(7)
     parts = Parts(split.images)
     found = Training(split.voxels, parts, split.categories).described(image_features)

@@ -90,7 +90,8 @@ def test_shapes_come_back_in_the_canonical_frame(batch, monkeypatch):
 
     one = torch.zeros(3, 32, 32, 32)
     one[:, 16:, 14:18, 14:18] = 6.0  # an arm towards the viewer
-    kept = zoo.model.refined(model(*ON), batch.to(torch.device("cpu")))
+    own = model(*ON)
+    kept = zoo.model.refined(own, own.config, own.preprocess, batch.to(torch.device("cpu")))
     monkeypatch.setattr(zoo.model, "refined", lambda *_: dataclasses.replace(kept, shapes=Voxels(one - 3)))
     turned = torch.sigmoid(model(*ON).predict(batch).shapes.logits)
     front = to_frame(dataclasses.replace(batch, voxels=turned), "viewer").voxels

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo import source
 from zoo.config import list_models, load_config
 from zoo.encoders import ENCODERS
+from zoo.system import source
 
 PART = '''"""An encoder."""
 

@@ -32,7 +32,7 @@ class Line:
 
 def diagnose() -> list[Line]:
     """Findings in the order in which a reader wants them."""
-    from zoo import __version__
+    from zoo.system.version import __version__
 
     lines = [Line("zoo", "ok", __version__), Line("python", "ok", platform.python_version())]
     for package in REQUIRED:

@@ -18,15 +18,12 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 
 from zoo.errors import UserError
+from zoo.kinds import MODEL_PARTS, PartName
 from zoo.names import Name, check_name
 from zoo.registry import EntryConfig, Registry, RegistryError, did_you_mean
 from zoo.system.plain_data import MAX_DEPTH, load_yaml, parse_yaml
 
 M = TypeVar("M", bound=BaseModel)
-PartName = Literal["sketcher", "encoder", "shape_encoder", "fusion", "head", "decoder", "discriminator"]
-"""Every part that a model may have, by the key that holds it in a YAML; see `ModelConfig`."""
-
-MODEL_PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
 class ConfigError(UserError, ValueError):

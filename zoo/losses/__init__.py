@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.config import PartName
 from zoo.discriminators import Discriminator
+from zoo.kinds import PartName
 from zoo.registry import EntryConfig, Registry
 from zoo.types import Batch, Prediction
 

@@ -162,7 +162,7 @@ class Reconstructor(nn.Module):
         try:
             batch = batch.to(next(self.parameters()).device)
             if self.config.refine.steps:
-                found = refined(self, batch)
+                found = refined(self, self.config, self.preprocess, batch)
             else:
                 found = self(self.preprocess(batch.image, depth=batch.depth))
             if self.config.frame != "canonical":

@@ -4,7 +4,7 @@ The trained weights are never written to: each picture moves copies of them, and
 prediction depends on its picture alone, not on the others of its batch.
 """
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,8 @@ from zoo.losses import LOSSES, Loss, LossConfig
 from zoo.seeding import derive
 from zoo.training.optim import build_optimizer, set_lr
 from zoo.transforms.frames import to_frame
+from zoo.transforms.preprocess import Preprocess
 from zoo.types import Batch, Prediction, joined
-
-if TYPE_CHECKING:
-    from zoo.model import Reconstructor
 
 
 def needed(config: ModelConfig) -> frozenset[str]:
@@ -29,25 +27,30 @@ def needed(config: ModelConfig) -> frozenset[str]:
 
 
 @torch.inference_mode(False)
-def refined(model: "Reconstructor", batch: Batch) -> Prediction:
+def refined(model: nn.Module, config: ModelConfig, preprocess: Preprocess, batch: Batch) -> Prediction:
     """Predictions, in the model's frame, after fine-tuning on each picture as `config.refine` says.
 
     Args:
-        model: in evaluation mode, so that normalisation statistics stay as they are.
+        model: a `zoo.model.Reconstructor` in evaluation mode, so that normalisation statistics stay as they
+            are.
+        config: the model's.
+        preprocess: the model's.
         batch: on the model's device.
     """
     losses = {
         key: LOSSES.get(part.name).cls(cast(LossConfig, part.config))
-        for key, part in model.config.losses.items()
-        if key in model.config.refine.losses
+        for key, part in config.losses.items()
+        if key in config.refine.losses
     }
-    return joined([_one(model, batch.item(i), losses) for i in range(len(batch))])
+    return joined([_one(model, config, preprocess, batch.item(i), losses) for i in range(len(batch))])
 
 
-def _one(model: "Reconstructor", batch: Batch, losses: dict[str, Loss]) -> Prediction:
-    settings = model.config.refine
-    batch = to_frame(batch, model.config.frame)
-    image = model.preprocess(batch.image, depth=batch.depth)
+def _one(
+    model: nn.Module, config: ModelConfig, preprocess: Preprocess, batch: Batch, losses: dict[str, Loss]
+) -> Prediction:
+    settings = config.refine
+    batch = to_frame(batch, config.frame)
+    image = preprocess(batch.image, depth=batch.depth)
     weights = {
         name: nn.Parameter(parameter.detach().clone())
         for name, parameter in model.named_parameters()

@@ -29,12 +29,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from zoo import __version__
 from zoo.config import ModelConfig, parse_model
 from zoo.discriminators import Discriminator
 from zoo.errors import UserError
 from zoo.files import atomic_folder, remove, writing_to
 from zoo.model import Reconstructor, build_discriminator, build_model
+from zoo.system.version import __version__
 from zoo.training.integrity import CONFIG, DamagedCheckpoint, check_sum, damage, damaged, write_sums
 from zoo.training.integrity import (
     CheckpointError as CheckpointError,  # who reads a checkpoint names these too
@@ -69,7 +69,7 @@ class TrainState:
     peak_memory_mib: Annotated[float, Field(ge=0)] | None = None
     versions: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
-    """Digest of the code of each part, see `zoo.source`; 'one then another' where that was edited between."""
+    """Digest of the code of each part, see `zoo.system.source`; 'one then another' where it was edited."""
 
 
 def versions() -> dict[str, str]:

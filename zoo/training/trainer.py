@@ -15,20 +15,20 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
-from zoo.config import ModelConfig, OptimizerConfig, PartName
+from zoo.config import ModelConfig, OptimizerConfig
 from zoo.device import PeakMemory, flushed_denormals
 from zoo.errors import UserError
 from zoo.files import write_atomic, writing_to
+from zoo.kinds import MODEL_PARTS, PartName
 from zoo.losses import Loss
 from zoo.model import build_discriminator, build_losses, build_model
 from zoo.seeding import derive
-from zoo.source import digests, followed, parts_of
 from zoo.system.locks import OnWait, hold
+from zoo.system.source import digests, followed, parts_of
 from zoo.training.checkpoint import (
     DISCRIMINATOR,
     GOES_ON,
@@ -55,7 +55,7 @@ from zoo.types import Batch, ContractError, Prediction, Source
 ORDER = ("sketches", "latent", "shapes")
 """How far a pass may go; see `zoo.losses.Loss.of`."""
 
-LEARNERS: tuple[PartName, ...] = tuple(get_args(PartName))[:-1]
+LEARNERS: tuple[PartName, ...] = MODEL_PARTS[:-1]
 """Parts of the model, in the order of their parameters in an optimiser; the discriminator is none."""
 
 OnStep = Callable[[int, int, dict[str, float]], None]

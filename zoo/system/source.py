@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 OURS = ("zoo", "datasets", "benchmarks")
 """Packages of this project, which lie side by side."""
 GROUND = ("zoo.cli", "zoo.config", "zoo.model", "zoo.system", "zoo.testing", "zoo.transforms")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LAYOUT = {"ctx", "kind", "type_comment", "type_ignores"}
 """Fields of a syntax tree that say nothing about what it does."""
 
@@ -42,7 +42,8 @@ class CodeChanged(UserError):
 
 def parts_of(config: ModelConfig) -> dict[str, type]:
     """The class of every part and loss of a model, by what messages call it, like 'encoder cnn'."""
-    from zoo.config import MODEL_PARTS, _registries
+    from zoo.config import _registries
+    from zoo.kinds import MODEL_PARTS
 
     named: list[tuple[str, Part]] = [
         *((kind, part) for kind in MODEL_PARTS if (part := getattr(config, kind)) is not None),
