@@ -222,7 +222,7 @@ def test_a_signal_while_the_process_leaves_prints_nothing(name, tmp_path):
         encoding="utf-8",
     )
     child = subprocess.Popen(
-        [sys.executable, script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert child.stdout is not None
@@ -230,3 +230,21 @@ def test_a_signal_while_the_process_leaves_prints_nothing(name, tmp_path):
     child.send_signal(getattr(signal, name))
     _, said = child.communicate(timeout=30)
     assert said == "" and child.returncode == -getattr(signal, name)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_is_lost_on_its_way_stops_the_command_all_the_same(name, capsys):
+    """Compiled code that was running makes a SystemError of it, which counts as the failure of some row."""
+    number = getattr(signal, name)
+
+    def body():
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt as stop:
+            with pytest.raises(SystemError):
+                raise SystemError("returned a result with an exception set") from stop
+        return 0
+
+    assert run_command(body, stopped="the same command goes on") == 128 + number
+    assert "the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -80,8 +80,11 @@ def run_command(body: Callable[[], int | None], stopped: str = "stopped") -> int
     """
     speak_plainly()
     try:
-        with _signals():
-            return body() or 0
+        with _signals() as came:
+            status = body() or 0
+            if came:  # lost on its way, as in compiled code, which makes a SystemError of it
+                raise Stopped(came[0])
+            return status
     except UserError as error:
         return _fail(str(error))
     except KeyboardInterrupt as stop:
@@ -131,21 +134,23 @@ def speak_plainly() -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
-    """Within the block SIGTERM and SIGHUP raise `Stopped`."""
-    names = [name for name in _STOPPING if name != "SIGINT" and hasattr(signal, name)]
+def _signals() -> Iterator[list[int]]:
+    """Within the block signals that ask for an end raise `Stopped`; gives the numbers of those that came."""
+    names = [name for name in _STOPPING if hasattr(signal, name)]
+    came: list[int] = []
     found = {number: signal.getsignal(number) for number in (signal.Signals[name] for name in names)}
     if threading.current_thread() is not threading.main_thread():
         found = {}
 
     def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
         raise Stopped(number)
 
     ours = [number for number, handler in found.items() if handler is not signal.SIG_IGN]
     for number in ours:
         signal.signal(number, stop)
     try:
-        yield
+        yield came
     finally:
         for number in ours:
             signal.signal(number, found[number])
