@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.gallery import picture as module
 from benchmarks.gallery.cases import gather_cases
 from benchmarks.gallery.picture import Case, Drawn, choose_cases, gallery
-from benchmarks.gallery.picture import picture as module
 from benchmarks.protocols.r2n2 import R2N2, R2N2Config
 from zoo import visualize as pictures
 from zoo.geometry.camera import Camera
