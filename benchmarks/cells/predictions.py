@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,13 +11,14 @@ from benchmarks.cells.blocks import BLOCK, VIEW, Trained
 from benchmarks.cells.predictor import PredictionFailed, Predictor
 from benchmarks.protocols import Truth
 from zoo.shapes import Shape, VoxelShape
+from zoo.system.lazy import LazySequence
 from zoo.types import Sketches
 
 if TYPE_CHECKING:
     from datasets.store import StoreSplit
 
 
-class Predictions(Sequence[Shape]):
+class Predictions(LazySequence[Shape]):
     """One shape per instance of a split, asked for block by block; only the last block is held.
 
     Attributes:
@@ -45,16 +46,8 @@ class Predictions(Sequence[Shape]):
         """Pictures per second, preprocessing and copy to numpy included."""
         return self.images / max(self.seconds, 1e-9)
 
-    @overload
-    def __getitem__(self, index: int) -> Shape: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Shape]: ...
-    def __getitem__(self, index: int | slice) -> Shape | list[Shape]:
+    def item(self, index: int) -> Shape:
         """Raises PredictionFailed where the model gives none that can be scored."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
         number, place = divmod(self._places[index], BLOCK)
         if number != self._number:
             block = self._ask(index, "block", number)
@@ -94,19 +87,14 @@ class StoredPictures:
         return self.split.images(chosen, views).transpose(0, 1, 3, 4, 2)
 
 
-class Truths(Sequence[Truth]):
+class Truths(LazySequence[Truth]):
     """What is true about each instance of a split, read from the store as asked for."""
 
     def __init__(self, split: StoreSplit, resolution: int, points: bool) -> None:
         self.split, self.resolution, self.with_points = split, resolution, points
 
-    @overload
-    def __getitem__(self, index: int) -> Truth: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Truth]: ...
-    def __getitem__(self, index: int | slice) -> Truth | list[Truth]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def item(self, index: int) -> Truth:
+        """Reads it from the store."""
         return Truth(
             id=self.split.ids[index],
             category=self.split.categories[index],

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from benchmarks.files.pairing import Instance, ShapeFolder
 from benchmarks.protocols import Protocol, ThresholdChoice, Truth
@@ -18,9 +18,10 @@ from datasets import BadItem, DataError
 from datasets.formats.shapes import holds_grid, read_shape
 from datasets.names import paired, some
 from zoo.shapes import Shape, VoxelShape
+from zoo.system.lazy import LazySequence
 
 
-class TruthFiles(Sequence[Truth]):
+class TruthFiles(LazySequence[Truth]):
     """The true shapes of some instances, read as they are asked for; the last one is kept."""
 
     def __init__(self, wanted: Sequence[Instance]) -> None:
@@ -30,13 +31,8 @@ class TruthFiles(Sequence[Truth]):
     def __len__(self) -> int:
         return len(self.wanted)
 
-    @overload
-    def __getitem__(self, index: int) -> Truth: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Truth]: ...
-    def __getitem__(self, index: int | slice) -> Truth | list[Truth]:
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
+    def item(self, index: int) -> Truth:
+        """Raises BadItem where the file cannot be read."""
         one = self.wanted[index]
         if self._last is None or self._last[0] != one.truth:
             self._last = one.truth, read_shape(one.truth)

@@ -24,10 +24,14 @@ def by(*move: float) -> np.ndarray:
     return np.array(move)
 
 
-def expect_there(read, *points: np.ndarray) -> None:
-    """The tetrahedron with these corners, once for each."""
-    wanted = np.concatenate([np.asarray(p, float)[FACES] for p in points])
-    assert corners(read.mesh.triangles) == corners(wanted)
+def surface(read) -> list:
+    """The triangles that were read."""
+    return corners(read.mesh.triangles)
+
+
+def tetrahedra(*points: np.ndarray) -> list:
+    """The triangles of the tetrahedron with these corners, once for each."""
+    return corners(np.concatenate([np.asarray(p, float)[FACES] for p in points]))
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def file() -> File:
 
 @pytest.mark.parametrize("kind", ["glb", "gltf"])
 def test_a_plain_file(tmp_path, file, kind):
-    expect_there(file.read(tmp_path, kind), CORNERS)
+    assert surface(file.read(tmp_path, kind)) == tetrahedra(CORNERS)
 
 
 # --- morph targets
@@ -65,7 +69,7 @@ def test_morph_targets(tmp_path, file, mesh, node, expected):
     file.primitive["targets"] = [{"POSITION": file.add(UP)}, {"NORMAL": 0, "POSITION": file.add(ASIDE)}]
     file.tree["meshes"][0] |= {} if mesh is None else {"weights": mesh}
     file.tree["nodes"][0] |= {"translation": [5, 0, 0]} | ({} if node is None else {"weights": node})
-    expect_there(file.read(tmp_path), CORNERS + expected + by(5, 0, 0))
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS + expected + by(5, 0, 0))
 
 
 def test_sparse_morph_targets(tmp_path, file):
@@ -84,7 +88,7 @@ def test_sparse_morph_targets(tmp_path, file):
     )
     file.primitive["targets"] = [{"POSITION": len(file.tree["accessors"]) - 1}]
     file.tree["meshes"][0]["weights"] = [1]
-    expect_there(file.read(tmp_path), CORNERS + UP)
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS + UP)
 
 
 # --- skins
@@ -110,7 +114,7 @@ def test_a_skin_moves_with_its_joint_and_not_with_its_node(tmp_path, file):
     file.tree["nodes"][0]["translation"] = [50, 0, 0]
     file.tree["nodes"].append({"scale": [2, 2, 2]})
     file.tree["scenes"][0]["nodes"].append(1)
-    expect_there(file.read(tmp_path), CORNERS * 2)
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS * 2)
 
 
 def test_a_skin_in_the_pose_that_it_was_bound_in_stays(tmp_path, file):
@@ -119,7 +123,7 @@ def test_a_skin_in_the_pose_that_it_was_bound_in_stays(tmp_path, file):
     skin(file, FIRST, WHOLE, [2], inverse)
     file.tree["nodes"] += [{"translation": [3, 4, 0], "children": [2]}, {"translation": [0, 0, 5]}]
     file.tree["scenes"][0]["nodes"].append(1)
-    expect_there(file.read(tmp_path), CORNERS)
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "uint16"])
@@ -143,7 +147,7 @@ def test_eight_joints_of_a_vertex(tmp_path, file):
     file.primitive["attributes"] |= more
     file.tree["nodes"] += [{"translation": [0, 0, z]} for z in range(8)]
     file.tree["scenes"][0]["nodes"] += [*range(1, 9)]
-    expect_there(file.read(tmp_path), CORNERS + by(0, 0, 3.5))
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS + by(0, 0, 3.5))
 
 
 def test_a_skin_is_morphed_first(tmp_path, file):
@@ -151,7 +155,7 @@ def test_a_skin_is_morphed_first(tmp_path, file):
     file.primitive["targets"] = [{"POSITION": file.add(UP)}]
     file.tree["meshes"][0]["weights"] = [1]
     file.tree["nodes"].append({"scale": [1, 1, 3]})
-    expect_there(file.read(tmp_path), (CORNERS + UP) * [1, 1, 3])
+    assert surface(file.read(tmp_path)) == tetrahedra((CORNERS + UP) * [1, 1, 3])
 
 
 def test_a_joint_that_is_not_there_is_named(tmp_path, file):
@@ -184,7 +188,7 @@ def test_instances_of_a_mesh(tmp_path, file):
     file.tree["extensionsUsed"] = file.tree["extensionsRequired"] = ["EXT_mesh_gpu_instancing"]
     wide = CORNERS * [2, 1, 1]
     turned = np.stack([-wide[:, 1], wide[:, 0], wide[:, 2]], axis=1) + by(5, 0, 0)
-    expect_there(file.read(tmp_path), CORNERS + by(0, 0, 7), turned + by(0, 0, 7))
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS + by(0, 0, 7), turned + by(0, 0, 7))
 
 
 @pytest.mark.parametrize("key", ["TRANSLATION", "SCALE", "ROTATION"])
@@ -193,7 +197,7 @@ def test_instances_with_one_attribute(tmp_path, file, key):
     attributes = {key: file.add(np.float32(values))}
     file.tree["nodes"][0]["extensions"] = {"EXT_mesh_gpu_instancing": {"attributes": attributes}}
     moved = {"TRANSLATION": CORNERS + by(1, 2, 3), "SCALE": CORNERS * 3, "ROTATION": CORNERS}[key]
-    expect_there(file.read(tmp_path), moved, moved, moved)
+    assert surface(file.read(tmp_path)) == tetrahedra(moved, moved, moved)
 
 
 def test_rotations_of_instances_in_whole_numbers(tmp_path, file):
@@ -258,7 +262,7 @@ def test_points_and_lines_have_no_surface(tmp_path, file, mode):
     file.tree["meshes"][0]["primitives"].append(
         {"attributes": {"POSITION": file.add(FLAT * 9)}, "mode": mode}
     )
-    expect_there(file.read(tmp_path), CORNERS)
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS)
     file.primitive["mode"] = mode
     with pytest.raises(BadItem, match="no faces; a cloud of points or lines is no mesh"):
         file.read(tmp_path)
@@ -289,7 +293,7 @@ def test_positions_beside_other_numbers(tmp_path, file):
     rows = np.column_stack([CORNERS, np.full((4, 2), 9, np.float32)])
     view = file.view(rows.astype(np.float32).tobytes(), byteStride=20)
     file.tree["accessors"][0]["bufferView"] = view
-    expect_there(file.read(tmp_path), CORNERS)
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
@@ -301,7 +305,7 @@ def test_quantized_positions(tmp_path, file, dtype, normalized):
     file.tree["accessors"][0] |= {"bufferView": view, "componentType": CODES[dtype], "normalized": normalized}
     file.tree["nodes"][0]["scale"] = [2, 2, 2]
     file.tree["extensionsUsed"] = file.tree["extensionsRequired"] = ["KHR_mesh_quantization"]
-    expect_there(file.read(tmp_path), CORNERS * (2 if normalized else 200))
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS * (2 if normalized else 200))
 
 
 @pytest.mark.parametrize("dense", [True, False])
@@ -358,7 +362,7 @@ def test_extensions_that_a_file_needs_are_refused_by_name(tmp_path, file, name):
 def test_compressed_parts_are_refused_by_name_though_no_list_says_so(tmp_path, file):
     extension = {"KHR_draco_mesh_compression": {"bufferView": 0, "attributes": {"POSITION": 0}}}
     file.primitive["extensions"] = extension
-    expect_there(file.read(tmp_path), CORNERS)  # it has plain arrays too
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS)  # it has plain arrays too
     del file.tree["accessors"][0]["bufferView"]
     with pytest.raises(BadItem, match="compressed by KHR_draco_mesh_compression"):
         file.read(tmp_path)
@@ -385,7 +389,7 @@ def test_hidden_nodes_are_not_there(tmp_path, file):
         {"mesh": 0, "extensions": {"KHR_node_visibility": {"visible": True}}},
     ]
     file.tree["scenes"][0]["nodes"] = [0, 1, 3]
-    expect_there(file.read(tmp_path), CORNERS, CORNERS)
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS, CORNERS)
 
 
 # --- scenes and nodes
@@ -399,13 +403,13 @@ def test_the_scene_that_is_shown_first(tmp_path, file, scene, expected):
         del file.tree["scene"]
     else:
         file.tree["scene"] = scene
-    expect_there(file.read(tmp_path), CORNERS + by(expected, 0, 0))
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS + by(expected, 0, 0))
 
 
 def test_a_file_without_scenes_shows_all_nodes(tmp_path, file):
     del file.tree["scenes"], file.tree["scene"]
     file.tree["nodes"] += [{"translation": [5, 0, 0], "children": [2]}, {"mesh": 0}]
-    expect_there(file.read(tmp_path), CORNERS, CORNERS + by(5, 0, 0))
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS, CORNERS + by(5, 0, 0))
 
 
 def test_a_camera_takes_nothing_away(tmp_path, file):
@@ -414,7 +418,7 @@ def test_a_camera_takes_nothing_away(tmp_path, file):
         {"mesh": 0, "camera": 0, "translation": [1, 0, 0], "children": [1]},
         {"mesh": 0, "translation": [0, 2, 0]},
     ]
-    expect_there(file.read(tmp_path), CORNERS + by(1, 0, 0), CORNERS + by(1, 2, 0))
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS + by(1, 0, 0), CORNERS + by(1, 2, 0))
 
 
 def test_the_pose_of_the_nodes_counts_and_not_an_animation(tmp_path, file):
@@ -426,7 +430,7 @@ def test_the_pose_of_the_nodes_counts_and_not_an_animation(tmp_path, file):
         }
     ]
     file.tree["nodes"][0]["translation"] = [1, 2, 3]
-    expect_there(file.read(tmp_path), CORNERS + by(1, 2, 3))
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS + by(1, 2, 3))
 
 
 @pytest.mark.parametrize("name", ["world", "", "a", None])
@@ -434,7 +438,7 @@ def test_names_do_not_matter(tmp_path, file, name):
     node = {"mesh": 0} | ({} if name is None else {"name": name})
     file.tree["meshes"][0]["name"] = "world"
     file.tree["nodes"] = [{"translation": [1, 0, 0], "children": [1, 2], "name": "world"}, node, dict(node)]
-    expect_there(file.read(tmp_path), CORNERS + by(1, 0, 0), CORNERS + by(1, 0, 0))
+    assert surface(file.read(tmp_path)) == tetrahedra(CORNERS + by(1, 0, 0), CORNERS + by(1, 0, 0))
 
 
 def test_older_versions_are_named(tmp_path):
