@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.protocols import PROTOCOLS, Protocol, Truth, TruthError
 from benchmarks.records.results import canonical_json
-from tests.unit.protocol_shapes import box_mesh, boxes, truth
+from tests.helpers.protocol_shapes import box_mesh, boxes, truth
 from zoo.geometry.mesh import Mesh
 from zoo.registry import Entry
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape

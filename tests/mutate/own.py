@@ -20,8 +20,8 @@ from datasets.store import Store
 from datasets.store.rows import layout_of, pack, write_row
 from datasets.store.workers import Outcome
 from datasets.store.writer import StoreWriter
+from tests.helpers.fake_dataset import FakeConfig, FakeSource, make
 from tests.mutate.readers import Reader
-from tests.unit.fake_dataset import FakeConfig, FakeSource, make
 from zoo.config import parse_model
 from zoo.model import build_discriminator, build_model
 from zoo.training.checkpoint import (

@@ -15,8 +15,8 @@ from PIL import Image
 from benchmarks.gallery.cases import Cases
 from benchmarks.gallery.picture import Drawn
 from benchmarks.report import write_report
-from tests.unit.test_report import CURVES, _block, _case
-from tests.unit.test_table import _example
+from tests.unit.benchmarks.report.test_report import CURVES, _block, _case
+from tests.unit.benchmarks.tables.test_table import _example
 
 api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -28,10 +28,10 @@ from benchmarks.tables.latex import to_latex
 from benchmarks.tables.outputs import write_outputs
 from benchmarks.tables.table import to_csv, to_markdown
 from benchmarks.tables.views import views_csv, write_views
-from tests.unit.test_comparison import PROTOCOL, RESAMPLES, _result
-from tests.unit.test_gallery import _block, _case
-from tests.unit.test_report import CURVES, _written
-from tests.unit.test_table import _comparison, _printed, _row
+from tests.unit.benchmarks.gallery.test_gallery import _block, _case
+from tests.unit.benchmarks.report.test_report import CURVES, _written
+from tests.unit.benchmarks.statistics.test_comparison import PROTOCOL, RESAMPLES, _result
+from tests.unit.benchmarks.tables.test_table import _comparison, _printed, _row
 from zoo.__main__ import main as zoo
 from zoo.system.text import printable
 
