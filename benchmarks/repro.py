@@ -7,7 +7,7 @@ read and weights that it would download are named first, and left alone unless y
 --trust, or name them yourself (--plugin, --data-root). Nothing is written where the record says: data that
 are made anew lie in your own cache, or below --data-root.
 
-The record names command, data, preset, seed, protocol and the whole config. The data are made or opened again
+The record holds what its run was asked for, and the whole config. The data are made or opened again
 and must have the same fingerprint; the model is trained anew with the same seed, measured, and compared
 instance by instance. On the same machine with the same versions the numbers are equal to the last digit;
 elsewhere the last bits of a training differ, and what is asked is whether each mean lies within the interval
@@ -17,12 +17,9 @@ of the first.
 from __future__ import annotations
 
 import argparse
-import io
-import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,26 +29,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import run
-from benchmarks.cells.executor import Executor
+from benchmarks.cells.events import Event
+from benchmarks.cells.executors import Place, make_executor
 from benchmarks.cells.session import Session
+from benchmarks.cells.work import CellWork
 from benchmarks.protocols import Protocol
 from benchmarks.records import environment
 from benchmarks.records.results import Record, ResultError, Rows, load
+from benchmarks.request.run_request import RunRequest
 from benchmarks.request.settings import patience, settings
 from benchmarks.statistics.stats import cluster_bootstrap
 from datasets import DATASETS
 from datasets.prepare import open_dataset
 from zoo.cli.command import leave, run_command
 from zoo.cli.plugins import add_plugin, load_plugins
-from zoo.config import parse_model
+from zoo.config import ConfigError, parse_model, validate
 from zoo.device import pick_device
 from zoo.kinds import MODEL_PARTS
 from zoo.system.processes import available_cores
 from zoo.system.source import changed as changed_code
 from zoo.system.source import parts_of
 from zoo.system.text import printable
-from zoo.training.trainer import TrainReport
 
 
 @dataclass(frozen=True)
@@ -97,52 +95,44 @@ def compare_rows(before: Rows, again: Rows, protocol: Protocol) -> list[Held]:
     return found
 
 
-def arguments(record: Record) -> argparse.Namespace:
-    """The command line of a record.
+def request_of(record: Record) -> RunRequest:
+    """What made a record.
 
     Raises:
-        ResultError: it is not one of `benchmarks.run`, or cannot be read.
+        ResultError: no run of a model did, or it cannot be read.
     """
-    try:
-        words = shlex.split(record.command)
-    except ValueError:
-        words = []
-    if record.kind != "model" or words[:3] != ["python", "-m", "benchmarks.run"]:
+    if record.kind != "model" or record.request is None:
+        why = "was not trained by benchmarks.run" if record.kind != "model" else "does not say what made it"
         raise ResultError(
-            f"'{printable(record.name)}' was not trained by benchmarks.run; run its command again: "
-            f"{printable(record.command)}"
+            f"'{printable(record.name)}' {why}; run its command again: {printable(record.command)}"
         )
-    said = io.StringIO()
     try:
-        with redirect_stderr(said), redirect_stdout(io.StringIO()):
-            return run.parser().parse_args(words[3:])
-    except SystemExit:
-        why = said.getvalue().strip().rpartition("error: ")[2] or "it runs nothing"
-        raise ResultError(
-            f"the command of '{printable(record.name)}' cannot be run again: {printable(why)}"
-        ) from None
+        return validate(RunRequest, record.request, "request", f"the record of '{printable(record.name)}'")
+    except ConfigError as error:
+        raise ResultError(printable(str(error))) from None
 
 
-def foreign_modules(record: Record, asked: argparse.Namespace) -> list[str]:
-    """Modules that the cell needs: those of --plugin, and those of ``module:Class`` anywhere in it."""
+def foreign_modules(record: Record, asked: RunRequest) -> list[str]:
+    """Modules that the cell needs: its plug-ins, and those of ``module:Class`` anywhere in it."""
     losses = record.config.get("losses")
     parts = [record.config.get(part) for part in MODEL_PARTS]
     parts += losses.values() if isinstance(losses, dict) else []
-    named = [asked.dataset, asked.protocol, *(str(p.get("name")) for p in parts if isinstance(p, dict))]
-    return list(dict.fromkeys([*asked.plugin, *(n.partition(":")[0] for n in named if ":" in n)]))
+    named = [asked.dataset, asked.protocol, asked.executor]
+    named += [str(p.get("name")) for p in parts if isinstance(p, dict)]
+    return list(dict.fromkeys([*asked.plugins, *(n.partition(":")[0] for n in named if ":" in n)]))
 
 
-def reaches(record: Record, asked: argparse.Namespace, own: argparse.Namespace) -> list[str]:
+def reaches(record: Record, asked: RunRequest, own: argparse.Namespace) -> list[str]:
     """What a record asks for beside training and measuring, and the user of this command does not, in words.
 
     Args:
-        asked: the command line of the record; own: that of this command.
+        own: the command line of this command.
     """
     modules = [m for m in foreign_modules(record, asked) if m not in own.plugin]
     found = [f"import the module {module} and run its code" for module in modules]
     if asked.data_root is not None and own.data_root is None and not _generated(asked.dataset):
         found.append(f"read the data set '{asked.dataset}' from {asked.data_root}")
-    found += [f"read what {text} names" for text in run.overrides(asked) if set("/\\") & set(text)]
+    found += [f"read what {text} names" for text in asked.settings if set("/\\") & set(text)]
     parts = {part: record.config.get(part) for part in MODEL_PARTS}
     return found + [
         f"download pretrained weights for the {part}"
@@ -179,43 +169,37 @@ def _generated(dataset: str) -> bool:
 
 
 def again(
-    record: Record, args: argparse.Namespace, own: argparse.Namespace, console: Console
+    record: Record, asked: RunRequest, own: argparse.Namespace, console: Console
 ) -> tuple[Rows, Protocol]:
     """Train and measure the cell of a record anew, in a folder that is gone afterwards.
 
     Args:
-        args: command line of the record; own: of this command, whose plug-ins and folder of data win.
+        asked: what made the record; own: command line of this command, whose plug-ins and folder of data win.
 
     Raises:
         ResultError: its data are others now, or the training failed.
     """
-    plugins = list(dict.fromkeys([*own.plugin, *foreign_modules(record, args)]))
+    plugins = tuple(dict.fromkeys([*own.plugin, *foreign_modules(record, asked)]))
     load_plugins(plugins)
-    chosen = settings(args.preset, args.dataset, run.overrides(args))
-    protocol = chosen.protocol(args.protocol)
+    chosen = settings(asked.preset, asked.dataset, asked.settings)
+    protocol = chosen.protocol(asked.protocol)
     store = open_dataset(
-        args.dataset,
-        data_root=own.data_root or (None if _generated(args.dataset) else args.data_root),
+        asked.dataset,
+        data_root=own.data_root or (None if _generated(asked.dataset) else asked.data_root),
         config_overrides=chosen.data_config,
         options=chosen.options,
         workers=own.workers,
-        allow_missing=args.allow_missing,
+        allow_missing=asked.allow_missing,
     )
-    if args.jobs == 0:  # what older records say for --executor inline
-        args.executor, args.jobs = "inline", None
-    elif args.jobs is not None:
-        args.jobs = min(args.jobs, available_cores())  # the same share of the cores, of however many jobs
-    device = pick_device(args.device)
-    executor = Executor.of(args.executor, device, args.jobs, plugins, patience(args.time_limit))
+    device = pick_device(asked.device)
+    # the same share of the cores, of however many jobs
+    jobs = None if asked.jobs is None else min(asked.jobs, available_cores())
+    place = Place(device, plugins, patience(asked.time_limit), own.workers)
+    executor = make_executor(asked.executor, place, asked.model_copy(update={"jobs": jobs}).executor_settings)
     torch.set_num_threads(executor.threads)
-    predictor = executor.predictor(device)
     config = parse_model(record.config, source=str(own.result / "record.json"))
-    with tempfile.TemporaryDirectory() as folder:
-        # the views are in words in the record: the session that says the same is the right one
-        for views in range(1, store.split("test").num_views + 1):
-            session = Session(chosen, store, protocol, device, Path(folder), views, args.limit, predictor)
-            if session.dataset_info.views == record.dataset.views:
-                break
+    with tempfile.TemporaryDirectory() as folder, console.status("") as status:
+        session = Session(chosen, store, protocol, device, Path(folder), asked.views[0], asked.limit)
         info = session.dataset_info
         if info.fingerprint != record.dataset.fingerprint:
             raise ResultError(
@@ -223,21 +207,17 @@ def again(
                 f"{record.dataset.fingerprint[:12]}; check out its commit {record.git.commit}, or its data"
             )
         cell = session.cell(config, record.seed or 0)
-        with console.status(f"training {escape(cell.label)}") as status:
-            outcome = executor.run(
-                [session.job(cell)],
-                lambda label, done, _: status.update(
-                    f"training {escape(label)}: {done} of {config.train.steps}"
-                ),
-            )[cell.label]
-        if not isinstance(outcome, TrainReport):
-            raise ResultError(f"training failed: {type(outcome).__name__}: {outcome}")
-        with console.status("measuring"):
-            failed = session.measure({cell: outcome}, workers=own.workers)
-        found = session.results.find(cell.hash)
-        if failed or found is None:
-            raise ResultError(f"measuring failed: {failed}")
-        return found[1], protocol
+
+        def tell(event: Event) -> None:
+            status.update(f"{event.kind} {escape(cell.label)}: {event.done} of {event.total}")
+
+        found = executor.run([CellWork(session, cell, executor.workers)], tell)[cell.hash]
+        if isinstance(found, Exception):
+            raise ResultError(f"it cannot be made again: {type(found).__name__}: {found}") from found
+        result = session.results.find(cell.hash)
+        if result is None:
+            raise ResultError(f"measuring '{printable(record.name)}' again left no result")
+        return result[1], protocol
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -268,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_again(args: argparse.Namespace, console: Console) -> int:
     """Measure the record's cell again and print what holds."""
     record, before = load(args.result)
-    asked = arguments(record)
+    asked = request_of(record)
     agree(record, reaches(record, asked, args), args.trust, console)
     rows, protocol = again(record, asked, args, console)
     held = compare_rows(before, rows, protocol)

@@ -10,6 +10,7 @@ between kernels of one processor by up to 1e-5 of a probability (3D-R2N2's), mos
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -41,27 +42,29 @@ VIEW = 0
 
 @dataclass(frozen=True, eq=False)
 class Trained(Recipe):
-    """A checkpoint, to be set to work on a whole split.
+    """A checkpoint, to be set to work on whole splits.
 
     Attributes:
         refine: how a picture fine-tunes the weights; may be another than the checkpoint was trained with.
+        splits: by name; the weights are loaded once for all of them.
         views: predictions are made from the first so many pictures of each shape.
         code: digests of the code that the command was started with; see `zoo.system.source`.
     """
 
     checkpoint: Path
     refine: RefineConfig
-    split: StoreSplit
+    splits: Mapping[str, StoreSplit]
     views: int = 1
     code: dict[str, str] = field(default_factory=dict)
 
     def make(self, device: torch.device) -> Blocks:
-        """The model on the device, with what it reads of the split."""
+        """The model on the device, with what it reads of the splits."""
         model = load_pretrained(self.checkpoint).to(device)
         require_code(self.code, model.config)
         model.config = model.config.model_copy(update={"refine": self.refine})
         model.reads = model.reads | needed(model.config)
-        return Blocks(model, self.split.with_fields(sorted(model.reads - {"image"})), self.views)
+        fields = sorted(model.reads - {"image"})
+        return Blocks(model, {name: s.with_fields(fields) for name, s in self.splits.items()}, self.views)
 
 
 @dataclass(frozen=True)
@@ -78,38 +81,39 @@ class Block:
 
 
 class Blocks:
-    """A model that predicts a split; see the top of the file.
+    """A model that predicts splits; see the top of the file.
 
     Args:
         model: in evaluation mode, on its device.
     """
 
-    def __init__(self, model: Reconstructor, split: StoreSplit, views: int = 1) -> None:
-        self.model, self.split, self.views = model, split, views
-        self._sketches: tuple[int, Sketches | None] = (-1, None)
+    def __init__(self, model: Reconstructor, splits: Mapping[str, StoreSplit], views: int = 1) -> None:
+        self.model, self.splits, self.views = model, splits, views
+        self._sketches: tuple[tuple[str, int], Sketches | None] = (("", -1), None)
 
-    def block(self, number: int) -> Block:
-        """The predictions of one block, in the order of the split.
+    def block(self, name: str, number: int) -> Block:
+        """The predictions of one block of a split, in its order.
 
         Raises:
             ContractError: they are not of the kind, the number or the shape that the decoder declares.
         """
-        own = range(number * BLOCK, min((number + 1) * BLOCK, len(self.split)))
+        split = self.splits[name]
+        own = range(number * BLOCK, min((number + 1) * BLOCK, len(split)))
         indices = [*own, *[own[-1]] * (BLOCK - len(own))]
-        batch = self.split.fetch(indices, [list(range(VIEW, VIEW + self.views))] * BLOCK)
+        batch = split.fetch(indices, [list(range(VIEW, VIEW + self.views))] * BLOCK)
         started = perf_counter()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(number, "predict"))  # for whoever draws, whatever was predicted before
             found = self.model.predict(batch)
         shapes = checked(found, self.model.decoder, BLOCK)
-        self._sketches = number, found.sketches
+        self._sketches = (name, number), found.sketches
         return Block(shapes[: len(own)], perf_counter() - started)
 
-    def sketches(self, index: int) -> Sketches | None:
-        """The 2.5D maps that the shape was made from, on the CPU; None of a model without a sketcher."""
+    def sketches(self, name: str, index: int) -> Sketches | None:
+        """The 2.5D maps that a shape was made from, on the CPU; None of a model without a sketcher."""
         number, place = divmod(index, BLOCK)
-        if self._sketches[0] != number:
-            self.block(number)
+        if self._sketches[0] != (name, number):
+            self.block(name, number)
         maps = self._sketches[1]
         if maps is None:
             return None

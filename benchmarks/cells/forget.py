@@ -7,6 +7,7 @@ as what this one would make, and that command may be about to read it: it stays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from shutil import rmtree
 
@@ -14,31 +15,37 @@ from zoo.system.locks import OnWait, hold
 from zoo.training.checkpoint import checkpoints
 
 
-def forget(results: Mapping[Path, Iterable[Path]], cells: Path, since: float, on_wait: OnWait) -> None:
+def forget(results: Mapping[Path, Iterable[Path]], since: float, on_wait: OnWait) -> None:
     """Delete trainings, and the results that were measured with them.
 
     Args:
         results: folders of results by the run folder of their weights.
-        cells: folder of all results.
         since: when this command was started, in seconds of `time.time`.
         on_wait: called with a folder that another command holds.
     """
     for run_dir, folders in results.items():
-        with hold(run_dir, on_wait), hold(cells, on_wait):
-            kept = forget_results(folders, since)
+        with ExitStack() as held:
+            # in the order in which whoever works on a cell takes them: the cell, then the training
+            for folder in [*sorted(folders), run_dir]:
+                held.enter_context(hold(folder, on_wait))
+            kept = [folder for folder in folders if not _forget_result(folder, since)]
             if not kept and not any(_newer(weights, since) for weights in checkpoints(run_dir)):
                 _delete(run_dir)
 
 
-def forget_results(folders: Iterable[Path], since: float) -> list[Path]:
-    """Delete results of which none is measured now; those that are new enough to stay."""
-    kept = []
+def forget_results(folders: Iterable[Path], since: float, on_wait: OnWait) -> None:
+    """Delete results that no training belongs to; those that are new enough stay."""
     for folder in folders:
-        if _newer(folder / "record.json", since):
-            kept.append(folder)
-        else:
-            _delete(folder)
-    return kept
+        with hold(folder, on_wait):
+            _forget_result(folder, since)
+
+
+def _forget_result(folder: Path, since: float) -> bool:
+    """Delete a result, unless it is new enough to stay."""
+    if _newer(folder / "record.json", since):
+        return False
+    _delete(folder)
+    return True
 
 
 def _newer(path: Path, since: float) -> bool:

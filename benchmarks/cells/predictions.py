@@ -25,13 +25,16 @@ class Predictions(LazySequence[Shape]):
         images, seconds: predicted so far and the time it took, for the rate in the table.
 
     Args:
-        ids: the instances that are wanted, of those of the recipe's split, in any order.
+        split: name of one of the recipe's.
+        ids: the instances that are wanted, of those of the split, in any order.
         label: of the model, for messages.
     """
 
-    def __init__(self, predictor: Predictor, recipe: Trained, ids: Sequence[str], label: str) -> None:
-        self._predictor, self._recipe, self._label = predictor, recipe, label
-        places = {shape_id: place for place, shape_id in enumerate(recipe.split.ids)}
+    def __init__(
+        self, predictor: Predictor, recipe: Trained, split: str, ids: Sequence[str], label: str
+    ) -> None:
+        self._predictor, self._recipe, self._split, self._label = predictor, recipe, split, label
+        places = {shape_id: place for place, shape_id in enumerate(recipe.splits[split].ids)}
         self._ids, self._places = tuple(ids), [places[shape_id] for shape_id in ids]
         self.images, self.seconds = 0, 0.0
         self._number, self._shapes = -1, list[Shape | str]()
@@ -69,7 +72,7 @@ class Predictions(LazySequence[Shape]):
 
     def _ask(self, index: int, method: str, what: int) -> Any:
         doing = f"{self._label} predicted '{self._ids[index]}' and its block of {BLOCK}"
-        return self._predictor.ask(self._recipe, doing, method, what)
+        return self._predictor.ask(self._recipe, doing, method, self._split, what)
 
 
 class StoredPictures:

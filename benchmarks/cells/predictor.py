@@ -57,7 +57,7 @@ class Predictor(ABC):
         """
         if recipe not in self._failed:
             try:
-                return self._ask(recipe, method, *arguments)
+                return self._ask(recipe, doing, method, *arguments)
             except _Gone as gone:
                 self._failed[recipe] = f"{gone} while {doing}", None
             except Exception as error:
@@ -67,21 +67,29 @@ class Predictor(ABC):
         raise PredictionFailed(said) from cause
 
     @abstractmethod
-    def _ask(self, recipe: Recipe, method: str, *arguments: Any) -> Any: ...
+    def _ask(self, recipe: Recipe, doing: str, method: str, *arguments: Any) -> Any: ...
 
 
 class PredictorHere(Predictor):
-    """Predicts in the process of the command, unprotected: for debugging."""
+    """Predicts in this process, which is the command's own or that of one cell.
 
-    def __init__(self, device: torch.device) -> None:
+    Args:
+        on_ask: called with what is done before each question, and with nothing once it is answered.
+    """
+
+    def __init__(self, device: torch.device, on_ask: Callable[[str], None] | None = None) -> None:
         super().__init__()
-        self.device = device
+        self.device, self._on_ask = device, on_ask or (lambda doing: None)
         self._made: weakref.WeakKeyDictionary[Recipe, Any] = weakref.WeakKeyDictionary()
 
-    def _ask(self, recipe: Recipe, method: str, *arguments: Any) -> Any:
-        if recipe not in self._made:
-            self._made[recipe] = recipe.make(self.device)
-        return getattr(self._made[recipe], method)(*arguments)
+    def _ask(self, recipe: Recipe, doing: str, method: str, *arguments: Any) -> Any:
+        self._on_ask(doing)
+        try:
+            if recipe not in self._made:
+                self._made[recipe] = recipe.make(self.device)
+            return getattr(self._made[recipe], method)(*arguments)
+        finally:
+            self._on_ask("")
 
 
 class PredictorProcess(Predictor):
@@ -109,7 +117,7 @@ class PredictorProcess(Predictor):
         self._dropped: list[int] = []
         """Numbers of recipes that are gone here; told to the child with the next question."""
 
-    def _ask(self, recipe: Recipe, method: str, *arguments: Any) -> Any:
+    def _ask(self, recipe: Recipe, doing: str, method: str, *arguments: Any) -> Any:
         if recipe not in self._number:
             self._number[recipe] = next(self._numbers)
             weakref.finalize(recipe, self._dropped.append, self._number[recipe])

@@ -34,7 +34,7 @@ Fit = Callable[[Training, Sequence[Truth], np.ndarray], Predictor]
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """One control row.
+    """One control row; picklable.
 
     Attributes:
         name: row name.
@@ -56,7 +56,13 @@ class Control:
 
 def fixed(predict: Predict) -> Fit:
     """For a control that has nothing to choose on the validation split."""
-    return lambda training, truths, images: partial(predict, training)
+    return partial(_fit_nothing, predict)
+
+
+def _fit_nothing(
+    predict: Predict, training: Training, truths: Sequence[Truth], images: np.ndarray
+) -> Predictor:
+    return partial(predict, training)
 
 
 def floor(training: Training, truths: Sequence[Truth], images: np.ndarray) -> list[Shape]:
@@ -194,19 +200,12 @@ def recognition(feature: Feature) -> tuple[Control, Control]:
     first, second = (f"{kind}[{feature.name}]" for kind in BY_FEATURE)
     identity = {"feature": feature.identity}
 
-    # the network is loaded when one of them is measured, and not before
-    def retrieval(training: Training, truths: Sequence[Truth], images: np.ndarray) -> Predictor:
-        return partial(image_retrieval, training, describe=feature.describe)
-
-    def clusters(training: Training, truths: Sequence[Truth], images: np.ndarray) -> Predictor:
-        return fit_clusters(training, truths, images, feature.describe)
-
     return (
         Control(
             first,
             f"nearest training image, {feature.words}",
             f"training shape with the nearest image of any view, {feature.words}, L2",
-            retrieval,
+            partial(_fit_retrieval, feature),
             identity=identity,
         ),
         Control(
@@ -214,11 +213,24 @@ def recognition(feature: Feature) -> tuple[Control, Control]:
             f"recognised cluster, {feature.words}",
             f"the same clusters, recognised by the nearest picture by {feature.words}; their number and "
             "threshold from validation",
-            clusters,
+            partial(_fit_clusters, feature),
             probabilistic=True,
             identity=identity,
         ),
     )
+
+
+def _fit_retrieval(
+    feature: Feature, training: Training, truths: Sequence[Truth], images: np.ndarray
+) -> Predictor:
+    # the network is loaded here, when the control is measured, and not before
+    return partial(image_retrieval, training, describe=feature.describe)
+
+
+def _fit_clusters(
+    feature: Feature, training: Training, truths: Sequence[Truth], images: np.ndarray
+) -> Predictor:
+    return fit_clusters(training, truths, images, feature.describe)
 
 
 def controls(features: Sequence[Feature] = ()) -> tuple[Control, ...]:

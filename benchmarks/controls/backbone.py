@@ -6,6 +6,7 @@ Nothing is downloaded unless a backbone is asked for by name.
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -51,7 +52,7 @@ def _feature(name: str, weights: Path, device: torch.device) -> Feature:
     with weights.open("rb") as file:
         own = hashlib.file_digest(file, "sha256").hexdigest()
     identity = {"backbone": name, "weights": own, "side": SIDE}
-    return Feature(name, f"features of {name}", identity, lambda: _load(name, weights, device))
+    return Feature(name, f"features of {name}", identity, partial(_load, name, weights, device))
 
 
 def _cached(repo: str, file: str) -> Path | None:

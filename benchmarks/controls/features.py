@@ -8,21 +8,17 @@ pictures at a time, never fewer, so that a vector does not depend on how many ot
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from benchmarks.cells.predictor import Recipe
-
 if TYPE_CHECKING:
     import torch
 
     from benchmarks.cells.cell import ModelCell
-    from benchmarks.cells.predictor import Predictor
-    from zoo.model import Reconstructor
     from zoo.transforms.preprocess import PreprocessConfig
     from zoo.types import Latent
 
@@ -32,8 +28,6 @@ BACKGROUND = 240
 """Grey that transparent pixels are filled with, as in 3D-R2N2's test protocol."""
 BATCH = 64
 """Pictures that a network reads at a time."""
-SENT = 8 * BATCH
-"""Pictures that are sent to another process at a time."""
 
 Describe = Callable[[np.ndarray], np.ndarray]
 """Pictures (M, H, W, 4) uint8, straight alpha -> one vector each, (M, D) float32."""
@@ -47,7 +41,7 @@ class Feature:
         name: stands in brackets behind the names of the controls that use it.
         words: what the table calls it.
         identity: JSON that tells its vectors from all others; part of what names a control's result.
-        load: makes what describes pictures.
+        load: makes what describes pictures; picklable, for a control is measured where there is room.
     """
 
     name: str
@@ -93,42 +87,7 @@ def in_batches(images: np.ndarray, describe: Callable[[torch.Tensor], torch.Tens
     return np.concatenate([describe(batch).float().cpu().numpy() for batch in batches])[: len(images)]
 
 
-@dataclass(frozen=True, eq=False)
-class Latents(Recipe):
-    """A trained model that describes pictures; see `latent_feature`."""
-
-    run_dir: Path
-    code: dict[str, str] = field(default_factory=dict)
-
-    def make(self, device: torch.device) -> Describer:
-        """The model on the device."""
-        from zoo.system.source import require_code
-        from zoo.training.checkpoint import load_pretrained
-
-        model = load_pretrained(self.run_dir).to(device)
-        require_code(self.code, model.config)
-        return Describer(model, device)
-
-
-class Describer:
-    """A model that gives the mean of its latent."""
-
-    def __init__(self, model: Reconstructor, device: torch.device) -> None:
-        self.model, self.device = model, device
-
-    def describe(self, images: np.ndarray) -> np.ndarray:
-        """As `Describe`."""
-        import torch
-
-        def means(rgba: torch.Tensor) -> torch.Tensor:
-            pictures = self.model.preprocess(rgba.unsqueeze(1).to(self.device))
-            return cast("Latent", self.model(pictures, until="latent").latent).mean.flatten(1)
-
-        with torch.inference_mode():
-            return in_batches(images, means)
-
-
-def latent_feature(cell: ModelCell, predictor: Predictor) -> Feature | None:
+def latent_feature(cell: ModelCell, device: torch.device) -> Feature | None:
     """The mean of a trained model's latent: what the model itself takes for alike.
 
     Told from others by its cell, so that a result is found again when the weights are gone. None for a model
@@ -136,18 +95,29 @@ def latent_feature(cell: ModelCell, predictor: Predictor) -> Feature | None:
     """
     if cast("PreprocessConfig", cell.config.preprocess).depth:
         return None
-
-    def load() -> Describe:
-        recipe, doing = Latents(cell.run_dir, cell.code), f"{cell.label} described pictures"
-
-        def describe(images: np.ndarray) -> np.ndarray:
-            parts = [images[k : k + SENT] for k in range(0, len(images), SENT)]
-            return np.concatenate([predictor.ask(recipe, doing, "describe", part) for part in parts])
-
-        return describe
-
     name = cell.config.name
+    load = partial(_load_latent, cell.run_dir, dict(cell.code), device)
     return Feature(name, f"latent of {name}", {"latent": cell.hash}, load)
+
+
+def _load_latent(run_dir: Path, code: dict[str, str], device: torch.device) -> Describe:
+    import torch
+
+    from zoo.system.source import require_code
+    from zoo.training.checkpoint import load_pretrained
+
+    model = load_pretrained(run_dir).to(device)
+    require_code(code, model.config)
+
+    def means(rgba: torch.Tensor) -> torch.Tensor:
+        pictures = model.preprocess(rgba.unsqueeze(1).to(device))
+        return cast("Latent", model(pictures, until="latent").latent).mean.flatten(1)
+
+    def describe(images: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return in_batches(images, means)
+
+    return describe
 
 
 def _area_weights(pixels: int, size: int) -> np.ndarray:

@@ -195,7 +195,7 @@ def _predict(
     record, rows = found
     by_id = {row["id"]: row for row in rows}
     level = 0.5 if record.threshold is None else record.threshold.value
-    predictions = session.predictions(cell, cell.run_dir, session.test)
+    predictions = session.predictions(cell, session.recipe(cell, cell.run_dir), "test")
     drawn = {}
     for k in sorted(session.test.ids.index(shape_id) for shape_id in cases):  # each batch is made once
         shape_id = session.test.ids[k]

@@ -144,6 +144,9 @@ class Record(_Part):
     neighbours: str
     """Which nearest-neighbour backend measured the distances."""
     command: str
+    request: dict[str, Any] | None = None
+    """What made it, as `benchmarks.request.run_request.RunRequest` reads it; None of what no run made, and of
+    older records."""
     date: AwareDatetime
     rows_sha256: str | None = None
     """Filled in by `save`."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.request.settings import add_set, patience
-from zoo.cli.plugins import add_plugin
-from zoo.config import ConfigError
+from benchmarks.request.filling import add_config
 
 EXAMPLES = """examples:
   python -m benchmarks.evaluate --pred out/my_model --gt data/true_meshes
@@ -21,32 +19,31 @@ differs), `shape` and `view` (several pictures of one shape are one shape to the
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """The command line."""
+    """The command line; what is not given is not in its namespace."""
     p = argparse.ArgumentParser(
         prog="python -m benchmarks.evaluate",
         description=description,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
     )
-    p.add_argument("--pred", nargs="+", required=True, metavar="[NAME=]DIR", help="folders of predictions")
-    p.add_argument("--gt", type=Path, required=True, metavar="DIR", help="folder of the true shapes")
+    add_config(p)
+    p.add_argument("--pred", nargs="+", metavar="[NAME=]DIR", help="folders of predictions")
+    p.add_argument("--gt", type=Path, metavar="DIR", help="folder of the true shapes")
     p.add_argument(
         "--protocol",
-        default="r3d-v1",
-        help="how they are measured, see python -m benchmarks.protocols list (default: %(default)s)",
+        help="how they are measured, see python -m benchmarks.protocols list (default: r3d-v1)",
     )
     p.add_argument("--names", type=Path, metavar="CSV", help="which prediction belongs to which truth")
     p.add_argument(
         "--threshold",
         type=float,
-        default=0.5,
         help="occupancy from which on a predicted cell is inside, for protocols without a rule of their own "
-        "(default: %(default)s); never to be chosen by looking at these scores",
+        "(default: 0.5); never to be chosen by looking at these scores",
     )
     p.add_argument(
         "--val-pred",
         nargs="+",
-        default=[],
         metavar="[NAME=]DIR",
         help="predictions of validation shapes, on which the protocol chooses the threshold",
     )
@@ -57,12 +54,12 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         action="store_true",
         help="leave out true shapes that cannot be read; the table counts them",
     )
-    p.add_argument("--out", type=Path, default=Path("runs/evaluate"), help="default: %(default)s")
+    p.add_argument("--out", type=Path, help="folder of results and tables (default: runs/evaluate)")
     p.add_argument(
         "--format",
-        default="all",
+        dest="formats",
         metavar="A,B",
-        help="what is printed (rich) and written (md, csv, latex, json, html); default: %(default)s of it",
+        help="what is printed (rich) and written (md, csv, latex, json, html); default: all of it",
     )
     p.add_argument(
         "--workers",
@@ -73,21 +70,23 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     p.add_argument(
         "--time-limit",
         type=float,
-        default=30.0,
         metavar="MINUTES",
         help="the longest that one prediction may be measured: then its row fails and the others go on; 0 "
-        "for no limit. With --workers 0 there is none (default: %(default)g)",
+        "for no limit. With --workers 0 there is none (default: 30)",
     )
     p.add_argument("--force", action="store_true", help="measure again what has a result")
-    add_set(p, "a setting of the protocol, like points=10000")
-    add_plugin(p)
+    p.add_argument(
+        "--set",
+        action="append",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="a setting of the protocol, like points=10000",
+    )
+    p.add_argument(
+        "--plugin",
+        action="append",
+        dest="plugins",
+        metavar="MODULE",
+        help="import a module that registers parts; code is imported only when it is named so",
+    )
     return p
-
-
-def check(args: argparse.Namespace) -> None:
-    """Raise `ConfigError` for a number that cannot be meant."""
-    if not 0 < args.threshold <= 1:
-        raise ConfigError(f"--threshold must lie in (0, 1], got {args.threshold:g}")
-    if args.workers is not None and args.workers < 0:
-        raise ConfigError(f"--workers must be 0 (measure in this process) or more, got {args.workers}")
-    patience(args.time_limit)

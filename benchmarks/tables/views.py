@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,6 @@ from benchmarks.tables.table import (
     triple,
 )
 from benchmarks.tables.views_plot import plot
-from zoo.config import ConfigError
 from zoo.files import write_atomic
 
 OUTPUT_SCHEMA_VERSION = 1
@@ -45,22 +43,6 @@ FILES = ("views.md", "views.csv", "views.json", "views.png")
 
 ByViews = Mapping[int, Comparison]
 """Number of views, ascending, to the comparison of the models that were measured with it."""
-
-
-def parse_views(text: str) -> tuple[int, ...]:
-    """Numbers of views, ascending, of ``1``, ``1-5`` or ``1,3,5``.
-
-    Raises:
-        ConfigError: it is something else, or a number is below 1.
-    """
-    found: set[int] = set()
-    for word in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", word)
-        low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if not 1 <= low <= high:
-            raise ConfigError(f"--views takes numbers from 1 on, like 1, 1-5 or 1,3,5; got '{text}'")
-        found.update(range(low, high + 1))
-    return tuple(sorted(found))
 
 
 def views_blocks(by_views: ByViews, published: Published | None = None) -> list[Block]:

@@ -26,8 +26,8 @@ from rich.markup import escape
 from rich.table import Table
 from scipy.stats import binomtest
 
-from benchmarks.cells.executor import Executor
 from benchmarks.cells.session import Session
+from benchmarks.cells.work import train_cell
 from benchmarks.records import environment
 from benchmarks.request.settings import Settings, add_set, settings
 from benchmarks.studies.classify.descriptors import discriminator_features, pooled_voxels
@@ -134,15 +134,13 @@ def find_discriminators(
         protocol = chosen.protocol("r3d-v1")
         session = Session(chosen, store, protocol, device, args.out)
         session.check(config)
-        job = session.job(session.cell(config, SEED))
-        shown = f"training {escape(job.label)}"
+        cell = session.cell(config, SEED)
+        shown = f"training {escape(cell.label)}"
         with console.status(shown) as status:
-            outcome = Executor.of("inline", device).run(
-                [job], lambda _, done, figures: status.update(f"{shown}: step {done}")
-            )[job.label]
-        if isinstance(outcome, Exception):
-            raise outcome
-        weights = outcome.checkpoint
+            trained = train_cell(
+                session, cell, device, lambda event: status.update(f"{shown}: step {event.done}")
+            )
+        weights = trained.checkpoint
     return config, weights, load_discriminator(weights), untrained.eval()
 
 

@@ -1,0 +1,95 @@
+"""A row that is ready to be scored: its predictions, its frozen threshold, and what its record will say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.cells.cell import ControlCell, ModelCell
+from benchmarks.cells.predictor import Predictor
+from benchmarks.cells.session import Session
+from benchmarks.protocols import ThresholdChoice
+from benchmarks.records.results import InferenceCost, TrainCost
+from zoo.shapes import Shape
+from zoo.system.source import followed
+from zoo.training.checkpoint import load_state
+from zoo.training.integrity import weights_sum
+from zoo.training.trainer import TrainReport
+
+
+@dataclass(frozen=True)
+class Row:
+    """What `benchmarks.cells.work.measure` scores.
+
+    Attributes:
+        level: occupancy from which on a cell is inside; None for shapes without voxels.
+        facts: what the record says beside the numbers; asked for once they are there, for what predicting
+            cost is known only then.
+        weights: SHA-256 of the weights that predict; None where nothing was trained.
+    """
+
+    predictions: Sequence[Shape | None]
+    threshold: ThresholdChoice | None
+    level: float | None
+    facts: Callable[[], dict[str, Any]]
+    weights: str | None = None
+
+
+def model_row(session: Session, cell: ModelCell, report: TrainReport, predictor: Predictor) -> Row:
+    """The row of a trained model; its weights are loaded once, for both splits.
+
+    Raises:
+        PredictionFailed: it does not predict the validation split.
+    """
+    recipe = session.recipe(cell, report.checkpoint)
+    validation = session.predictions(cell, recipe, "val", predictor)
+    choice = session.protocol.choose_threshold(validation, session.truths("val"))
+    predictions = session.predictions(cell, recipe, "test", predictor)
+    peak = report.peak_memory_mib
+
+    def facts() -> dict[str, Any]:
+        return {
+            "kind": "model",
+            "name": cell.config.name,
+            "title": cell.config.title,
+            "seed": cell.seed,
+            "config": cell.config.resolved(),
+            "code": followed(load_state(report.checkpoint).code, cell.code),
+            "parameters": report.parameters,
+            "train": TrainCost(
+                steps=report.steps,
+                seconds=report.seconds,
+                images_per_second=report.images_per_second,
+                peak_memory_mb=None if peak is None else peak * 2**20 / 1e6,
+            ),
+            "inference": InferenceCost(images_per_second=predictions.images_per_second),
+        }
+
+    level = None if choice is None else choice.value
+    return Row(predictions, choice, level, facts, weights_sum(report.checkpoint))
+
+
+def control_row(session: Session, cell: ControlCell) -> Row:
+    """The row of a control: made from the training split, its threshold chosen as a model's is."""
+    control, choice = cell.control, None
+    held_out = session.truths("val"), session.pictures("val")
+    predict = control.fit(session.training(), *held_out)
+    if control.probabilistic:
+        choice = session.protocol.choose_threshold(predict(*held_out), held_out[0])
+    predictions = predict(session.truths("test"), session.pictures("test"))
+
+    def facts() -> dict[str, Any]:
+        return {
+            "kind": "control",
+            "name": control.name,
+            "title": control.title,
+            "seed": None,
+            "config": {
+                "explanation": control.explanation,
+                "resolution": session.resolution,
+                **control.identity,
+            },
+        }
+
+    return Row(predictions, choice, 0.5 if choice is None else choice.value, facts)

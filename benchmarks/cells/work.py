@@ -1,0 +1,184 @@
+"""The unit of work: one cell from nothing to its record, in one call that does what is missing and no more.
+
+This is what an executor runs, in this process, another one or on another machine that sees the same folders.
+Whoever calls it twice, or at the same time, gets one result: a cell is held while it is worked on, and what
+is there already is not made again. A call that was killed goes on where it stood: a training at its last
+checkpoint, a measurement at its last instance.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.cells.cell import ControlCell, ModelCell
+from benchmarks.cells.events import Event, Tell
+from benchmarks.cells.predictor import Predictor
+from benchmarks.cells.rows import Row, control_row, model_row
+from benchmarks.cells.session import Session
+from benchmarks.records.making import make_record
+from benchmarks.records.results import save
+from benchmarks.scoring.journal import JOURNAL
+from benchmarks.scoring.score import score
+from zoo.files import sweep
+from zoo.system.locks import OnWait, hold
+from zoo.system.source import require_code
+from zoo.training.trainer import TrainReport, train
+
+if TYPE_CHECKING:
+    import torch
+
+
+class CellDied(RuntimeError):
+    """A cell has no result because a process ended without a word or was ended; the message says how."""
+
+
+class Work(ABC):
+    """Something that an executor runs; picklable."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """What names it among all that runs together."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What messages call it."""
+
+    @property
+    def after(self) -> str | None:
+        """Key of what has to be done before; None where nothing has. Where that fails, this is left out."""
+        return None
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it computes on the device that it is given; for others a core is enough."""
+        return True
+
+    @property
+    def shares(self) -> bool:
+        """Whether it may run in a process in which others ran: not where its peak of memory is measured."""
+        return False
+
+    @abstractmethod
+    def run(self, device: torch.device, tell: Tell, predictor: Predictor) -> Any:
+        """Do it, in whichever process; what is given back is picklable.
+
+        Args:
+            predictor: where what is trained predicts, on the same device.
+        """
+
+
+@dataclass(frozen=True)
+class CellWork(Work):
+    """One cell: trained where it has to be, predicted, its threshold chosen, scored and recorded.
+
+    Attributes:
+        workers: processes that measure; 0 to measure in the one that runs this.
+        limit: seconds that measuring one prediction may take; None for no limit.
+        waits_for: key of the cell whose weights this one needs.
+    """
+
+    session: Session
+    cell: ModelCell | ControlCell
+    workers: int = 1
+    limit: float | None = None
+    waits_for: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The hash of the cell."""
+        return self.cell.hash
+
+    @property
+    def label(self) -> str:
+        """Name, and the seed of a model."""
+        return self.cell.label
+
+    @property
+    def after(self) -> str | None:
+        """The cell whose weights this one needs."""
+        return self.waits_for
+
+    @property
+    def on_device(self) -> bool:
+        """A control looks at pixels, unless it describes pictures by a network."""
+        return isinstance(self.cell, ModelCell) or bool(self.cell.control.identity)
+
+    @property
+    def shares(self) -> bool:
+        """Controls do: what they read of the training split is made once."""
+        return isinstance(self.cell, ControlCell)
+
+    def run(self, device: torch.device, tell: Tell, predictor: Predictor) -> None:
+        """Make the result, where there is none yet.
+
+        Raises:
+            CellDied: predicting or measuring failed; says how.
+            TruthError, MeasuringError: measuring failed by no prediction's fault.
+        """
+        session, cell = self.session, self.cell
+        folder = session.results.folder(cell.hash)
+
+        def on_wait(path: Path) -> None:
+            tell(Event("waiting", self.label, str(path)))
+
+        with hold(folder, on_wait):
+            if session.results.find(cell.hash) is not None:  # another command was quicker
+                return
+            if isinstance(cell, ModelCell):
+                row = model_row(session, cell, train_cell(session, cell, device, tell, on_wait), predictor)
+            else:
+                row = control_row(session, cell)
+            self._measure(row, folder, tell)
+
+    def _measure(self, row: Row, folder: Path, tell: Tell) -> None:
+        key, session = self.key, self.session
+        journal = folder / JOURNAL
+        scores = score(
+            {key: row.predictions},
+            session.truths("test"),
+            session.protocol,
+            {key: row.level},
+            workers=self.workers,
+            progress=lambda done, total: tell(Event("measuring", self.label, done=done, total=total)),
+            journals={key: journal},
+            limit=self.limit,
+            weights={} if row.weights is None else {key: row.weights},
+        )
+        if key in scores.died:
+            raise CellDied(scores.died[key])
+        record = make_record(
+            rows=scores.rows[key],
+            threshold=row.threshold,
+            iou_curve=scores.iou_curve[key],
+            hints=scores.hints[key],
+            cell=key,
+            **session.facts(self.cell),
+            **row.facts(),
+        )
+        save(record, scores.rows[key], folder)
+        journal.unlink(missing_ok=True)
+        sweep(folder)
+
+
+def train_cell(
+    session: Session, cell: ModelCell, device: torch.device, tell: Tell, on_wait: OnWait | None = None
+) -> TrainReport:
+    """Train a model, or go on where its training stopped, or return at once when it is done.
+
+    Raises:
+        as `zoo.training.trainer.train`; and where the code of a part is another than the command began with.
+    """
+
+    def on_step(done: int, steps: int, figures: dict[str, float]) -> None:
+        tell(Event("training", cell.label, done=done, total=steps, figures=figures))
+
+    require_code(cell.code, cell.config)
+    source = session.training_split(cell.config)
+    return train(
+        cell.config, source, cell.run_dir, seed=cell.seed, device=device, on_step=on_step, on_wait=on_wait
+    )

@@ -1,0 +1,77 @@
+"""All cells of a plan that have no result yet, given to its executor."""
+
+from __future__ import annotations
+
+from benchmarks.cells.cell import ModelCell
+from benchmarks.cells.events import Event, Tell
+from benchmarks.cells.work import CellWork, Work
+from benchmarks.controls import recognition
+from benchmarks.driver.plan import Plan
+from benchmarks.protocols import TruthError
+from benchmarks.request.settings import patience
+from benchmarks.scoring.measuring import MeasuringError
+from zoo.metrics.neighbours import BackendError
+from zoo.training.checkpoint import checkpoints
+
+NOBODYS = (TruthError, MeasuringError, BackendError)
+"""Errors that say nothing about a row: the command fails, and nothing that they touched counts."""
+
+
+def work(plan: Plan, tell: Tell) -> dict[str, Exception]:
+    """Train and measure what is missing: what failed, by label.
+
+    Raises:
+        TruthError, MeasuringError, BackendError: measuring failed by no prediction's fault; what was measured
+            before is kept.
+        Stopped: by a signal; what runs has saved its state.
+    """
+    works = make_works(plan)
+    missing = {each.label for each in works}
+    for label in dict.fromkeys(cell.label for _, cell in plan.all_cells()):
+        if label not in missing:
+            tell(Event("note", "", f"{label}: measured already"))
+    found = plan.executor.run(works, tell) if works else {}
+    failed: dict[str, Exception] = {}
+    for each in works:
+        error = found.get(each.key)
+        if isinstance(error, NOBODYS):
+            raise error
+        if isinstance(error, Exception):
+            failed.setdefault(each.label, error)
+    return failed
+
+
+def make_works(plan: Plan) -> list[Work]:
+    """The models first, for they take longest; then what is measured beside them."""
+    limit = None if plan.request.workers == 0 else patience(plan.request.time_limit)
+    workers = plan.executor.workers
+    works: list[Work] = []
+    trains: dict[str, str] = {}
+    for session, cell in plan.all_cells():
+        if session.results.find(cell.hash) is None:
+            # the sessions share their trainings: the second waits for the first, not for a lock
+            first = trains.setdefault(cell.label, cell.hash)
+            works.append(CellWork(session, cell, workers, limit, None if first == cell.hash else first))
+    session, own = plan.session, plan.latent_of
+    by_latent = latent_names(plan)
+    begun = {each.key for each in works}
+    for beside in plan.controls:
+        if session.results.find(beside.hash) is not None:
+            continue
+        waits_for = None
+        if beside.control.name in by_latent:
+            if own.hash in begun:
+                waits_for = own.hash
+            elif not _has_weights(own):
+                continue
+        works.append(CellWork(session, beside, workers, limit, waits_for))
+    return works
+
+
+def latent_names(plan: Plan) -> set[str]:
+    """Names of the controls that compare pictures by a model's latent."""
+    return set() if plan.latent is None else {control.name for control in recognition(plan.latent)}
+
+
+def _has_weights(cell: ModelCell) -> bool:
+    return bool(checkpoints(cell.run_dir))

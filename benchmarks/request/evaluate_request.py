@@ -1,0 +1,86 @@
+"""What an evaluation of anybody's files is asked for; `python -m benchmarks.evaluate` fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from benchmarks.request.run_request import Settings, Words
+from benchmarks.request.settings import patience
+from zoo.config import ConfigError
+from zoo.registry import EntryConfig
+
+
+def _folders(given: Any) -> Any:
+    """Folders as ``NAME=DIR`` or ``DIR``; in Python and YAML a mapping of names to folders too."""
+    if isinstance(given, Mapping):
+        return [f"{name}={folder}" for name, folder in given.items()]
+    return [str(given)] if isinstance(given, str | Path) else [str(word) for word in given]
+
+
+Folders = Annotated[tuple[str, ...], BeforeValidator(_folders)]
+
+
+class EvaluateRequest(EntryConfig):
+    """Everything that decides what `python -m benchmarks.evaluate` does, under the names of its options.
+
+    >>> asked = EvaluateRequest(pred={"mine": "out/a"}, gt="data/true")
+    >>> asked.pred, asked.protocol
+    (('mine=out/a',), 'r3d-v1')
+    """
+
+    pred: Folders = Field(min_length=1)
+    """Folders of predictions, ``NAME=DIR`` or ``DIR``."""
+    gt: Path
+    """Folder of the true shapes."""
+    protocol: str = "r3d-v1"
+    """How they are measured."""
+    names: Path | None = None
+    """CSV file that says which prediction belongs to which truth; None to pair by name."""
+    threshold: float = 0.5
+    """Occupancy from which on a predicted cell is inside, for protocols without a rule of their own."""
+    val_pred: Folders = ()
+    """Predictions of validation shapes, on which the protocol chooses the threshold."""
+    val_gt: Path | None = None
+    """Folder of the true validation shapes."""
+    reference: str | None = None
+    """Row that the others are paired with; None for the first."""
+    allow_missing: bool = False
+    """Leave out true shapes that cannot be read."""
+    out: Path = Path("runs/evaluate")
+    """Folder of results and tables."""
+    formats: Words = ()
+    """What is printed and written; none for all."""
+    workers: int | None = None
+    """Processes that measure; None for one per core, 0 for none."""
+    time_limit: float = 30.0
+    """Minutes that one prediction may be measured; 0 for no limit."""
+    force: bool = False
+    """Measure again what has a result."""
+    overrides: Settings = ()
+    """Settings of the protocol as ``key=value``."""
+    plugins: Words = ()
+    """Modules to import, which register parts."""
+
+    @field_validator("threshold")
+    @classmethod
+    def _threshold(cls, value: float) -> float:
+        if not 0 < value <= 1:
+            raise ConfigError(f"--threshold must lie in (0, 1], got {value:g}")
+        return value
+
+    @field_validator("workers")
+    @classmethod
+    def _workers(cls, value: int | None) -> int | None:
+        if value is not None and value < 0:
+            raise ConfigError(f"--workers must be 0 (measure in this process) or more, got {value}")
+        return value
+
+    @field_validator("time_limit")
+    @classmethod
+    def _time_limit(cls, value: float) -> float:
+        patience(value)
+        return value
