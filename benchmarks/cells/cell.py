@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.config import ModelConfig
+from zoo.system.locks import OnWait, hold, holder_of
 
 if TYPE_CHECKING:
     from benchmarks.controls import Control
@@ -47,3 +50,25 @@ class ControlCell:
 
 
 Cell = ModelCell | ControlCell
+
+
+@contextmanager
+def hold_result(folder: Path, on_wait: OnWait = lambda path: None) -> Iterator[None]:
+    """Keep other commands from the result of a cell until the block ends; see `zoo.system.locks.hold`.
+
+    Args:
+        on_wait: called with the folder where another command holds it.
+    """
+    with hold(_lock_of(folder), lambda lock: on_wait(folder)):
+        yield
+
+
+def waited_for(folder: Path) -> str:
+    """The folder of a result or a training that another command holds, and which one does, for a message."""
+    holder = holder_of(folder) or holder_of(_lock_of(folder)) or "another command"
+    return f"{folder}, which {holder} is working in"
+
+
+def _lock_of(folder: Path) -> Path:
+    """The locks of results lie in a folder of their own, so that nothing but results lies among those."""
+    return folder.parent.parent / ".locks" / folder.name

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from shutil import rmtree
 
+from benchmarks.cells.cell import hold_result
 from zoo.system.locks import OnWait, hold
 from zoo.training.checkpoint import checkpoints
 
@@ -26,8 +27,9 @@ def forget(results: Mapping[Path, Iterable[Path]], since: float, on_wait: OnWait
     for run_dir, folders in results.items():
         with ExitStack() as held:
             # in the order in which whoever works on a cell takes them: the cell, then the training
-            for folder in [*sorted(folders), run_dir]:
-                held.enter_context(hold(folder, on_wait))
+            for folder in sorted(folders):
+                held.enter_context(hold_result(folder, on_wait))
+            held.enter_context(hold(run_dir, on_wait))
             kept = [folder for folder in folders if not _forget_result(folder, since)]
             if not kept and not any(_newer(weights, since) for weights in checkpoints(run_dir)):
                 _delete(run_dir)
@@ -36,7 +38,7 @@ def forget(results: Mapping[Path, Iterable[Path]], since: float, on_wait: OnWait
 def forget_results(folders: Iterable[Path], since: float, on_wait: OnWait) -> None:
     """Delete results that no training belongs to; those that are new enough stay."""
     for folder in folders:
-        with hold(folder, on_wait):
+        with hold_result(folder, on_wait):
             _forget_result(folder, since)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.cells.cell import ControlCell, ModelCell
+from benchmarks.cells.cell import ControlCell, ModelCell, hold_result, waited_for
 from benchmarks.cells.events import Event, Tell
 from benchmarks.cells.predictor import Predictor
 from benchmarks.cells.rows import Row, control_row, model_row
@@ -23,7 +23,7 @@ from benchmarks.records.results import save
 from benchmarks.scoring.journal import JOURNAL
 from benchmarks.scoring.score import score
 from zoo.files import sweep
-from zoo.system.locks import OnWait, hold
+from zoo.system.locks import OnWait
 from zoo.system.source import require_code
 from zoo.training.trainer import TrainReport, train
 
@@ -124,9 +124,9 @@ class CellWork(Work):
         folder = session.results.folder(cell.hash)
 
         def on_wait(path: Path) -> None:
-            tell(Event("waiting", self.label, str(path)))
+            tell(Event("waiting", self.label, waited_for(path)))
 
-        with hold(folder, on_wait):
+        with hold_result(folder, on_wait):
             if session.results.find(cell.hash) is not None:  # another command was quicker
                 return
             if isinstance(cell, ModelCell):

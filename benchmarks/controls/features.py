@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
 
-    from benchmarks.cells.cell import ModelCell
-    from zoo.transforms.preprocess import PreprocessConfig
-    from zoo.types import Latent
 
 FEATURE_SIZE = 16
 """Edge of the downsampled picture that pixels are compared at."""
@@ -85,39 +81,6 @@ def in_batches(images: np.ndarray, describe: Callable[[torch.Tensor], torch.Tens
     filled = np.concatenate([images, np.repeat(images[-1:], -len(images) % BATCH, axis=0)])
     batches = torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous().split(BATCH)
     return np.concatenate([describe(batch).float().cpu().numpy() for batch in batches])[: len(images)]
-
-
-def latent_feature(cell: ModelCell, device: torch.device) -> Feature | None:
-    """The mean of a trained model's latent: what the model itself takes for alike.
-
-    Told from others by its cell, so that a result is found again when the weights are gone. None for a model
-    that reads more than the picture.
-    """
-    if cast("PreprocessConfig", cell.config.preprocess).depth:
-        return None
-    name = cell.config.name
-    load = partial(_load_latent, cell.run_dir, dict(cell.code), device)
-    return Feature(name, f"latent of {name}", {"latent": cell.hash}, load)
-
-
-def _load_latent(run_dir: Path, code: dict[str, str], device: torch.device) -> Describe:
-    import torch
-
-    from zoo.system.source import require_code
-    from zoo.training.checkpoint import load_pretrained
-
-    model = load_pretrained(run_dir).to(device)
-    require_code(code, model.config)
-
-    def means(rgba: torch.Tensor) -> torch.Tensor:
-        pictures = model.preprocess(rgba.unsqueeze(1).to(device))
-        return cast("Latent", model(pictures, until="latent").latent).mean.flatten(1)
-
-    def describe(images: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return in_batches(images, means)
-
-    return describe
 
 
 def _area_weights(pixels: int, size: int) -> np.ndarray:

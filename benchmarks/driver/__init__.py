@@ -8,10 +8,10 @@ from typing import Any
 from benchmarks.cells.events import Event, Tell, silent
 from benchmarks.cells.stale import stale_weights
 from benchmarks.driver.compare import collect, compare_by_views, compare_plan, lacking
+from benchmarks.driver.execution import run_cells
 from benchmarks.driver.outcome import Outcome
+from benchmarks.driver.output import write_all
 from benchmarks.driver.plan import Plan, forget_plan, make_plan
-from benchmarks.driver.work import work
-from benchmarks.driver.write import write
 from benchmarks.request.run_request import RunRequest
 from benchmarks.statistics.comparison import Comparison
 
@@ -52,7 +52,7 @@ def execute(request: RunRequest, tell: Tell, outcome: Outcome | None = None) -> 
         for note in stale_weights(plan.sessions):
             tell(Event("note", "note", note))
         with outcome.phase("training and measuring"):
-            outcome.failed |= work(plan, tell)
+            outcome.failed |= run_cells(plan, tell)
     for label, error in outcome.failed.items():
         tell(Event("failed", label, error=error))
     with outcome.phase("table"):
@@ -69,7 +69,7 @@ def _conclude(plan: Plan, outcome: Outcome, tell: Tell) -> None:
         return
     outcome.comparison = compare_plan(plan, results, outcome.failed)
     outcome.by_views = compare_by_views(plan)
-    late = write(plan, outcome.comparison, outcome.by_views, outcome.written)
+    late = write_all(plan, outcome.comparison, outcome.by_views, outcome.written)
     for label, error in late.items():
         tell(Event("failed", label, error=error))
     outcome.failed |= late

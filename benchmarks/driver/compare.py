@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from benchmarks.cells.session import Session
 from benchmarks.cells.stale import stale_results
 from benchmarks.controls.backbone import DEFAULT
+from benchmarks.driver.execution import latent_names
 from benchmarks.driver.plan import Plan, seeds_of
-from benchmarks.driver.work import latent_names
 from benchmarks.records.results import Record, ResultError, Rows
 from benchmarks.statistics.comparison import Comparison, compare
 from benchmarks.tables.views import ByViews

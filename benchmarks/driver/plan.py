@@ -8,13 +8,14 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cells.cell import ControlCell, ModelCell
+from benchmarks.cells.cell import ControlCell, ModelCell, waited_for
 from benchmarks.cells.events import Event, Tell
 from benchmarks.cells.executors import Executor, Place, make_executor
+from benchmarks.cells.latent import latent_feature
 from benchmarks.cells.session import Session
 from benchmarks.controls import controls, title_of
 from benchmarks.controls.backbone import find_backbone
-from benchmarks.controls.features import Feature, latent_feature
+from benchmarks.controls.features import Feature
 from benchmarks.protocols import Protocol
 from benchmarks.report.pages import FILES as PAGES
 from benchmarks.report.pages import FOLDERS
@@ -101,8 +102,6 @@ def make_plan(request: RunRequest, tell: Tell) -> Plan:
         UserError: bad input, or folders that cannot be written.
     """
     limit = patience(request.time_limit)
-    if request.workers is not None and request.workers < 0:
-        raise ConfigError(f"--workers must be 0 (measure in this process) or more, got {request.workers}")
     load_plugins(request.plugins, request.dataset, request.protocol, request.executor, limit=limit)
     names = resolve_models(",".join(request.models))
     device = pick_device(request.device)
@@ -266,7 +265,7 @@ def forget_plan(plan: Plan, since: float, tell: Tell) -> None:
     from benchmarks.cells.forget import forget, forget_results
 
     def on_wait(folder: Path) -> None:
-        tell(Event("waiting", "", str(folder)))
+        tell(Event("waiting", "", waited_for(folder)))
 
     measured: dict[Path, list[Path]] = {}
     beside: list[Path] = [plan.session.results.folder(cell.hash) for cell in plan.controls]

@@ -64,7 +64,7 @@ def evaluate_in_terminal(request: EvaluateRequest) -> int:
     with Bars(console) as bars:
         evaluate_files(request, bars, outcome)
     for name, error in outcome.failed.items():
-        say_failed(console, name, error)
+        say(console, f"{name}: {error}", "failed", "red")
     _show(request, outcome, console)
     if outcome.written:
         say(console, "written: " + ", ".join(map(str, outcome.written)))
@@ -114,7 +114,7 @@ class Bars:
             say_failed(self.console, event.label, event.error)
         elif event.kind == "waiting":
             about = f"{event.label}: " if event.label else ""
-            say(self.console, f"{about}waiting for {event.text}, which another command is working in")
+            say(self.console, f"{about}waiting for {event.text}")
         elif event.kind == "training":
             shown = [("loss", "loss"), ("rate", "im/s")]
             note = "  ".join(

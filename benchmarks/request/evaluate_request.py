@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from benchmarks.request.run_request import Settings, Words
-from benchmarks.request.settings import patience
+from benchmarks.request.run_request import Settings, Words, check_time_limit, check_workers
 from zoo.config import ConfigError
 from zoo.registry import EntryConfig
 
@@ -56,7 +55,7 @@ class EvaluateRequest(EntryConfig):
     """What is printed and written; none for all."""
     workers: int | None = None
     """Processes that measure; None for one per core, 0 for none."""
-    time_limit: float = 30.0
+    time_limit: float = Field(30.0, allow_inf_nan=True)
     """Minutes that one prediction may be measured; 0 for no limit."""
     force: bool = False
     """Measure again what has a result."""
@@ -72,15 +71,5 @@ class EvaluateRequest(EntryConfig):
             raise ConfigError(f"--threshold must lie in (0, 1], got {value:g}")
         return value
 
-    @field_validator("workers")
-    @classmethod
-    def _workers(cls, value: int | None) -> int | None:
-        if value is not None and value < 0:
-            raise ConfigError(f"--workers must be 0 (measure in this process) or more, got {value}")
-        return value
-
-    @field_validator("time_limit")
-    @classmethod
-    def _time_limit(cls, value: float) -> float:
-        patience(value)
-        return value
+    _workers = field_validator("workers")(check_workers)
+    _time_limit = field_validator("time_limit")(check_time_limit)

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_serializer
+from pydantic import BeforeValidator, Field, field_serializer, field_validator
 
 from benchmarks.request.numbers import parse_seeds, parse_views
+from benchmarks.request.settings import patience
+from zoo.config import ConfigError, parse_overrides
 from zoo.registry import EntryConfig
 
 
@@ -37,6 +39,19 @@ def _flat(path: str, given: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}={json.dumps(value)}"  # JSON is YAML
 
 
+def check_workers(value: int | None) -> int | None:
+    """Refuse a number of processes that cannot be meant."""
+    if value is not None and value < 0:
+        raise ConfigError(f"--workers must be 0 (measure in this process) or more, got {value}")
+    return value
+
+
+def check_time_limit(value: float) -> float:
+    """Refuse minutes that cannot be meant."""
+    patience(value)
+    return value
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(words_of)]
 Settings = Annotated[tuple[str, ...], BeforeValidator(settings_of)]
 
@@ -53,7 +68,7 @@ class RunRequest(EntryConfig):
     True
     """
 
-    models: Words = Field(("r3d", "vae_gan_baseline"), min_length=1)
+    models: Words = ("r3d", "vae_gan_baseline")
     """Names, shell patterns, paths of YAML files, or 'all'."""
     dataset: str = "procedural"
     """Data set, as `python -m datasets list` shows them."""
@@ -89,18 +104,28 @@ class RunRequest(EntryConfig):
     """Cells that run at a time; None for one per GPU, 2 on a CPU."""
     workers: int | None = None
     """Processes for data and measuring; None for one per core, 0 for none."""
-    time_limit: float = 30.0
+    time_limit: float = Field(30.0, allow_inf_nan=True)
     """Minutes that a step, a block of predictions or a measurement may take; 0 for no limit."""
     overrides: Settings = ()
     """Settings as ``key.path=value``; in Python and YAML a mapping too."""
     plugins: Words = ()
     """Modules to import, which register parts."""
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = None
     """Measure on so many test instances only; None for all."""
     force: bool = False
     """Train and measure again what is already there."""
     only_cache: bool = False
     """Make nothing: the table of the results that are there."""
+
+    _workers = field_validator("workers")(check_workers)
+    _time_limit = field_validator("time_limit")(check_time_limit)
+
+    @field_validator("limit")
+    @classmethod
+    def _limit(cls, value: int | None) -> int | None:
+        if value is not None and value < 1:
+            raise ConfigError(f"--limit must be at least 1, got {value}")
+        return value
 
     @field_serializer("data_root", "out", when_used="json")
     def _text(self, path: Path | None) -> str | None:
@@ -115,8 +140,6 @@ class RunRequest(EntryConfig):
     @property
     def executor_settings(self) -> dict[str, Any]:
         """Those of the executor, ``--jobs`` among them."""
-        from zoo.config import parse_overrides
-
         own = [text for text in self.overrides if text.startswith("executor.")]
         found: dict[str, Any] = parse_overrides(own).get("executor", {})
         return found if self.jobs is None else {"jobs": self.jobs, **found}

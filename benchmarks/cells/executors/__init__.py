@@ -94,8 +94,8 @@ def make_executor(name: str, place: Place, settings: dict[str, Any] | None = Non
     given = dict(settings or {})
     if "jobs" in given and "jobs" not in entry.config.model_fields:
         raise ConfigError(
-            f"--jobs {given['jobs']} is for an executor that runs several works at a time, as 'local' does; "
-            f"'{entry.name}' runs one after the other"
+            f"--jobs {given['jobs']} is for --executor local; --executor {entry.name} trains one after the "
+            f"other"
         )
     config = validate(entry.config, given, "executor", f"executor '{entry.name}' and --set")
     return entry.cls(config, place)

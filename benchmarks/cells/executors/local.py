@@ -23,7 +23,7 @@ from time import monotonic
 from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import field_validator
 
 from benchmarks.cells.child import ended, minutes, portable, settle
 from benchmarks.cells.events import Event, Tell
@@ -31,6 +31,7 @@ from benchmarks.cells.executors import EXECUTORS, Executor, Place, Queue
 from benchmarks.cells.predictor import PredictorHere
 from benchmarks.cells.work import CellDied, Work
 from zoo.cli.command import Stopped
+from zoo.config import ConfigError
 from zoo.registry import EntryConfig, load_plugin
 from zoo.system.processes import asked_threads, available_cores
 from zoo.training.interrupt import graceful_stop
@@ -45,8 +46,17 @@ NO_STEP = "no step was finished"
 class LocalConfig(EntryConfig):
     """How many works run at a time."""
 
-    jobs: int | None = Field(None, ge=1)
+    jobs: int | None = None
     """Works at a time, spread over the GPUs in turn; None for one per GPU, and for two on a CPU."""
+
+    @field_validator("jobs")
+    @classmethod
+    def _jobs(cls, value: int | None) -> int | None:
+        if value is not None and value < 1:
+            raise ConfigError(
+                f"--jobs must be at least 1, got {value}; to train in this process use --executor inline"
+            )
+        return value
 
 
 def slots(device: torch.device, jobs: int | None, gpus: int, cores: int) -> tuple[torch.device, ...]:
@@ -104,8 +114,10 @@ class Local(Executor):
                         one.process.kill()
                 for line in wait(list(running), timeout=0.2):
                     assert isinstance(line, Connection)
-                    if not running[line].hear(queue, tell) or stopped:
+                    if not running[line].hear(queue, tell):
                         self._bury(running.pop(line), queue, free, quietly=bool(stopped))
+                    elif stopped and running[line].done:
+                        running[line].leave()
         if stopped:
             raise Stopped(stopped)
         return queue.found

@@ -3,20 +3,19 @@
 import json
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
 from PIL import Image
 
-from benchmarks.cells import executor
+from benchmarks.cells import work
 from benchmarks.cells.session import _kind_of
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.records.results import load
 from benchmarks.request.settings import build_protocol, settings
 from benchmarks.run import main
-from benchmarks.scoring.score import score
+from benchmarks.scoring.score import Scores, score
 from datasets import BadItem
 from datasets.sources.procedural import ProceduralSource
 from datasets.store import Store
@@ -73,8 +72,8 @@ def nothing_is_made(monkeypatch):
         raise AssertionError("prepared, trained or measured")
 
     monkeypatch.setattr("datasets.prepare._build", refuse)
-    monkeypatch.setattr(executor, "train", refuse)
-    monkeypatch.setattr("benchmarks.cells.session.score", refuse)
+    monkeypatch.setattr(work, "train", refuse)
+    monkeypatch.setattr("benchmarks.cells.work.score", refuse)
 
 
 def test_writes_everything(finished):
@@ -197,8 +196,8 @@ def test_a_second_run_trains_and_measures_nothing(finished, monkeypatch, capsys)
         raise AssertionError("trained or measured again")
 
     before = (finished[0] / "results.json").read_bytes()
-    monkeypatch.setattr(executor, "train", refuse)
-    monkeypatch.setattr("benchmarks.cells.session.score", refuse)
+    monkeypatch.setattr(work, "train", refuse)
+    monkeypatch.setattr("benchmarks.cells.work.score", refuse)
     assert again(finished, "vae_gan_baseline") == 0
     assert "measured already" in capsys.readouterr().out
     assert (finished[0] / "results.json").read_bytes() == before
@@ -234,13 +233,13 @@ def test_shapes_that_training_holds_are_not_measured_on(finished, monkeypatch, c
 
 
 def test_only_an_added_model_is_trained(finished, monkeypatch):
-    trained, train = [], executor.train
+    trained, train = [], work.train
 
     def noted(config, *args, **options):
         trained.append(config.name)
         return train(config, *args, **options)
 
-    monkeypatch.setattr(executor, "train", noted)
+    monkeypatch.setattr(work, "train", noted)
     assert again(finished, "vae_gan_baseline", "r3d") == 0
     assert trained == ["r3d"]
 
@@ -258,21 +257,21 @@ def test_a_run_that_is_stopped_says_how_to_go_on(finished, monkeypatch, capsys):
     def stopped(config, source, run_dir, **options):
         raise Interrupted(run_dir, 1, 2)
 
-    monkeypatch.setattr(executor, "train", stopped)
+    monkeypatch.setattr(work, "train", stopped)
     assert again(finished, "r3d", extra=["--set", "losses.kl.weight=0.5"]) == 130
     text = " ".join(capsys.readouterr().out.split())
     assert "stopped; the state is saved in" in text and "same command goes on" in text
 
 
 def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypatch, capsys):
-    train = executor.train
+    train = work.train
 
     def broken(config, *args, **options):
         if config.name == "r3d":
             raise NonFiniteLoss("the loss is nan at step 1")
         return train(config, *args, **options)
 
-    monkeypatch.setattr(executor, "train", broken)
+    monkeypatch.setattr(work, "train", broken)
     status = again(finished, "vae_gan_baseline", "r3d", extra=["--set", "losses.kl.weight=0.25"])
     text = " ".join(capsys.readouterr().out.split())
     assert status == 1
@@ -283,13 +282,16 @@ def test_a_model_that_fails_is_reported_and_the_others_finish(finished, monkeypa
 
 def test_a_model_that_kills_the_process_which_measures_it_costs_itself_alone(finished, monkeypatch, capsys):
     def deadly(predictions, *args, **options):
-        names = list(predictions)  # models in the order of the command, then controls
-        others = {name: predictions[name] for name in names if name != names[1]}
-        return replace(score(others, *args, **options), died={names[1]: "the process died"})
+        (name,) = predictions
+        asked.append(name)
+        if len(asked) == 2:  # models in the order of the command, then controls
+            return Scores(died={name: "the process died"})
+        return score(predictions, *args, **options)
 
+    asked = []
     weight = ["--set", "losses.kl.weight=0.125", "--format", "rich,json"]
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.cells.session.score", deadly)
+        patch.setattr("benchmarks.cells.work.score", deadly)
         assert again(finished, "vae_gan_baseline", "r3d", extra=weight) == 1
     text = " ".join(capsys.readouterr().out.split())
     assert "failed r3d (seed 0): CellDied: the process died" in text and "r3d (missing)" in text
@@ -374,7 +376,7 @@ def test_a_limit_measures_some_of_the_same_numbers_and_keeps_them_apart(finished
     def refuse(*args, **kwargs):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("benchmarks.cells.session.score", refuse)
+    monkeypatch.setattr("benchmarks.cells.work.score", refuse)
     assert again(finished, "vae_gan_baseline", extra=["--limit", "2", "--format", "json"]) == 0
     assert results_of(finished) == limited
     assert again(finished, "vae_gan_baseline", extra=["--limit", "4", "--format", "json"]) == 0  # all of them

@@ -17,6 +17,7 @@ import pytest
 import trimesh
 
 from benchmarks import evaluate
+from benchmarks.driver import evaluation, terminal
 from benchmarks.files.pairing import instances, shape_files
 from benchmarks.files.predictions import PredictionFiles
 from benchmarks.gallery.of_files import gather_foreign
@@ -104,7 +105,7 @@ def test_a_row_that_kills_the_process_which_measures_it_is_missing_and_the_other
         return replace(score(others, *args, **options), died={"bad": "the process died"})
 
     with monkeypatch.context() as patch:
-        patch.setattr(evaluate, "score", deadly)
+        patch.setattr(evaluation, "score", deadly)
         words = ["--pred", f"good={folders / 'pred'}", f"bad={folders / 'pred'}", "--reference", "bad"]
         status, results = run(folders, *words, "--format", "json,rich")
     said = capsys.readouterr().out
@@ -219,13 +220,13 @@ def test_views_of_one_shape_are_one_cluster(folders):
 def test_a_second_run_measures_only_what_changed(folders, monkeypatch):
     _, first = run(folders, "--pred", folders / "pred")
     measured = []
-    original = evaluate.score
+    original = evaluation.score
 
     def counting(predictions, *args, **kwargs):
         measured.append(sorted(predictions))
         return original(predictions, *args, **kwargs)
 
-    monkeypatch.setattr(evaluate, "score", counting)
+    monkeypatch.setattr(evaluation, "score", counting)
     _, again = run(folders, "--pred", folders / "pred")
     assert measured == [] and again["values"] == first["values"]
     np.savez(folders / "pred/lamp/d.npz", voxels=grid(0))
@@ -655,7 +656,7 @@ def occupied(path, kind: str) -> None:
 )
 def test_an_output_folder_that_cannot_be_written_is_found_first(folders, monkeypatch, capsys, place, kind):
     occupied(folders / place, kind)
-    monkeypatch.setattr(evaluate, "score", lambda *args, **options: pytest.fail("it was measured"))
+    monkeypatch.setattr(evaluation, "score", lambda *args, **options: pytest.fail("it was measured"))
     assert run(folders, "--pred", folders / "pred", "--format", "md")[0] == 2
     said = capsys.readouterr().err
     assert said.startswith(f"error: cannot write to {folders / place}: ") and said.count("\n") == 1
@@ -713,7 +714,7 @@ def test_a_terminal_that_is_gone_costs_no_file(folders, monkeypatch):
         assert (folders / "out/report.html").exists() and (folders / "out/table.md").exists()
         raise BrokenPipeError
 
-    monkeypatch.setattr(evaluate, "to_rich", gone)
+    monkeypatch.setattr(terminal, "to_rich", gone)
     status, _ = run(folders, "--pred", folders / "pred", "--format", "rich,md,html")
     sys.stdout.close()
     assert status == 141
@@ -730,7 +731,7 @@ def test_the_text_of_an_error_is_no_markup(folders, monkeypatch, capsys, text):
         others = {name: shapes for name, shapes in predictions.items() if name != "bad"}
         return replace(score(others, *args, **options), died={"bad": f"out of memory: {text}"})
 
-    monkeypatch.setattr(evaluate, "score", deadly)
+    monkeypatch.setattr(evaluation, "score", deadly)
     words = ["--pred", f"good={folders / 'pred'}", f"bad={folders / 'pred'}"]
     status, _ = run(folders, *words, "--format", "rich,md")
     assert status == 1
@@ -784,7 +785,7 @@ def test_leaving_a_bad_prediction_out_never_improves_a_mean(tmp_path, protocol, 
 def test_a_full_cube_is_named_before_anything_is_measured(folders, capsys, monkeypatch):
     for name in ("gt/lamp/c.binvox", "gt/lamp/d.binvox"):
         write_binvox(folders / name, np.ones((R,) * 3, bool))
-    monkeypatch.setattr(evaluate, "score", lambda *args, **options: pytest.fail("it was measured"))
+    monkeypatch.setattr(evaluation, "score", lambda *args, **options: pytest.fail("it was measured"))
     words = [
         "--pred",
         folders / "pred",
@@ -833,7 +834,7 @@ def test_a_machine_that_cannot_read_now_says_nothing_about_the_file(folders, mon
 
     armed: list[bool] = []
     monkeypatch.setattr(os, "open", full)
-    monkeypatch.setattr(evaluate, "score", arm)
+    monkeypatch.setattr(evaluation, "score", arm)
     assert run(folders, "--pred", folders / "pred") == (2, {})
     said = capsys.readouterr().err
     assert os.strerror(number) in said and "a fault of the machine" in said
@@ -858,11 +859,11 @@ def test_an_equal_command_that_is_quicker_takes_nothing_away(folders, monkeypatc
     def overtaken(*args, **options):
         found = score(*args, **options)
         with monkeypatch.context() as patch:
-            patch.setattr(evaluate, "score", score)
+            patch.setattr(evaluation, "score", score)
             assert run(folders, "--pred", folders / "pred")[0] == 0
         return found
 
-    monkeypatch.setattr(evaluate, "score", overtaken)
+    monkeypatch.setattr(evaluation, "score", overtaken)
     status, results = run(folders, "--pred", folders / "pred")
     assert status == 0 and {row["name"] for row in results["rows"]} == {"pred", "floor"}
     assert not list(folders.glob("out/cells/*/measured.jsonl"))

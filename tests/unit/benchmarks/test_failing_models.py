@@ -9,8 +9,7 @@ from functools import partial
 import pytest
 import yaml
 
-from benchmarks import driver
-from benchmarks.cells.executor import Executor
+from benchmarks.cells.executors.inline import Inline
 from benchmarks.cells.predictor import PredictorProcess
 from benchmarks.run import main
 from zoo.system.processes import time_limit
@@ -52,7 +51,7 @@ def folder(tmp_path_factory):
 def own_process(monkeypatch):
     """Trained here, which is quicker, and predicted in a process of its own, as a user's command does."""
     made = partial(PredictorProcess, threads=1, plugins=(PLUGIN,), patience=60.0)
-    monkeypatch.setattr(Executor, "predictor", lambda self, device: made(device))
+    monkeypatch.setattr(Inline, "predictor", lambda self: made(self.place.device))
     monkeypatch.setenv("COLUMNS", "300")
 
 
@@ -121,7 +120,7 @@ def test_one_that_hangs_or_breaks_while_it_is_built_costs_its_own_row(folder, mo
         return time_limit(0.2 if what == "building model 'hang'" else None, what)
 
     monkeypatch.setattr(Failing, "__init__", broken)
-    monkeypatch.setattr(driver, "time_limit", limited)
+    monkeypatch.setattr("benchmarks.driver.plan.time_limit", limited)
     faulty = [write(folder, name, name) for name in ("hang", "leave", "raise")]
     assert run(folder, [write(folder, "good"), *faulty]) == 1
     said = capsys.readouterr().out

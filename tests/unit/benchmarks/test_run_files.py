@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from benchmarks import driver
 from benchmarks.cells.session import save
+from benchmarks.driver import plan, terminal
 from benchmarks.records.results import load
 from benchmarks.run import main
 from tests.unit.benchmarks.test_benchmark_run import TINY
@@ -39,9 +39,9 @@ def nothing_is_made(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("prepared, trained or measured")
 
-    monkeypatch.setattr(driver, "open_dataset", refuse)
-    monkeypatch.setattr("benchmarks.cells.executor.train", refuse)
-    monkeypatch.setattr("benchmarks.cells.session.score", refuse)
+    monkeypatch.setattr(plan, "open_dataset", refuse)
+    monkeypatch.setattr("benchmarks.cells.work.train", refuse)
+    monkeypatch.setattr("benchmarks.cells.work.score", refuse)
 
 
 def stands_in_the_way(folder: Path, how: str) -> Path:
@@ -127,7 +127,7 @@ def test_everything_is_written_before_anything_is_printed(finished, monkeypatch)
         assert names <= {path.name for path in out.iterdir()}
         raise UnicodeEncodeError("cp1252", "↑", 0, 1, "a terminal that cannot print it")
 
-    monkeypatch.setattr(driver, "_show", show)
+    monkeypatch.setattr(terminal, "_show", show)
     with pytest.raises(UnicodeEncodeError):
         main([*words, "--format", "all"])
 
@@ -178,7 +178,7 @@ def test_a_row_that_cannot_be_saved_costs_itself(finished, tmp_path, monkeypatch
 
     words, finished_out = finished
     (tmp_path / "runs").symlink_to(finished_out / "runs")
-    monkeypatch.setattr("benchmarks.cells.session.save", broken)
+    monkeypatch.setattr("benchmarks.cells.work.save", broken)
     status = main([*words, "--models", f"{NAME}", "--out", str(tmp_path), "--format", "rich"])
     text = " ".join(capsys.readouterr().out.split())
     label = f"{name} (seed 0)" if name == NAME else name

@@ -187,9 +187,9 @@ def test_a_latent_that_cannot_be_made_costs_the_controls_that_ask_for_it(
 
         return type(feature)(feature.name, feature.words, feature.identity, load)
 
-    from benchmarks.controls.features import latent_feature as latent
+    from benchmarks.cells.latent import latent_feature as latent
 
-    monkeypatch.setattr("benchmarks.driver.latent_feature", broken)
+    monkeypatch.setattr("benchmarks.driver.plan.latent_feature", broken)
     words, _ = finished
     assert main([*words, "--out", str(tmp_path)]) == 1
     text = " ".join(capsys.readouterr().out.split())

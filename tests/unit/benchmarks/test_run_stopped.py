@@ -19,10 +19,10 @@ from zoo.system.locks import hold
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "vae_gan_baseline"
 PHASES = {
-    "data": "benchmarks.driver.open_dataset",
+    "data": "benchmarks.driver.plan.open_dataset",
     "training": "zoo.training.trainer.Trainer.step",
-    "measuring": "benchmarks.cells.session.score",
-    "tables": "benchmarks.driver.write_outputs",
+    "measuring": "benchmarks.cells.work.score",
+    "tables": "benchmarks.driver.output.write_outputs",
     "pictures": "benchmarks.report.pages.gather_cases",
     "report": "benchmarks.report.pages.write_report",
 }
@@ -61,7 +61,8 @@ def test_a_signal_in_any_phase_stops_cleanly_and_the_same_command_goes_on(
         assert main([*words, "--out", str(tmp_path)]) == 128 + number
     assert "the same command goes on from there" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.part"))
-    for held in (tmp_path / "cells", *(tmp_path / "runs").glob(f"{NAME}-*")):
+    cells = (tmp_path / ".locks" / path.name for path in (tmp_path / "cells").iterdir())
+    for held in (*cells, *(tmp_path / "runs").glob(f"{NAME}-*")):
         with hold(held, on_wait=lambda path: pytest.fail(f"{path} is still held")):
             pass
     assert main([*words, "--out", str(tmp_path), "--format", "json"]) == 0
@@ -113,14 +114,16 @@ def test_two_equal_commands_at_once_train_and_measure_once(undisturbed, tmp_path
 
 def test_a_command_says_once_what_it_waits_for(undisturbed, tmp_path):
     words, rows = undisturbed
-    (tmp_path / "cells").mkdir()
-    with hold(tmp_path / "cells"):
+    assert main([*words, "--out", str(tmp_path / "first"), "--format", "json"]) == 0
+    (cell,) = (path for path in (tmp_path / "first/cells").iterdir() if load(path)[0].name == NAME)
+    with hold(tmp_path / ".locks" / cell.name):
         command = start(tmp_path, words, "--format", "json")
         assert command.stdout is not None
         line = next(line for line in command.stdout if "waiting" in line)
-        assert (
-            line.split() == f"waiting for {tmp_path / 'cells'}, which another command is working in".split()
+        said = (
+            f"{NAME} (seed 0): waiting for {tmp_path / 'cells' / cell.name}, which process {os.getpid()} on"
         )
+        assert line.startswith(said) and line.rstrip().endswith(" is working in")
     out, err = command.communicate(timeout=300)
     assert command.returncode == 0, err
     assert "waiting" not in out
@@ -135,6 +138,6 @@ def test_what_is_trained_by_another_command_is_waited_for_by_name(undisturbed, t
         command = start(tmp_path, words, "--force", "--format", "json")
         assert command.stdout is not None
         line = next(line for line in command.stdout if "waiting" in line)
-        assert line.split() == f"waiting for {run}, which another command is working in".split()
+        assert line.startswith(f"waiting for {run}, which process {os.getpid()} on ")
         assert list(run.glob("step-*"))  # nothing is deleted under another command's hands
     assert command.communicate(timeout=300)[1].count("Traceback") == 0 and command.returncode == 0

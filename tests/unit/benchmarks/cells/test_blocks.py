@@ -30,6 +30,10 @@ class Whole(Recipe):
     views: int = 1
     read: list[tuple[int, ...]] = field(default_factory=list)
 
+    @property
+    def splits(self):
+        return {"test": self.split}
+
     def make(self, device):
         fetch = self.split.fetch
 
@@ -38,7 +42,7 @@ class Whole(Recipe):
             return fetch(indices, views)
 
         self.split.fetch = noted
-        return Blocks(self.model, self.split, self.views)
+        return Blocks(self.model, {"test": self.split}, self.views)
 
 
 def model_of(tiny_config, *overrides):
@@ -47,7 +51,8 @@ def model_of(tiny_config, *overrides):
 
 def predictions(model, places=range(COUNT)):
     recipe = Whole(model)
-    return Predictions(PredictorHere(CPU), recipe, [recipe.split.ids[k] for k in places], "tiny"), recipe
+    ids = [recipe.split.ids[k] for k in places]
+    return Predictions(PredictorHere(CPU), recipe, "test", ids, "tiny"), recipe
 
 
 def grids(model, places=range(COUNT), order=None):

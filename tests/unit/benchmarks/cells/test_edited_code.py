@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks.cells.session import Session
+from benchmarks.records.making import describe_protocol
 from benchmarks.records.results import cell_hash, load
 from benchmarks.request.settings import settings
 from benchmarks.run import main
@@ -204,7 +205,7 @@ def test_cells_and_trainings_of_shipped_models_are_called_as_before(session, mod
         name=model,
         config=config.resolved(),
         dataset=session.dataset_info,
-        protocol=session.protocol_info,
+        protocol=describe_protocol(session.protocol),
         preset="quick",
         seed=0,
     )

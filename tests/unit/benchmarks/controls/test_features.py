@@ -14,9 +14,9 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 from benchmarks.cells.cell import ModelCell
-from benchmarks.cells.predictor import PredictorHere
+from benchmarks.cells.latent import latent_feature
 from benchmarks.controls import CONTROLS, backbone, controls, recognition, title_of
-from benchmarks.controls.features import BACKGROUND, BATCH, Feature, image_features, latent_feature
+from benchmarks.controls.features import BACKGROUND, BATCH, Feature, image_features
 from benchmarks.controls.lookup import Training
 from benchmarks.protocols import Truth
 from zoo.config import ConfigError, load_config
@@ -114,7 +114,7 @@ def test_the_latent_is_the_mean_that_the_trained_model_gives(tmp_path):
     own = cell(tmp_path)
     model = build_model(own.config, seed=3)
     save_checkpoint(own.run_dir, own.config, TrainState(step=1), model, None, {})
-    feature = latent_feature(own, PredictorHere(CPU))
+    feature = latent_feature(own, CPU)
     assert feature.identity == {"latent": own.hash} and feature.name == "vae_gan_baseline"
     images = pictures(BATCH + 3, 20, 20)
     found = feature.describe(images)
@@ -127,7 +127,7 @@ def test_the_latent_is_the_mean_that_the_trained_model_gives(tmp_path):
 
 
 def test_a_model_that_reads_depth_has_no_latent_of_a_picture(tmp_path):
-    assert latent_feature(cell(tmp_path, "preprocess.depth=true"), PredictorHere(CPU)) is None
+    assert latent_feature(cell(tmp_path, "preprocess.depth=true"), CPU) is None
 
 
 # A backbone

@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from benchmarks.driver import _progress
+from benchmarks.cells.events import Event
+from benchmarks.driver.terminal import Bars
 from benchmarks.run import main
 from benchmarks.tables.say import say, say_failed
 from tests.unit.benchmarks.test_benchmark_run import TINY
@@ -65,17 +66,17 @@ def test_an_error_of_the_system_names_its_file():
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_bar_shows_any_name(text):
     def bar(console):
-        with _progress(console) as shown:
-            shown.add_task(text, total=2, note=text, completed=1)
+        with Bars(console) as shown:
+            shown(Event("training", text, done=1, total=2))
 
-    assert text in printed(bar)
+    assert f"training {text}" in printed(bar)
 
 
 def test_a_model_that_fails_with_markup_in_its_error_costs_itself(tmp_path, monkeypatch, capsys):
     def broken(*args, **kwargs):
         raise RuntimeError("tried [/data/x] [bold")
 
-    monkeypatch.setattr("benchmarks.cells.executor.train", broken)
+    monkeypatch.setattr("benchmarks.cells.work.train", broken)
     out, data = tmp_path / "out [/x]", tmp_path / "data"
     words = ["--models", "vae_gan_baseline", "--out", str(out), "--data-root", str(data), *TINY]
     assert main(words) == 1

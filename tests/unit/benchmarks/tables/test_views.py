@@ -9,14 +9,14 @@ import yaml
 from PIL import Image
 from rich.console import Console
 
-from benchmarks.cells import executor, session
+from benchmarks.cells import work
 from benchmarks.cells.blocks import BLOCK, Blocks
+from benchmarks.request.numbers import parse_views
 from benchmarks.run import main
 from benchmarks.scoring.score import score
 from benchmarks.statistics.comparison import compare
 from benchmarks.tables.published import load_published
 from benchmarks.tables.views import (
-    parse_views,
     views_blocks,
     views_csv,
     views_json,
@@ -135,8 +135,8 @@ def test_what_is_measured_is_not_measured_again(finished, monkeypatch, capsys):
 
     before = {path.name: path.read_bytes() for path in (finished / "out").glob("views.*")}
     with monkeypatch.context() as patch:
-        patch.setattr(executor, "train", refuse)
-        patch.setattr("benchmarks.cells.session.score", refuse)
+        patch.setattr(work, "train", refuse)
+        patch.setattr("benchmarks.cells.work.score", refuse)
         assert run(finished, "--views", "1,3") == 0
     assert capsys.readouterr().out.count("measured already") == 2
     assert {path.name: path.read_bytes() for path in (finished / "out").glob("views.*")} == before
@@ -153,7 +153,7 @@ def test_a_further_number_of_views_measures_the_same_weights(finished, monkeypat
         return {p: p.stat().st_mtime_ns for p in (finished / "out" / "runs").rglob("*.safetensors")}
 
     before = weights()
-    monkeypatch.setattr(session, "score", noted)
+    monkeypatch.setattr(work, "score", noted)
     assert run(finished, "--views", "1-3") == 0
     assert scored == [2]
     assert before and weights() == before

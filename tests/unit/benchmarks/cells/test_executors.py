@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: results, crashes and stops."""
+"""Executors: results, crashes, stops, slots, and what waits for what."""
 
 import json
 import multiprocessing
@@ -9,20 +9,25 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from benchmarks.cells.executor import CellDied, Executor, Job, _Running, slots
+from benchmarks.cells.events import Event
+from benchmarks.cells.executors import EXECUTORS, Executor, Place, make_executor
+from benchmarks.cells.executors.local import Local, LocalConfig, slots
 from benchmarks.cells.predictor import PredictorHere, PredictorProcess
+from benchmarks.cells.work import CellDied, Work
 from benchmarks.request.settings import patience
 from zoo.cli.command import run_command
 from zoo.config import ConfigError
 from zoo.decoders import DECODERS
 from zoo.encoders import ENCODERS
+from zoo.registry import RegistryError
 from zoo.system.locks import hold
 from zoo.testing.smoke import SmokeSource, smoke_model
 from zoo.training.checkpoint import checkpoints, load_state
@@ -70,18 +75,65 @@ class Faulty(SmokeSource):
         raise OSError("disk on fire")
 
 
+@dataclass(frozen=True)
+class Training(Work):
+    """A training alone."""
+
+    name: str
+    folder: Path
+    source: Any = field(default_factory=SmokeSource)
+    steps: int = 2
+    key = label = property(lambda self: self.name)
+
+    def run(self, device, tell, predictor):
+        config = smoke_model(ENCODERS.get("cnn"), DECODERS.get("voxel_deconv"))
+        steps = config.train.model_copy(update={"steps": self.steps, "checkpoint_every": 10**6})
+        return train(
+            config.model_copy(update={"train": steps}),
+            self.source,
+            self.folder / self.name,
+            seed=0,
+            device=device,
+            on_step=lambda done, of, figures: tell(Event("training", self.name, done=done, total=of)),
+            on_wait=lambda path: tell(Event("waiting", self.name, str(path))),
+        )
+
+
+@dataclass(frozen=True)
+class Small(Work):
+    """Something quick: says where it ran."""
+
+    name: str
+    waits: str | None = None
+    fails: bool = False
+    light: bool = True
+    key = label = property(lambda self: self.name)
+    after = property(lambda self: self.waits)
+    shares = property(lambda self: self.light)
+    on_device = property(lambda self: not self.light)
+
+    def run(self, device, tell, predictor):
+        if self.fails:
+            raise ValueError(f"{self.name} cannot")
+        tell(Event("measuring", self.name, done=1, total=1))
+        return os.getpid(), str(device)
+
+
 def job(label, folder, source=None, steps=2):
-    config = smoke_model(ENCODERS.get("cnn"), DECODERS.get("voxel_deconv"))
-    train = config.train.model_copy(update={"steps": steps, "checkpoint_every": 10**6})
-    config = config.model_copy(update={"train": train})
-    return Job(label, config, source or SmokeSource(), folder / label, seed=0)
+    return Training(label, folder, source or SmokeSource(), steps)
 
 
-def executor(jobs):
-    return Executor((torch.device("cpu"),) * jobs, threads=1)
+def local(jobs, patience=None):
+    return Local(LocalConfig(jobs=jobs), Place(CPU, patience=patience))
 
 
-INLINE = Executor((torch.device("cpu"),), threads=1, inline=True)
+def inline():
+    return make_executor("inline", Place(CPU))
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def test_a_crash_and_an_error_cost_their_own_cells_only(tmp_path):
@@ -91,7 +143,7 @@ def test_a_crash_and_an_error_cost_their_own_cells_only(tmp_path):
         job("good", tmp_path),
     ]
     steps = []
-    found = executor(2).run(jobs, lambda label, done, figures: steps.append((label, done)))
+    found = local(2).run(jobs, lambda event: steps.append((event.label, event.done)))
     assert isinstance(found["dead"], CellDied)
     assert str(found["dead"]) == "its process ended with status -9 (SIGKILL)"
     assert isinstance(found["faulty"], LoadError)
@@ -106,7 +158,7 @@ def test_a_segfault_in_the_middle_of_a_training_gives_its_slot_back(tmp_path):
     """One slot: whatever comes after the crash runs on the slot that the crash held."""
     jobs = [job("dead", tmp_path, Segfaulting(), steps=100), job("good", tmp_path)]
     steps = []
-    found = executor(1).run(jobs, lambda label, done, figures: steps.append(label))
+    found = local(1).run(jobs, lambda event: steps.append(event.label))
     assert "dead" in steps  # it had begun
     assert str(found["dead"]) == "its process ended with status -11 (SIGSEGV)"
     assert isinstance(found["good"], TrainReport)
@@ -115,15 +167,17 @@ def test_a_segfault_in_the_middle_of_a_training_gives_its_slot_back(tmp_path):
 def test_a_training_that_stands_still_is_ended_and_the_others_go_on(tmp_path, monkeypatch):
     """One slot: the good one needs the slot of the stuck one. An hour passes after each of its steps."""
     hours, steps = [], []
-    monkeypatch.setattr("benchmarks.cells.executor.monotonic", lambda: time.monotonic() + 3600 * len(hours))
+    monkeypatch.setattr(
+        "benchmarks.cells.executors.local.monotonic", lambda: time.monotonic() + 3600 * len(hours)
+    )
 
-    def on_step(label, done, figures):
-        steps.append(label)
-        if label == "stuck":
+    def on_step(event):
+        steps.append(event.label)
+        if event.label == "stuck":
             hours.append(1)
 
     jobs = [job("stuck", tmp_path, Stuck(), steps=100), job("good", tmp_path)]
-    found = replace(executor(1), patience=1800).run(jobs, on_step)
+    found = local(1, patience=1800).run(jobs, on_step)
     assert isinstance(found["stuck"], CellDied) and "stuck" in steps  # it had begun
     said = "no step was finished for 30 minutes (--time-limit); its process was ended"
     assert str(found["stuck"]) == said
@@ -138,10 +192,10 @@ def test_a_limit_of_time_in_minutes(minutes, seconds):
 
 
 def test_the_limit_of_time_reaches_the_trainings_and_the_predictions():
-    made = Executor.of("local", CPU, plugins=["a"], patience=90.0)
-    asked = made.predictor(CPU)
-    assert isinstance(asked, PredictorProcess) and (made.patience, asked.patience) == (90.0, 90.0)
-    assert isinstance(Executor.of("inline", CPU, patience=90.0).predictor(CPU), PredictorHere)
+    place = Place(CPU, ("a",), 90.0)
+    asked = make_executor("local", place).predictor()
+    assert isinstance(asked, PredictorProcess) and asked.patience == 90.0
+    assert isinstance(make_executor("inline", place).predictor(), PredictorHere)
 
 
 @pytest.mark.parametrize("minutes", [-1, -0.001, float("nan"), float("inf"), 100_001])
@@ -150,45 +204,97 @@ def test_limits_of_time_that_are_none(minutes):
         patience(float(minutes))
 
 
-def test_each_running_job_holds_a_slot_of_its_own(tmp_path, monkeypatch):
-    """Two slots, four jobs of different lengths: never two at a time on one, and both go back."""
-    devices = [torch.device("cuda", k) for k in range(2)]
-    held, seen = [], []
+def test_a_slot_holds_one_work_at_a_time():
+    """Two slots, six works: never three at once, and each is done."""
+    works = [Small(str(k), light=k % 2 == 0) for k in range(6)]
+    running, most = set(), []
 
-    class Process:
-        exitcode = 0
+    class Watched(Local):
+        def _start(self, work, slot):
+            worker = super()._start(work, slot)
+            running.add(worker.process.pid)
+            most.append(len([p for p in multiprocessing.active_children() if p.pid in running]))
+            return worker
 
-        def __init__(self, slot):
-            self.slot = slot
+    found = Watched(LocalConfig(jobs=2), Place(CPU)).run(works, lambda event: None)
+    assert sorted(found) == sorted(str(k) for k in range(6)) and max(most) <= 2
 
-        def join(self):
-            held.remove(self.slot)
 
-    def start(self, job, slot):
-        assert slot not in held
-        held.append(slot)
-        seen.append((job.label, slot))
-        ours, theirs = multiprocessing.Pipe(duplex=False)
-        theirs.send(("end", RuntimeError(job.label)))
-        theirs.close()
-        return ours, _Running(job, Process(slot), slot)
+def test_works_that_may_share_a_process_do_and_others_have_one_each():
+    works = [*(Small(f"light {k}") for k in range(3)), *(Small(f"own {k}", light=False) for k in range(2))]
+    found = local(1).run(works, lambda event: None)
+    processes = {key: pid for key, (pid, _) in found.items()}
+    assert len({processes[f"light {k}"] for k in range(3)}) == 1
+    assert len(set(processes.values())) == 3 and os.getpid() not in processes.values()
+    assert {device for _, device in found.values()} == {"cpu"}
 
-    monkeypatch.setattr(Executor, "_start", start)
-    labels = ["a", "b", "c", "d"]
-    found = Executor(tuple(devices), 1).run([job(x, tmp_path) for x in labels], lambda *args: None)
-    assert {label: str(error) for label, error in found.items()} == {x: x for x in labels}
-    assert seen[:2] == [("a", devices[0]), ("b", devices[1])]
-    assert {slot for _, slot in seen[2:]} <= set(devices) and not held
+
+@pytest.mark.parametrize("make", [inline, partial(local, 2)])
+def test_what_waits_is_run_after_and_what_waits_for_a_failure_is_left_out(make):
+    works = [
+        Small("latent", waits="model"),
+        Small("model"),
+        Small("broken", fails=True),
+        Small("by broken", waits="broken"),
+        Small("by by broken", waits="by broken"),
+        Small("alone"),
+    ]
+    order = []
+    found = make().run(works, lambda event: order.append(event.label))
+    assert found.keys() == {"latent", "model", "broken", "alone"}
+    assert order.index("model") < order.index("latent")
+    assert isinstance(found["broken"], ValueError) and str(found["broken"]) == "broken cannot"
+
+
+def test_beside_a_gpu_what_needs_none_has_slots_of_its_own(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr("benchmarks.cells.executors.local.available_cores", lambda: 16)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    made = make_executor("local", Place(torch.device("cuda")))
+    assert [str(slot) for slot in made.slots] == ["cuda:0", "cpu", "cpu", "cpu", "cpu"]
+    assert (made.threads, made.workers) == (16, 3)
+    model, control = Small("m", light=False), Small("c")
+    assert made._fits(made.slots[0], model) and made._fits(made.slots[0], control)
+    assert made._fits(made.slots[1], control) and not made._fits(made.slots[1], model)
+
+
+def test_an_executor_from_outside_is_found_by_name_and_given_its_settings(monkeypatch):
+    from tests.helpers.own_executor import Backwards
+
+    path = "tests.helpers.own_executor:Backwards"
+    made = make_executor(path, Place(CPU), {"shout": True})
+    assert isinstance(made, Backwards) and made.config.shout
+    said = []
+    found = made.run([Small("a"), Small("b")], lambda event: said.append(event.label))
+    assert list(found) == ["b", "a"] and said == ["B", "A"]
+    assert issubclass(EXECUTORS.get("local").cls, Executor)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("slurm", {}, r"unknown executor 'slurm'. Known: .*inline, local"),
+        ("locl", {}, r"unknown executor 'locl'. Did you mean 'local'\? Known: .*inline, local"),
+        ("my_cluster:Ray", {}, r"executor 'my_cluster:Ray': its module is not imported"),
+        ("local", {"job": 3}, r"executor.job: unknown key. Did you mean 'jobs'\? Known: jobs"),
+        ("local", {"jobs": 0}, r"--jobs must be at least 1, got 0"),
+        ("local", {"jobs": "many"}, r"executor.jobs: .*got 'many'"),
+        ("inline", {"jobs": 2}, r"--jobs 2 is for --executor local; --executor inline trains one after"),
+    ],
+)
+def test_what_is_no_executor_or_no_setting_of_it(name, settings, message):
+    with pytest.raises((RegistryError, ConfigError), match=message):
+        make_executor(name, Place(CPU), settings)
 
 
 def test_the_same_weights_as_in_this_process(tmp_path):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        here = INLINE.run([job("here", tmp_path)], lambda *args: None)["here"]
+        here = inline().run([job("here", tmp_path)], lambda event: None)["here"]
     finally:
         torch.set_num_threads(threads)
-    there = executor(1).run([job("there", tmp_path)], lambda *args: None)["there"]
+    there = local(1).run([job("there", tmp_path)], lambda event: None)["there"]
     assert isinstance(here, TrainReport) and isinstance(there, TrainReport)
     weights = [(r.checkpoint / "model.safetensors").read_bytes() for r in (here, there)]
     assert weights[0] == weights[1]
@@ -197,14 +303,14 @@ def test_the_same_weights_as_in_this_process(tmp_path):
 def test_a_stop_saves_what_runs(tmp_path):
     jobs = [job("long", tmp_path, steps=100_000), job("never", tmp_path)]
 
-    def stop_at_the_first_step(label, done, figures):
+    def stop_at_the_first_step(event):
         if not stopped.is_set():
             stopped.set()
             os.kill(os.getpid(), signal.SIGINT)
 
     stopped = threading.Event()
     with pytest.raises(KeyboardInterrupt):
-        executor(1).run(jobs, stop_at_the_first_step)
+        local(1).run(jobs, stop_at_the_first_step)
     (saved,) = checkpoints(tmp_path / "long")
     assert 0 < load_state(saved).step < 100_000
     assert not (tmp_path / "never").exists()
@@ -231,13 +337,23 @@ def test_one_slot_per_gpu_or_a_stated_number(device, jobs, gpus, cores, expected
 
 @pytest.mark.parametrize(("device", "gpus", "count"), [("cpu", 0, 2), ("cuda", 1, 1), ("cuda", 4, 4)])
 def test_defaults_share_the_cores(device, gpus, count, monkeypatch):
-    monkeypatch.setattr("benchmarks.cells.executor.available_cores", lambda: 8)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("benchmarks.cells.executors.local.available_cores", lambda: 8)
+    monkeypatch.setattr("benchmarks.cells.executors.inline.available_cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    made = Executor.of("local", torch.device(device), plugins=["a"])
-    assert (len(made.slots), made.threads, made.plugins, made.inline) == (count, 8 // count, ("a",), False)
-    inline = Executor.of("inline", torch.device(device))
-    assert (inline.slots, inline.threads, inline.inline) == ((torch.device(device),), 8, True)
+    place = Place(torch.device(device))
+    made = make_executor("local", place)
+    assert sum(slot.type == device for slot in made.slots) == count and made.threads == 8 // count
+    assert make_executor("inline", place).threads == 8
+
+
+@pytest.mark.parametrize(
+    ("asked", "jobs", "cores", "each"),
+    [(None, 2, 8, 4), (None, 2, 1, 1), (None, 1, 8, 8), (8, 2, 2, 4), (1, 2, 8, 1), (0, 2, 8, 0)],
+)
+def test_processes_that_measure_are_shared_out(asked, jobs, cores, each, monkeypatch):
+    monkeypatch.setattr("benchmarks.cells.executors.local.available_cores", lambda: cores)
+    assert make_executor("local", Place(CPU, workers=asked), {"jobs": jobs}).workers == each
 
 
 @pytest.mark.parametrize(
@@ -254,11 +370,12 @@ def test_defaults_share_the_cores(device, gpus, count, monkeypatch):
     ],
 )
 def test_what_the_environment_asks_for_goes_before_a_share_of_the_cores(asked, cores, threads, monkeypatch):
-    monkeypatch.setattr("benchmarks.cells.executor.available_cores", lambda: cores)
+    for name in ("local", "inline"):
+        monkeypatch.setattr(f"benchmarks.cells.executors.{name}.available_cores", lambda: cores)
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert Executor.of("local", torch.device("cpu")).threads == threads
-    inline = threads if asked not in ("", "0", "many") else cores
-    assert Executor.of("inline", torch.device("cpu")).threads == inline
+    assert make_executor("local", Place(CPU)).threads == threads
+    here = threads if asked not in ("", "0", "many") else cores
+    assert make_executor("inline", Place(CPU)).threads == here
 
 
 def test_a_second_signal_ends_what_runs_at_once(tmp_path):
@@ -266,31 +383,31 @@ def test_a_second_signal_ends_what_runs_at_once(tmp_path):
     first, second = signal.SIGTERM, signal.SIGHUP
     sent = []
 
-    def send(label, done, figures):
+    def send(event):
         if not sent:
             sent.append(first)
             os.kill(os.getpid(), first)
             threading.Timer(1, os.kill, (os.getpid(), second)).start()
 
     def body():
-        executor(1).run([job("stuck", tmp_path, Stuck(), steps=100)], send)
+        local(1).run([job("stuck", tmp_path, Stuck(), steps=100)], send)
 
     assert run_command(body) == 128 + second
     assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("inline", [True, False])
-def test_every_signal_saves_what_runs_and_is_told_by_the_exit_status(tmp_path, number, inline):
+@pytest.mark.parametrize("make", [inline, partial(local, 1)])
+def test_every_signal_saves_what_runs_and_is_told_by_the_exit_status(tmp_path, number, make):
     sent = []
 
-    def send(label, done, figures):
+    def send(event):
         if not sent:
             sent.append(number)
             os.kill(os.getpid(), number)
 
     def body():
-        (INLINE if inline else executor(1)).run([job("long", tmp_path, steps=100_000)], send)
+        make().run([job("long", tmp_path, steps=100_000)], send)
 
     assert run_command(body) == 128 + number
     (saved,) = checkpoints(tmp_path / "long")
@@ -299,7 +416,8 @@ def test_every_signal_saves_what_runs_and_is_told_by_the_exit_status(tmp_path, n
 
 def test_a_folder_that_is_trained_in_is_waited_for_and_found_done(tmp_path, monkeypatch):
     """Two equal commands at once train once."""
-    config, source = job("one", tmp_path).config, SmokeSource()
+    config, source = smoke_model(ENCODERS.get("cnn"), DECODERS.get("voxel_deconv")), SmokeSource()
+    config = config.model_copy(update={"train": config.train.model_copy(update={"steps": 2})})
     steps, waited, reports = [], [], []
 
     def second():
@@ -325,25 +443,23 @@ def test_a_job_says_that_it_waits(tmp_path):
     waited = []
     with hold(tmp_path / "busy"):
 
-        def on_wait(label, folder):
-            waited.append((label, folder))
+        def tell(event):
+            waited.append((event.kind, event.label, event.text))
             os.kill(os.getpid(), signal.SIGTERM)  # it waits without end: nothing is to be saved
 
-        body = partial(executor(1).run, [job("busy", tmp_path)], lambda *args: None, on_wait)
+        body = partial(local(1).run, [job("busy", tmp_path)], tell)
         assert run_command(body) == 128 + signal.SIGTERM
-    assert waited == [("busy", tmp_path / "busy")] and not (tmp_path / "busy").exists()
+    assert waited == [("waiting", "busy", str(tmp_path / "busy"))] and not (tmp_path / "busy").exists()
     assert not multiprocessing.active_children()
 
 
 COMMAND = """
 import sys
 from pathlib import Path
-import torch
-from benchmarks.cells.executor import Executor
-from tests.unit.benchmarks.cells.test_executor import job
+from tests.unit.benchmarks.cells.test_executors import job, local
 if __name__ == "__main__":
-    tell = lambda label, done, figures: print(done, flush=True)
-    Executor((torch.device("cpu"),), threads=1).run([job("long", Path(sys.argv[1]), steps=10**6)], tell)
+    tell = lambda event: print(event.done, flush=True)
+    local(1).run([job("long", Path(sys.argv[1]), steps=10**6)], tell)
 """
 
 

@@ -12,7 +12,9 @@ from benchmarks.tables.views import ByViews, write_views
 from zoo.files import sweep
 
 
-def write(plan: Plan, comparison: Comparison, by_views: ByViews, written: list[Path]) -> dict[str, Exception]:
+def write_all(
+    plan: Plan, comparison: Comparison, by_views: ByViews, written: list[Path]
+) -> dict[str, Exception]:
     """Write the tables, then pictures and report: what could not be made of those, by name.
 
     Args:

@@ -17,7 +17,7 @@ NOBODYS = (TruthError, MeasuringError, BackendError)
 """Errors that say nothing about a row: the command fails, and nothing that they touched counts."""
 
 
-def work(plan: Plan, tell: Tell) -> dict[str, Exception]:
+def run_cells(plan: Plan, tell: Tell) -> dict[str, Exception]:
     """Train and measure what is missing: what failed, by label.
 
     Raises:
