@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 
 from benchmarks import repro
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.records import environment
 from benchmarks.records.results import ResultError, load, save
 from benchmarks.run import main
 
@@ -39,10 +37,7 @@ TINY = [
 def cells(tmp_path_factory):
     """Folders of one run's cells: two seeds of a model, and a control."""
     folder = tmp_path_factory.mktemp("run")
-    words = [*TINY, "--out", str(folder / "out"), "--data-root", str(folder / "data")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(environment, "command", lambda: "python -m benchmarks.run " + shlex.join(words))
-        assert main(words) == 0
+    assert main([*TINY, "--out", str(folder / "out"), "--data-root", str(folder / "data")]) == 0
     found = {}
     for path in (folder / "out" / "cells").iterdir():
         record, _ = load(path)
@@ -71,19 +66,20 @@ def test_the_second_seed_gives_the_same_digits(cells, capsys):
         assert "equal" in line
 
 
-def test_the_older_word_for_this_process_is_understood(cells, tmp_path, capsys):
-    record, rows = load(cells["vae_gan_baseline", 0])
-    older = record.command.replace("--executor inline", "--jobs 0")
-    assert older != record.command
-    save(record.model_copy(update={"command": older}), rows, tmp_path)
-    assert call(cells, tmp_path) == 0
-    assert "equal" in capsys.readouterr().out
+def test_the_record_holds_what_makes_this_cell_alone(cells):
+    record, _ = load(cells["vae_gan_baseline", 1])
+    asked = repro.request_of(record)
+    assert (asked.models, asked.seeds, asked.views) == (("vae_gan_baseline",), (1,), (1,))
+    assert asked.settings[0] == "data.categories=chair,table" and "train.steps=2" in asked.settings
+    assert record.command.startswith("python -m benchmarks.run --models vae_gan_baseline --data-root ")
+    assert "--seeds 2" in record.command and "--executor inline" in record.command
+    control, _ = load(cells["floor", None])
+    assert control.request is not None and control.request["seeds"] == [0, 1]
 
 
-def test_a_limited_result_is_run_again_on_the_same_instances(cells, monkeypatch, capsys):
+def test_a_limited_result_is_run_again_on_the_same_instances(cells, capsys):
     out = cells["vae_gan_baseline", 0].parents[1]
     words = [*TINY, "--out", str(out), "--data-root", str(out.parent / "data"), "--limit", "2"]
-    monkeypatch.setattr(environment, "command", lambda: "python -m benchmarks.run " + shlex.join(words))
     assert main([*words, "--format", "json"]) == 0
     (limited,) = (
         path
@@ -144,7 +140,7 @@ def test_rows_are_compared_by_instance():
 
 @pytest.fixture
 def foreign(cells, tmp_path, monkeypatch):
-    """``foreign(command=..., **config)``: a record with another command and config, and whether it ran.
+    """``foreign({...}, **config)``: a record with another request and config, and whether it ran.
 
     Its module lies in the working folder, and leaves a file behind when it is imported.
     """
@@ -163,9 +159,9 @@ def foreign(cells, tmp_path, monkeypatch):
 
     monkeypatch.setattr(repro, "again", again)
 
-    def make(add="", command=None, **config):
+    def make(asked=None, **config):
         changes = {
-            "command": f"{record.command} {add}" if command is None else command,
+            "request": {**(record.request or {}), **asked} if isinstance(asked, dict) else asked,
             "config": record.config | config,
         }
         save(record.model_copy(update=changes), rows, tmp_path / "result")
@@ -175,16 +171,22 @@ def foreign(cells, tmp_path, monkeypatch):
     sys.modules.pop("downloaded", None)
 
 
+THING = "downloaded:Thing"
 ASKS = {
-    "plugin": ("--plugin downloaded", {}, "import the module downloaded and run its code"),
-    "data set": ("--dataset downloaded:Thing", {}, "import the module downloaded and run its code"),
-    "protocol": ("--protocol downloaded:Thing", {}, "import the module downloaded and run its code"),
-    "encoder": ("", {"encoder": {"name": "downloaded:Thing"}}, "import the module downloaded"),
-    "loss": ("", {"losses": {"kl": {"name": "downloaded:Thing"}}}, "import the module downloaded"),
-    "files": ("--dataset r2n2 --data-root /their/data", {}, "read the data set 'r2n2' from /their/data"),
-    "list": ("--set data.split=/etc/passwd", {}, "read what data.split=/etc/passwd names"),
+    "plugin": ({"plugins": ["downloaded"]}, {}, "import the module downloaded and run its code"),
+    "data set": ({"dataset": THING}, {}, "import the module downloaded and run its code"),
+    "protocol": ({"protocol": THING}, {}, "import the module downloaded and run its code"),
+    "executor": ({"executor": THING}, {}, "import the module downloaded and run its code"),
+    "encoder": ({}, {"encoder": {"name": THING}}, "import the module downloaded"),
+    "loss": ({}, {"losses": {"kl": {"name": THING}}}, "import the module downloaded"),
+    "files": (
+        {"dataset": "r2n2", "data_root": "/their/data"},
+        {},
+        "read the data set 'r2n2' from /their/data",
+    ),
+    "list": ({"overrides": ["data.split=/etc/passwd"]}, {}, "read what data.split=/etc/passwd names"),
     "network": (
-        "",
+        {},
         {"encoder": {"name": "vit", "pretrained": True}},
         "download pretrained weights for the enc",
     ),
@@ -194,8 +196,8 @@ ASKS = {
 @pytest.mark.parametrize("kind", ASKS)
 @pytest.mark.parametrize("answer", ["nobody is there", "n", "", "y", "--trust"])
 def test_what_a_record_asks_for_is_said_and_asked(foreign, kind, answer, monkeypatch, capsys):
-    words, config, wish = ASKS[kind]
-    result, started = foreign(words, **config)
+    asked, config, wish = ASKS[kind]
+    result, started = foreign(asked, **config)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
     monkeypatch.setattr("sys.stdin.isatty", lambda: answer in ("n", "", "y"))
     agreed = answer in ("y", "--trust")
@@ -207,30 +209,29 @@ def test_what_a_record_asks_for_is_said_and_asked(foreign, kind, answer, monkeyp
 
 
 def test_what_users_name_themselves_is_not_asked(foreign, capsys):
-    result, started = foreign("--plugin downloaded --dataset r2n2 --data-root /their/data")
+    asked = {"plugins": ["downloaded"], "dataset": "r2n2", "data_root": "/their/data"}
+    result, started = foreign(asked)
     assert repro.main([str(result), "--plugin", "downloaded", "--data-root", "mine"]) == 0
     assert len(started) == 1 and "To run it again is to" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("command", "message"),
+    ("asked", "message"),
     [
-        ("rm -rf /", "was not trained by benchmarks.run; run its command again: rm -rf /"),
-        ("python -m benchmarks.run --models 'r3d", "was not trained by benchmarks.run"),  # no closing quote
-        ("python -m os", "was not trained by benchmarks.run"),
-        ("", "was not trained by benchmarks.run"),
-        ("\x1b[2Jpython", "run its command again: \\x1b[2Jpython"),
-        (
-            "python -m benchmarks.run --no-such-option",
-            "cannot be run again: unrecognized arguments: --no-such",
-        ),
-        ("python -m benchmarks.run --seeds many", "cannot be run again: argument --seeds: invalid int value"),
-        ("python -m benchmarks.run --help", "cannot be run again: it runs nothing"),
-        ("python -m benchmarks.run --executor '\x1b[2J'", "cannot be run again: argument --executor"),
+        (None, "does not say what made it; run its command again: python -m benchmarks.run"),
+        ({"no_such_option": 1}, "request.no_such_option: unknown key"),
+        ({"sedes": 3}, "request.sedes: unknown key. Did you mean 'seeds' or 'overrides'?"),
+        ({"seeds": "many"}, "--seeds takes how many, like 3, or which"),
+        ({"seeds": []}, "--seeds takes how many"),
+        ({"views": [0]}, "--views takes numbers from 1 on"),
+        ({"limit": -1}, "--limit must be at least 1, got -1"),
+        ({"out": 3}, "request.out: Input is not a valid path"),
+        ({"dataset": ["\x1b[2J"]}, "request.dataset: Input should be a valid string"),
+        ({"\x1b[2J": 1}, "request.\\x1b[2J: unknown key"),
     ],
 )
-def test_a_command_that_is_none(foreign, capsys, command, message):
-    result, started = foreign(command=command)
+def test_a_request_that_is_none(foreign, capsys, asked, message):
+    result, started = foreign(asked)
     assert repro.main([str(result), "--trust"]) == 2
     said = capsys.readouterr()
     assert message in said.err and "\x1b" not in said.err and not said.out and not started
@@ -240,8 +241,8 @@ def test_nothing_is_written_where_a_record_says(cells, tmp_path, monkeypatch, ca
     """Data that are made anew lie in the user's own cache."""
     record, rows = load(cells["vae_gan_baseline", 0])
     theirs, own = tmp_path / "theirs", tmp_path / "own"
-    command = f"{record.command} --data-root {theirs} --out {theirs}"
-    save(record.model_copy(update={"command": command}), rows, tmp_path / "result")
+    asked = {**(record.request or {}), "data_root": str(theirs), "out": str(theirs)}
+    save(record.model_copy(update={"request": asked}), rows, tmp_path / "result")
     monkeypatch.setenv("R3D_CACHE", str(own))
     assert repro.main([str(tmp_path / "result"), "--workers", "0"]) == 0
     assert "equal" in capsys.readouterr().out

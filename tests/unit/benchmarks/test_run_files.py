@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from benchmarks.cells.session import save
 from benchmarks.driver import plan, terminal
-from benchmarks.records.results import load
+from benchmarks.records.results import load, save
 from benchmarks.run import main
 from tests.unit.benchmarks.test_benchmark_run import TINY
 from zoo import files
