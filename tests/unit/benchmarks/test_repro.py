@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import repro
+from benchmarks.driver import repetition
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
 from benchmarks.records.results import ResultError, load, save
 from benchmarks.run import main
@@ -68,7 +69,7 @@ def test_the_second_seed_gives_the_same_digits(cells, capsys):
 
 def test_the_record_holds_what_makes_this_cell_alone(cells):
     record, _ = load(cells["vae_gan_baseline", 1])
-    asked = repro.request_of(record)
+    asked = repetition.request_of(record)
     assert (asked.models, asked.seeds, asked.views) == (("vae_gan_baseline",), (1,), (1,))
     assert asked.settings[0] == "data.categories=chair,table" and "train.steps=2" in asked.settings
     assert record.command.startswith("python -m benchmarks.run --models vae_gan_baseline --data-root ")
@@ -125,14 +126,14 @@ def test_rows_are_compared_by_instance():
         for k in range(9)
     ]
     shuffled = [row | {"cd": rows[8 - k]["cd"]} for k, row in enumerate(rows)]
-    held = {one.metric: one for one in repro.compare_rows(rows, shuffled, protocol)}
+    held = {one.metric: one for one in repetition.compare_rows(rows, shuffled, protocol)}
     assert held["emd"].equal and held["emd"].holds
     assert not held["cd"].equal and held["cd"].holds  # the same mean, of other instances
     assert held["cd"].again == pytest.approx(held["cd"].before)
     without = [row | {"iou@val": None} for row in rows]
-    assert "iou@val" not in {one.metric for one in repro.compare_rows(rows, without, protocol)}
+    assert "iou@val" not in {one.metric for one in repetition.compare_rows(rows, without, protocol)}
     with pytest.raises(ResultError, match="the instances are not those of the record"):
-        repro.compare_rows(rows, rows[:-1], protocol)
+        repetition.compare_rows(rows, rows[:-1], protocol)
 
 
 # --- a record that somebody else made
@@ -153,11 +154,11 @@ def foreign(cells, tmp_path, monkeypatch):
     protocol, started = R3DV1(R3DV1Config()), []
 
     def again(record, args, own, console):
-        repro.load_plugins([*own.plugin, *repro.foreign_modules(record, args)])
+        repetition.load_plugins([*own.plugin, *repetition.foreign_modules(record, args)])
         started.append(args)
         return rows, protocol
 
-    monkeypatch.setattr(repro, "again", again)
+    monkeypatch.setattr(repetition, "again", again)
 
     def make(asked=None, **config):
         changes = {
