@@ -31,7 +31,7 @@ from benchmarks.cells.session import Session
 from benchmarks.records import environment
 from benchmarks.request.settings import Settings, add_set, settings
 from benchmarks.studies.classify.descriptors import discriminator_features, pooled_voxels
-from benchmarks.studies.classify.linear import fit_chosen, predict
+from benchmarks.studies.classify.linear import fit_chosen, require_sklearn
 from datasets.prepare import open_dataset
 from datasets.store import Store
 from zoo.cli.command import leave, run_command
@@ -94,8 +94,8 @@ def classify(store: Store, trained: Discriminator, untrained: Discriminator) -> 
         ("voxels", "voxels, max-pooled", pooled_voxels),
     ):
         train, val, test = (describe(grid) for grid in grids)
-        model, penalty, validation = fit_chosen((train, labels[0]), (val, labels[1]), len(names))
-        correct = predict(model, test) == labels[2]
+        model, penalty, validation = fit_chosen((train, labels[0]), (val, labels[1]))
+        correct = model.predict(test) == labels[2]
         more = {"numbers": train.shape[1], "penalty": penalty, "validation": validation}
         rows.append(score_row(name, title, correct, **more))
     commonest = np.bincount(labels[0]).argmax()
@@ -148,6 +148,7 @@ def find_discriminators(
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prepare, train what is missing, measure, print and write."""
+    require_sklearn()
     load_plugins(args.plugin, args.dataset)
     chosen = settings(args.preset, args.dataset, args.overrides)
     store = open_dataset(
