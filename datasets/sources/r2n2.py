@@ -128,12 +128,8 @@ class R2N2(ShapeNetModels):
         if not missing:
             return
         inside = [p.parent for p in sorted(self.root.glob(f"*/{VOXELS}"))] if self.root.is_dir() else []
-        hint = f" Did you mean {inside[0]}?" if inside else ""
         looked = " and ".join(str(self.root / tree) for tree in missing)
-        raise DataError(
-            f"data set 'r2n2' is not there: looked for {looked}.{hint} How to get it: {self.how_to_get} "
-            f"Homepage: {self.homepage}. Licence: {self.licence}."
-        )
+        raise self.not_there("r2n2", f"is not there: looked for {looked}", inside)
 
 
 def read_render(path: Path) -> np.ndarray:

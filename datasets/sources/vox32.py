@@ -19,12 +19,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
+from .. import DATASETS, BadItem, Item, PrepareOptions, Sample
 from ..categories import R2N2_CATEGORIES
 from ..formats.packed import IDS, PackedGrids
 from ..making.sample import sample_of_grid
 from ..making.stamp import change_mark
-from ..prepare import default_cache, how_to_get
+from ..prepare import default_cache
 from ..splits import sorted_rule
 from .shapenet.models import (
     KNOWN_BAD,
@@ -121,10 +121,11 @@ class Vox32(ShapeNetModels):
         if files := find(self.root):
             return files
         near = [p for p in (*sorted(self.root.glob("*")), self.root.parent) if p.is_dir() and find(p)]
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise DataError(
-            f"data set 'vox32' is not there: looked for {VOXELS}/<synset>/<id>/model.binvox and for "
-            f"occupancy.npy(.xz) in {self.root}.{hint} {how_to_get(type(self))}"
+        raise self.not_there(
+            "vox32",
+            f"is not there: looked for {VOXELS}/<synset>/<id>/model.binvox and for occupancy.npy(.xz) in "
+            f"{self.root}",
+            near,
         )
 
 

@@ -37,6 +37,25 @@ class Outcome:
     note: str = ""
 
 
+class _Rows:
+    """The rows of items that are being written."""
+
+    def __init__(self, place: Place, release: Callable[[int], None]) -> None:
+        self._place, self._release = place, release
+        self._taken: dict[int, int] = {}
+
+    def take(self, task: _Numbered, layout: Layout) -> int | str:
+        self.give_back(task.index)  # of a writer that died
+        row = self._place(layout)
+        if isinstance(row, int):
+            self._taken[task.index] = row
+        return row
+
+    def give_back(self, index: int) -> None:
+        if index in self._taken:
+            self._release(self._taken.pop(index))
+
+
 @dataclass(frozen=True)
 class _Numbered:
     """An item and its place in the list of the data set."""
@@ -75,33 +94,21 @@ def build_all(
     if workers == 0:
         yield from (_build(task, place, source, options, folder) for task in tasks)
         return
-    rows: dict[int, int] = {}  # of items that are being written
-
-    def answer(task: _Numbered, layout: Layout) -> int | str:
-        give_back(task.index)  # of a writer that died
-        row = place(layout)
-        if isinstance(row, int):
-            rows[task.index] = row
-        return row
-
-    def give_back(index: int) -> None:
-        if index in rows:
-            release(rows.pop(index))
-
+    rows = _Rows(place, release)
     pool = Pool[_Numbered](
         _work,
         (source, options, folder),
         workers,
         limit=timeout,
         errors=(DataError,),
-        answer=answer,
+        answer=rows.take,
         module=type(source).__module__,
     )
     built = 0
     with closing(_outcomes(pool, tasks, timeout)) as outcomes:
         for outcome, death in outcomes:
             if outcome.row is None:
-                give_back(outcome.index)
+                rows.give_back(outcome.index)
             if death and not built and pool.deaths >= _HOPELESS:
                 raise DataError(
                     f"{pool.deaths} worker processes died before one item was built (last: {death})"

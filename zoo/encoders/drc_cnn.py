@@ -68,6 +68,5 @@ class DRCCNN(Encoder):
         self.apply(normal_init)
 
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
-        if tuple(image.shape[-2:]) != self.image_size:
-            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+        self.check_size(image)
         return Latent(self.layers(image))
