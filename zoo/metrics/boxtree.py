@@ -162,11 +162,13 @@ def _query(points, boxes, leaves, queries, order):
     levels = 0
     while leaves >> levels > 1:
         levels += 1
-    last = 0
+    last = 0  # the neighbour of the query before: in Morton order the next one is likely close to it
     for begin in range(0, len(order), GROUP):
         count = min(GROUP, len(order) - begin)
         box[:3] = np.inf
         box[3:] = -np.inf
+        # Invariant: no query of the group has its neighbour farther away than `farthest`, the largest of
+        # what each has found so far. A node is worth a visit only where the group's box comes nearer to it.
         farthest = 0.0
         for g in range(count):
             q = order[begin + g]
@@ -178,7 +180,11 @@ def _query(points, boxes, leaves, queries, order):
             best[g] = dx * dx + dy * dy + dz * dz
             found[g] = last
             farthest = max(farthest, best[g])
+        # the leaf that holds point `last`: leaf k begins at point k n // leaves, and this is its inverse
         start = leaves + ((last + 1) * leaves - 1) // n
+        # The siblings along the way from that leaf to the root cover all other leaves, each of them once.
+        # Pushed from the root down, so that the ones next to the leaf are popped first: they shrink
+        # `farthest` before the large ones far away are looked at, most of which then fall out by `bound`.
         top = 0
         for level in range(levels - 1, -1, -1):
             beside = (start >> level) ^ 1
@@ -193,6 +199,7 @@ def _query(points, boxes, leaves, queries, order):
         while top > 0:
             top -= 1
             k, bound = waiting[top], bounds[top]
+            # down to a leaf, through the nearer child each time; the other waits with its distance
             while bound < farthest and k < leaves:
                 near, far = 2 * k, 2 * k + 1
                 to_near, to_far = _between(boxes, near, box), _between(boxes, far, box)
@@ -203,13 +210,14 @@ def _query(points, boxes, leaves, queries, order):
                     bounds[top] = to_far
                     top += 1
                 k, bound = near, to_near
-            if not bound < farthest:
+            if not bound < farthest:  # found something nearer since it was pushed
                 continue
             leaf = k - leaves
             first, behind = leaf * n // leaves, (leaf + 1) * n // leaves
             farthest = 0.0
             for g in range(count):
                 x, y, z = own[g, 0], own[g, 1], own[g, 2]
+                # the group was let in for any of its queries: this one may have no business here
                 if _to_box(boxes, k, x, y, z) < best[g]:
                     for i in range(first, behind):
                         dx, dy, dz = points[i, 0] - x, points[i, 1] - y, points[i, 2] - z
