@@ -34,7 +34,7 @@ NEAR = 30.0
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of one angle: median error in degrees, share of errors below `NEAR`, and the same by chance."""
+    """Median error of one angle in degrees, share of errors below `NEAR`, and the same by chance."""
 
     median: float
     share: float

@@ -81,25 +81,6 @@ def read_points(path: str | os.PathLike[str], max_points: int = MAX_POINTS) -> P
         raise BadItem(f"{path}: broken {kind[1:]}: {type(error).__name__} {error}") from error
 
 
-def write_points(path: str | os.PathLike[str], points: np.ndarray, normals: np.ndarray | None = None) -> None:
-    """Write an .npz that `read_points` reads; the numbers keep their type.
-
-    Raises:
-        ValueError: the path does not end in .npz, or the arrays are not (N, 3) of one N.
-    """
-    path = Path(path)
-    if path.suffix.lower() != ".npz":
-        raise ValueError(f"points are written as .npz, got '{path.name}'")
-    if points.ndim != 2 or points.shape[1] != 3 or (normals is not None and normals.shape != points.shape):
-        shapes = points.shape if normals is None else (points.shape, normals.shape)
-        raise ValueError(f"points and normals must be (N, 3), got {shapes}")
-    with path.open("wb") as file:
-        if normals is None:
-            np.savez(file, points=points)
-        else:
-            np.savez(file, points=points, normals=normals)
-
-
 def _finite(values: np.ndarray, what: str) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     if not np.isfinite(values).all():

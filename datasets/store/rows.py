@@ -189,5 +189,9 @@ def _finite(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def json_hash(value: Any) -> str:
-    """sha256 of a value's canonical JSON."""
+    """sha256 of a value's JSON with sorted keys, no spaces and nothing but ASCII.
+
+    Results are named by another text, `benchmarks.records.results.canonical_json`, which keeps what is not
+    ASCII. Both stand in names on disks, so that neither can become the other.
+    """
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -10,7 +10,7 @@ from zoo.registry import EntryConfig
 from zoo.types import ContractError, Latent
 
 SLOPE = 0.2
-"""Of the leaky ReLU for negative inputs."""
+"""Slope of the leaky ReLU for negative inputs."""
 
 
 class DRCCNNConfig(EntryConfig):

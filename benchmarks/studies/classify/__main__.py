@@ -46,7 +46,7 @@ from zoo.training.checkpoint import load_config_of, load_discriminator
 from zoo.types import ContractError
 
 SEED = 0
-"""Of the training, and so of the untrained control."""
+"""Seed of the training, and so of the untrained control."""
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,8 @@ class FolderConfig(EntryConfig):
     categories: tuple[str, ...] = ()
     """Some categories only, as a list or separated by commas; all by default."""
     seed: int = Field(0, ge=0)
-    """Of the split of shapes to which the index gives none: 70 % train, 10 % validate, 20 % test, each by a
-    draw of its own (see `datasets.splits.drawn_rule`). Of cameras, points and colours too."""
+    """Seed of the split of shapes to which the index gives none: 70 % train, 10 % validate, 20 % test, each
+    by a draw of its own (see `datasets.splits.drawn_rule`); and of cameras, points and colours."""
     up: Literal["y", "z"] = "y"
     """Axis of the files that points up."""
     front: Direction | Literal["auto"] = "auto"

@@ -78,7 +78,7 @@ class Pix3DConfig(EntryConfig):
     training models held out for validation, which they lack. 'shapes': a rule of our own: 70 % of the models
     train, 10 % validate, 20 % test. Or the path of a JSON list in Pix2Vox's form."""
     seed: int = Field(0, ge=0)
-    """Of the models drawn for validation, and of the rule 'shapes'."""
+    """Seed of the models drawn for validation, and of the rule 'shapes'."""
     categories: tuple[str, ...] = ()
     """Names as a list or separated by commas; all by default."""
     exclude: tuple[Literal["truncated", "occluded", "slightly_occluded"], ...] = ()

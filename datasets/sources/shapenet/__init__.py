@@ -191,7 +191,7 @@ class ShapeNet(ShapeNetModels):
 
     @cached_property
     def found_version(self) -> int:
-        """Of the files under the root.
+        """Version of ShapeNetCore that the files under the root are of.
 
         Raises:
             DataError: there are none, they are of both versions, or not of the one that was asked for.
@@ -212,7 +212,7 @@ class ShapeNet(ShapeNetModels):
 
     @property
     def layout(self) -> Layout:
-        """Of the files under the root."""
+        """Where the version under the root keeps what."""
         return LAYOUTS[self.found_version]
 
     @property

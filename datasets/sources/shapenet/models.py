@@ -48,7 +48,7 @@ class ShapeNetModelsConfig(EntryConfig):
     test: int | None = Field(None, ge=0)
     """At most so many test shapes of each category."""
     seed: int = Field(0, ge=0)
-    """Of the choice where there are limits, and of what is drawn."""
+    """Seed of the choice where there are limits, and of what is drawn."""
 
     @field_validator("categories", mode="before")
     @classmethod
@@ -75,7 +75,7 @@ class ShapeNetModels(DataSource):
 
     @property
     def synsets(self) -> list[str]:
-        """Of the chosen categories."""
+        """Synsets of the chosen categories."""
         return [synset for synset, name in self.known.items() if name in self.config.categories]
 
     def list_file(self) -> Path | None:
