@@ -33,9 +33,9 @@ from ..making.sample import coarser
 from ..making.stamp import change_mark
 from ..splits import sorted_rule
 from .shapenet.models import (
-    KNOWN_BAD,
+    R2N2_CITATION,
     VOXELS,
-    ShapeNetModels,
+    R2N2Models,
     ShapeNetModelsConfig,
     check_resolutions,
     models,
@@ -56,24 +56,20 @@ class R2N2Config(ShapeNetModelsConfig):
 @DATASETS.register(
     "r2n2",
     config=R2N2Config,
-    cite="Choy, Xu, Gwak, Chen, Savarese: 3D-R2N2, ECCV 2016, arXiv:1604.00449",
+    cite=R2N2_CITATION,
 )
-class R2N2(ShapeNetModels):
+class R2N2(R2N2Models):
     """3D-R2N2's renders and 32^3 voxels of ShapeNet's 13 categories."""
 
     version = "1"
-    kind = "files"
     provides = frozenset({"image", "mask", "voxels", "camera", "views"})
-    known_bad = KNOWN_BAD
-    homepage = "https://cvgl.stanford.edu/3d-r2n2/"
-    licence = "ShapeNet terms of use, research only"
     how_to_get = (
         "download ShapeNetRendering.tgz and ShapeNetVox32.tgz from the homepage, unpack both into one "
         f"folder, and give that folder as the root; it then holds {RENDERINGS}/ and {VOXELS}/."
     )
 
     def items(self) -> Sequence[Item]:
-        """As `ShapeNetModels.items`; by the rule, every shape that lies in one of the two trees.
+        """As `R2N2Models.items`; by the rule, every shape that lies in one of the two trees.
 
         The split comes from the voxel tree, and a shape that lacks its other half is an item that `build`
         refuses, so that the report names it.

@@ -27,9 +27,9 @@ from ..making.stamp import change_mark
 from ..prepare import default_cache
 from ..splits import sorted_rule
 from .shapenet.models import (
-    KNOWN_BAD,
+    R2N2_CITATION,
     VOXELS,
-    ShapeNetModels,
+    R2N2Models,
     ShapeNetModelsConfig,
     check_resolutions,
     models,
@@ -49,17 +49,13 @@ class Vox32Config(ShapeNetModelsConfig):
 @DATASETS.register(
     "vox32",
     config=Vox32Config,
-    cite="Choy, Xu, Gwak, Chen, Savarese: 3D-R2N2, ECCV 2016, arXiv:1604.00449",
+    cite=R2N2_CITATION,
 )
-class Vox32(ShapeNetModels):
+class Vox32(R2N2Models):
     """ShapeNetVox32's 32^3 solids of 13 categories, with renderings of our own."""
 
     version = "1"
-    kind = "files"
     provides = frozenset({"image", "mask", "voxels", "camera", "views", "depth", "normals"})
-    known_bad = KNOWN_BAD
-    homepage = "https://cvgl.stanford.edu/3d-r2n2/"
-    licence = "ShapeNet terms of use, research only"
     how_to_get = (
         f"download ShapeNetVox32.tgz from the homepage, unpack it, and give the folder that holds {VOXELS}/ "
         f"as the root; or one with occupancy.npy (or .npy.xz) and {IDS}."
