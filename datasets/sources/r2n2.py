@@ -53,11 +53,7 @@ class R2N2Config(ShapeNetModelsConfig):
     """Which part of the benchmark, and how it is divided."""
 
 
-@DATASETS.register(
-    "r2n2",
-    config=R2N2Config,
-    cite=R2N2_CITATION,
-)
+@DATASETS.register("r2n2", config=R2N2Config, cite=R2N2_CITATION)
 class R2N2(R2N2Models):
     """3D-R2N2's renders and 32^3 voxels of ShapeNet's 13 categories."""
 

@@ -46,11 +46,7 @@ class Vox32Config(ShapeNetModelsConfig):
     """Draw the smoothed surface; without, the faces of the cells."""
 
 
-@DATASETS.register(
-    "vox32",
-    config=Vox32Config,
-    cite=R2N2_CITATION,
-)
+@DATASETS.register("vox32", config=Vox32Config, cite=R2N2_CITATION)
 class Vox32(R2N2Models):
     """ShapeNetVox32's 32^3 solids of 13 categories, with renderings of our own."""
 
