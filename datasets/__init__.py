@@ -118,6 +118,26 @@ class DataSource(ABC):
         self.config = config
         self.root = root
 
+    @classmethod
+    def where_to_get(cls) -> str:
+        """What to print where the files of the data set are absent."""
+        homepage = f" Homepage: {cls.homepage}." if cls.homepage else ""
+        return f"How to get it: {cls.how_to_get}{homepage} Licence: {cls.licence}."
+
+    @classmethod
+    def not_there(cls, name: str, missed: str, near: Sequence[Path] = (), remark: str = "") -> DataError:
+        """The error of a root that does not hold the data set.
+
+        Args:
+            name: of the data set.
+            missed: what is wrong, as 'is not there: looked for a/ in /data'.
+            near: folders that hold it, the likeliest first.
+            remark: a sentence to go on with.
+        """
+        hints = [f"Did you mean {near[0]}?"] if near else []
+        hints += [remark] if remark else []
+        return DataError(" ".join([f"data set '{name}' {missed}.", *hints, cls.where_to_get()]))
+
     @abstractmethod
     def items(self) -> Sequence[Item]:
         """Every shape that is there, with its split, in a fixed order.

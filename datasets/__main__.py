@@ -93,16 +93,7 @@ def info_command(args: argparse.Namespace) -> None:
 
 def prepare_command(args: argparse.Namespace) -> None:
     """Make the store, or find it, and say what it holds."""
-    store = open_dataset(
-        args.name,
-        data_root=args.root,
-        cache_root=args.cache_root,
-        config_overrides=_config(args),
-        options=_options(args),
-        workers=args.workers,
-        rebuild=args.rebuild,
-        allow_missing=args.allow_missing,
-    )
+    store = _store(args, rebuild=args.rebuild)
     _print_counts(store.items)
     if notes := store.manifest["notes"]:
         out.print("solids: " + ", ".join(f"{number} {note}" for note, number in notes.items()))
@@ -143,28 +134,28 @@ def show_command(args: argparse.Namespace) -> None:
 
     if args.shapes < 1:
         raise ConfigError(f"--shapes must be at least 1, got {args.shapes}")
-    store = open_dataset(
-        args.name,
-        data_root=args.root,
-        cache_root=args.cache_root,
-        config_overrides=_config(args),
-        options=_options(args),
-        workers=args.workers,
-        allow_missing=args.allow_missing,
-        require=(),
-    )
+    store = _store(args, require=())
     contact_sheet(store, args.shapes).save(args.out)
     out.print(f"{args.out}: each row picture, mask and voxels, twice; from {store.path}")
 
 
 def _request(args: argparse.Namespace) -> Request:
-    return request(
-        args.name,
-        data_root=args.root,
-        cache_root=args.cache_root,
-        config_overrides=_config(args),
-        options=_options(args),
-    )
+    return request(args.name, **_asked(args))
+
+
+def _store(args: argparse.Namespace, **more: Any) -> Store:
+    asked = _asked(args) | more
+    return open_dataset(args.name, workers=args.workers, allow_missing=args.allow_missing, **asked)
+
+
+def _asked(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options that all commands share say of a data set."""
+    return {
+        "data_root": args.root,
+        "cache_root": args.cache_root,
+        "config_overrides": _config(args),
+        "options": _options(args),
+    }
 
 
 def _config(args: argparse.Namespace) -> dict[str, Any]:

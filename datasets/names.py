@@ -92,7 +92,7 @@ def name_of(path: PurePath) -> str:
 
 
 def lone_folders(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Of each path those of its folders in which no other path lies, the nearest first."""
+    """Folders of each path in which no other path lies, the nearest first."""
     above = {name: [name.rsplit("/", k)[0] for k in range(1, name.count("/") + 1)] for name in names}
     held = Counter(folder for folders in above.values() for folder in folders)
     return {name: tuple(f for f in folders if held[f] == 1) for name, folders in above.items()}

@@ -94,7 +94,7 @@ def request(
         options = validate(PrepareOptions, dict(options or {}), "", "options of prepare")
     root = None if data_root is None else expand_home(data_root).resolve()
     if root is None and entry.cls.kind != "generated":
-        raise DataError(f"data set '{entry.name}' needs the folder of its files. {how_to_get(entry.cls)}")
+        raise DataError(f"data set '{entry.name}' needs the folder of its files. {entry.cls.where_to_get()}")
     if root is not None and entry.cls.kind == "generated":
         stores, root = root, None
     else:
@@ -329,9 +329,3 @@ def _check_built(name: str, items: Sequence[Item], writer: StoreWriter, require:
 
 def _sizes(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{split} {sizes.get(split, 0)}" for split in SPLITS)
-
-
-def how_to_get(source: type[DataSource]) -> str:
-    """What to print where the files of a data set are absent."""
-    homepage = f" Homepage: {source.homepage}." if source.homepage else ""
-    return f"How to get it: {source.how_to_get}{homepage} Licence: {source.licence}."

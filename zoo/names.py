@@ -22,7 +22,7 @@ from zoo.system.text import printable
 MAX_LENGTH = 100
 """Characters of a name."""
 MAX_BYTES = 200
-"""Of a name in UTF-8: file systems take 255, and more is added to it."""
+"""Bytes of a name in UTF-8: file systems take 255, and more is added to it."""
 RULE = (
     f"a name has 1 to {MAX_LENGTH} printable characters, none of / \\ :, no dot or space at its ends, and is "
     "none of the devices of Windows"

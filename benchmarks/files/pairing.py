@@ -157,18 +157,19 @@ def instances(truths: Path, names: Path | None = None) -> list[Instance]:
             nearest = did_you_mean(asked[number], list(there.by_name))
             raise DataError(f"{names}, line {number}: no true shape '{asked[number]}' in {truths}.{nearest}")
         truth, path = files[asked[number]]
-        view = line.get("view") or "0"
-        if not (view.isdecimal() and len(view) <= len(str(MAX_VIEW)) and int(view) <= MAX_VIEW):
-            raise DataError(
-                f"{names}, line {number}: view must be a whole number, got '{view[:40]}'; the largest is "
-                f"{MAX_VIEW:,}"
-            )
+        view = _view(line.get("view") or "0", f"{names}, line {number}")
         shape, category = line.get("shape") or truth, line.get("category") or _category(truth)
-        found.append(Instance(line["name"], shape, category, int(view), path))
+        found.append(Instance(line["name"], shape, category, view, path))
     for key in ({i.name for i in found}, {(i.shape, i.view) for i in found}):
         if len(key) != len(found):
             raise DataError(f"{names}: a name, or a shape and view, occurs twice")
     return found
+
+
+def _view(text: str, where: str) -> int:
+    if text.isdecimal() and len(text) <= len(str(MAX_VIEW)) and int(text) <= MAX_VIEW:
+        return int(text)
+    raise DataError(f"{where}: view must be a whole number, got '{text[:40]}'; the largest is {MAX_VIEW:,}")
 
 
 def _lines(path: Path) -> Mapping[int, dict[str, str]]:

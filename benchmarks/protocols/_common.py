@@ -152,7 +152,7 @@ class Placed:
 
 
 class PointsConfig(EntryConfig):
-    """Of protocols where only the number of points may be chosen; each has its own default."""
+    """The number of points, which is all that may be chosen; each protocol has its own default."""
 
     points: int
     """Points per side."""

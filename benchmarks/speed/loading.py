@@ -123,13 +123,7 @@ def measure(
     """
     missing = {layout.title: why for layout in layouts if (why := layout.missing())}
     there = [layout for layout in layouts if layout.title not in missing]
-    folders = {"store": data.store}
-    for layout in there:
-        if layout.files not in folders:
-            folders[layout.files] = folder / layout.files
-            folders[layout.files].mkdir()
-            assert layout.write is not None
-            layout.write(folders[layout.files], data)
+    folders = _written(there, data, folder)
     count, rng, found = len(data.images), np.random.default_rng(0), []
     context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
@@ -153,10 +147,25 @@ def measure(
                     own.append(timed)
         for layout, own in zip(there, times, strict=True):
             wall, cpu = (statistics.median(figures) for figures in zip(*own, strict=True))
-            files = (f for f in folders[layout.files].rglob("*") if f.is_file())
-            size = sum(f.stat().st_size for f in files) / count
+            size = _bytes_below(folders[layout.files]) / count
             found.append(Speed(layout.title, layout.files not in ("files", "store"), wall, cpu, size))
     return found, missing
+
+
+def _written(layouts: Sequence[Layout], data: Data, folder: Path) -> dict[str, Path]:
+    """Where the files of the layouts lie; those that several read are written once."""
+    folders = {"store": data.store}
+    for layout in layouts:
+        if layout.files not in folders:
+            folders[layout.files] = folder / layout.files
+            folders[layout.files].mkdir()
+            assert layout.write is not None
+            layout.write(folders[layout.files], data)
+    return folders
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _compare(layout: Layout, data: Data, chosen: np.ndarray, images: np.ndarray, voxels: np.ndarray) -> None:

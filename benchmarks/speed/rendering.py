@@ -29,7 +29,7 @@ from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import render
 
 SIZES = ((137, 137), (192, 256))
-"""Of 3D-R2N2's pictures and of R3D's."""
+"""Sizes of 3D-R2N2's pictures and of R3D's."""
 
 MISSING = """embreex is not installed: no ray caster to compare with. It need not go into this environment:
     python -m pip install --no-deps --target DIR embreex

@@ -18,7 +18,7 @@ from scipy.spatial.distance import cdist
 from skimage.measure import marching_cubes
 
 RADII = (0.01, 0.02, 0.05)
-"""Of the F-score, in longest edges of the truth."""
+"""Radii of the F-score, in longest edges of the truth."""
 
 
 class Clock:

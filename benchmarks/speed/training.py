@@ -17,10 +17,10 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.request.common_options import add_common
 from benchmarks.request.models import resolve_models
-from benchmarks.request.settings import add_set
 from benchmarks.speed.record import write_record
-from zoo.cli.plugins import add_plugin, load_plugins
+from zoo.cli.plugins import load_plugins
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,8 @@ def main() -> None:
     parser.add_argument(
         "--models", default="vae_gan_baseline,r3d", help="names, globs or 'all' (default: %(default)s)"
     )
-    parser.add_argument("--preset", default="quick", help="whose sizes to use (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=10, help="timed steps after three untimed ones")
-    parser.add_argument("--device", default="auto")
-    add_set(parser)
-    add_plugin(parser)
+    add_common(parser, "preset", "device")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args()
     context, found = multiprocessing.get_context("spawn"), []

@@ -23,11 +23,12 @@ from rich.table import Table
 
 from benchmarks.cells.predictions import Truths
 from benchmarks.protocols import Truth
+from benchmarks.request.common_options import DATA, add_common, open_store
 from benchmarks.request.models import resolve_models
-from benchmarks.request.settings import add_set, settings
-from datasets.prepare import open_dataset
+from benchmarks.request.settings import Settings
+from datasets.store import Store
 from zoo.cli.command import leave, run_command
-from zoo.cli.plugins import add_plugin, load_plugins
+from zoo.cli.plugins import load_plugins
 from zoo.device import describe_device, pick_device
 from zoo.metrics.chamfer import chamfer
 from zoo.metrics.iou import iou
@@ -73,16 +74,14 @@ class Fit:
         return self.ratio <= RATIO or (self.iou is not None and self.iou >= IOU)
 
 
-def overfit(name: str, overrides: Sequence[str], device: torch.device, folder: Path) -> Fit:
-    """Train one model on the few shapes of the preset and measure it on them.
+def overfit(name: str, chosen: Settings, store: Store, device: torch.device, folder: Path) -> Fit:
+    """Train one model on the few shapes of a data set and measure it on them.
 
     Args:
-        overrides: ``key.path=value`` strings as of `benchmarks.run`.
+        chosen: the settings that the data set was opened with.
         folder: of the run.
     """
-    chosen = settings(PRESET, "procedural", overrides)
     config = chosen.model(name)
-    store = open_dataset("procedural", config_overrides=chosen.data_config, options=chosen.options)
     resolution = max(store.resolutions)
     source = store.split("train", resolution, sorted(supervision(config)))
     started, last = perf_counter(), dict[str, float]()
@@ -165,17 +164,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; exit status 1 when a model misses the bar."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.overfit", description=__doc__)
     parser.add_argument("--models", default="all", help="names, globs or 'all' (default: %(default)s)")
-    parser.add_argument("--device", default="auto")
-    add_set(parser)
-    add_plugin(parser)
+    add_common(parser, *DATA, "device", preset=PRESET)
     args = parser.parse_args(argv)
     return run_command(lambda: run(args, Console(markup=False, emoji=False)))
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Train every model and print the table."""
-    load_plugins(args.plugin)
+    load_plugins(args.plugin, args.dataset)
     device = pick_device(args.device)
+    chosen, store = open_store(args)
     table = Table(title=f"learnt by heart, {describe_device(device)}", title_justify="left")
     for column in ("model", "steps", "seconds", "IoU@.5", "CD", "floor", "CD / floor", "bar"):
         left = column == "model"
@@ -183,7 +181,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     missed = 0
     for name in resolve_models(args.models):
         with tempfile.TemporaryDirectory() as folder, console.status(f"training {escape(name)}"):
-            fit = overfit(name, args.overrides, device, Path(folder))
+            fit = overfit(name, chosen, store, device, Path(folder))
         missed += not fit.passed
         table.add_row(
             fit.model,

@@ -18,10 +18,9 @@ import numpy as np
 from rich.console import Console
 from scipy import ndimage
 
-from benchmarks.request.settings import add_set, settings
-from datasets.prepare import open_dataset
+from benchmarks.request.common_options import DATA, add_common, open_store
 from zoo.cli.command import leave, run_command
-from zoo.cli.plugins import add_plugin, load_plugins
+from zoo.cli.plugins import load_plugins
 from zoo.geometry.surface import marching_cubes
 from zoo.names import file_names
 from zoo.seeding import rng
@@ -124,16 +123,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dataset", default="procedural", help="whose test shapes (default: %(default)s)")
-    parser.add_argument("--data-root", type=Path, help="as in benchmarks.run")
-    parser.add_argument("--preset", default="quick", help="default: %(default)s")
     parser.add_argument("--limit", type=int, metavar="N", help="the first N shapes alone")
     parser.add_argument(
         "--meshes", action="store_true", help="predictions as .ply: marching cubes at one half of the grids"
     )
-    parser.add_argument("--out", type=Path, default=Path("planted"), help="default: %(default)s/")
-    add_set(parser)
-    add_plugin(parser)
+    add_common(parser, *DATA, "out", out=Path("planted"))
     args = parser.parse_args(argv)
     return run_command(lambda: run(args, Console(soft_wrap=True, highlight=False, markup=False, emoji=False)))
 
@@ -141,13 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write the folders and say how to score them."""
     load_plugins(args.plugin, args.dataset)
-    chosen = settings(args.preset, args.dataset, args.overrides)
-    store = open_dataset(
-        args.dataset,
-        data_root=args.data_root,
-        config_overrides=chosen.data_config,
-        options=chosen.options,
-    )
+    _, store = open_store(args)
     split = store.split("test")
     places = zip(file_names(split.categories), file_names(split.ids), strict=True)
     names = [f"{category}/{id}" for category, id in places]

@@ -18,11 +18,10 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.cells.blocks import VIEW
-from benchmarks.request.settings import add_set, settings
-from datasets.prepare import open_dataset
+from benchmarks.request.common_options import DATA, add_common, open_store
 from datasets.store import StoreSplit
 from zoo.cli.command import leave, run_command
-from zoo.cli.plugins import add_plugin, load_plugins
+from zoo.cli.plugins import load_plugins
 from zoo.config import ConfigError
 from zoo.device import pick_device
 from zoo.model import Reconstructor
@@ -35,7 +34,7 @@ NEAR = 30.0
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of one angle: median error in degrees, share of errors below `NEAR`, and the same by chance."""
+    """Median error of one angle in degrees, share of errors below `NEAR`, and the same by chance."""
 
     median: float
     share: float
@@ -93,11 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "runs", nargs="+", type=Path, help="run folders, as benchmarks.run leaves in OUT/runs"
     )
-    parser.add_argument("--preset", default="quick")
-    parser.add_argument("--dataset", default="procedural")
-    parser.add_argument("--device", default="auto")
-    add_set(parser)
-    add_plugin(parser)
+    add_common(parser, *DATA, "device")
     args = parser.parse_args(argv)
     return run_command(lambda: run(args, Console(markup=False, emoji=False)))
 
@@ -109,8 +104,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
         ConfigError: a folder without weights, or a model without a head.
     """
     load_plugins(args.plugin, args.dataset)
-    chosen, device = settings(args.preset, args.dataset, args.overrides), pick_device(args.device)
-    store = open_dataset(args.dataset, config_overrides=chosen.data_config, options=chosen.options)
+    device = pick_device(args.device)
+    _, store = open_store(args)
     table = Table(title="viewpoints, test split", title_justify="left")
     for column in (
         "run",

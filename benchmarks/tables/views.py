@@ -36,7 +36,7 @@ from benchmarks.tables.views_plot import plot
 from zoo.files import write_atomic
 
 OUTPUT_SCHEMA_VERSION = 1
-"""Of `views.json`."""
+"""Version of the form of `views.json`."""
 
 PUBLISHED_TABLE = "r2n2_views"
 FILES = ("views.md", "views.csv", "views.json", "views.png")

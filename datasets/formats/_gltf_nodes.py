@@ -109,7 +109,7 @@ def _local(node: dict[str, Any]) -> np.ndarray:
 
 
 def _matrices(translation: np.ndarray, rotation: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Of moves (N, 3), rotations as quaternions x, y, z, w (N, 4) and scales (N, 3), the last one first."""
+    """Matrices (N, 4, 4) that scale by (N, 3), turn by quaternions x, y, z, w (N, 4) and move by (N, 3)."""
     matrices = quaternion_matrix(rotation[:, [3, 0, 1, 2]]).reshape(-1, 4, 4)
     matrices[:, :3, :3] *= scale[:, None]
     matrices[:, :3, 3] = translation

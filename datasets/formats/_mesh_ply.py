@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -53,11 +54,7 @@ def read_ply(data: bytes, max_faces: int, assets: Assets, colors: bool) -> list[
     if (total := sum(counts.values())) > 4 * max_faces:
         raise BadItem(f"{total:,} vertices and other elements, the limit is {4 * max_faces:,}")
     elements = {element.name: element for element in ply_elements(header)}
-    for element in elements.values():
-        if element.count and _joins(element):
-            raise BadItem(
-                f"its {element.count:,} '{element.name}' are not read; export them as '{_POLYGONS}'"
-            )
+    _refuse_others(elements.values())
     tables = read_tables(header, data[len(header) :])
     numbers = tables["vertex"].numbers if "vertex" in tables else {}
     if not {"x", "y", "z"} <= numbers.keys():
@@ -72,13 +69,7 @@ def read_ply(data: bytes, max_faces: int, assets: Assets, colors: bool) -> list[
         table = tables[name]
         indices = _indices(table, name)
         corners = indices.values.astype(np.int64)
-        if name == _POLYGONS:
-            limit_faces(int(np.maximum(indices.lengths - 2, 1).sum()), max_faces)
-            face, owner = triangulated(points, corners, indices.lengths)
-        else:
-            corners[corners == _NONE] = -1
-            face, owner = strips(corners, indices.lengths)
-            limit_faces(len(face), max_faces)
+        face, owner = _triangles(name, points, corners, indices.lengths, max_faces)
         part = Part(Mesh(points, corners[face]))
         if not colors:
             parts.append(part)
@@ -92,6 +83,30 @@ def read_ply(data: bytes, max_faces: int, assets: Assets, colors: bool) -> list[
             part = replace(part, uv=uv[face])
         parts += _textured(part, table, owner, textures)
     return parts
+
+
+def _triangles(
+    name: str, points: np.ndarray, corners: np.ndarray, lengths: np.ndarray, max_faces: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles (F, 3) of polygons or strips, as places among `corners`, and which one each is of (F,).
+
+    Marks the gaps between strips in `corners` by -1.
+    """
+    if name == _POLYGONS:
+        limit_faces(int(np.maximum(lengths - 2, 1).sum()), max_faces)
+        return triangulated(points, corners, lengths)
+    corners[corners == _NONE] = -1
+    face, owner = strips(corners, lengths)
+    limit_faces(len(face), max_faces)
+    return face, owner
+
+
+def _refuse_others(elements: Iterable[Element]) -> None:
+    for element in elements:
+        if element.count and _joins(element):
+            raise BadItem(
+                f"its {element.count:,} '{element.name}' are not read; export them as '{_POLYGONS}'"
+            )
 
 
 def _joins(element: Element) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from .. import BadItem
 
 MAX_CORNERS = 10_000
-"""Of a polygon that bends inwards; cutting takes up to the square of them, some seconds here."""
+"""Corners of a polygon that bends inwards; cutting takes up to their square, some seconds here."""
 
 _SMALL = 64
 """Corners of polygons that are cut at once."""

@@ -159,19 +159,22 @@ def _bytes(path: str | os.PathLike[str], max_cells: int) -> bytes:
     return read_limited(path, _MAX_HEADER + 4 * max_cells)
 
 
+def _version(magic: bytes, name: str) -> int:
+    version = _MAGIC.get(magic.rstrip())
+    if version is not None:
+        return version
+    if magic.startswith(b"#binvox "):
+        raise BadItem(f"{name}: binvox version {magic[8:20].decode('ascii', 'replace')}; known are 1 and 2")
+    raise BadItem(f"{name}: not a binvox file: begins with {magic[:16]!r}, not '#binvox 1'")
+
+
 def _header(
     data: bytes, name: str, max_cells: int
 ) -> tuple[int, tuple[int, int, int], tuple[float, float, float], float, int]:
     """Version, dimensions within the limit, translate, scale, and where the pairs begin."""
     end = _DATA.search(data, 0, _MAX_HEADER)
     magic, *lines = data[: end.start() if end else _MAX_HEADER].split(b"\n")
-    version = _MAGIC.get(magic.rstrip())
-    if version is None:
-        if magic.startswith(b"#binvox "):
-            raise BadItem(
-                f"{name}: binvox version {magic[8:20].decode('ascii', 'replace')}; known are 1 and 2"
-            )
-        raise BadItem(f"{name}: not a binvox file: begins with {magic[:16]!r}, not '#binvox 1'")
+    version = _version(magic, name)
     if end is None:
         raise BadItem(f"{name}: truncated: no 'data' line in the first {min(len(data), _MAX_HEADER)} bytes")
     fields: dict[bytes, list[bytes]] = {}

@@ -4,8 +4,8 @@ Format ("MAT-File Format", MathWorks): a header of 128 bytes, then tagged elemen
 possibly compressed by zlib. A variable is a list of elements itself: flags, dimensions, name, values in
 column-major order.
 
-scipy writes them. It is not asked to read them, because it trusts the tags: a damaged file may crash the
-process, and a compressed one unpack to gigabytes.
+scipy is not asked to read them, because it trusts the tags: a damaged file may crash the process, and a
+compressed one unpack to gigabytes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from scipy.io import savemat
 
 from .. import BadItem
 from ._files import read_limited
@@ -87,13 +85,6 @@ def read_voxel_mat(
         return _grid(named[0], order, max_cells)
     except BadItem as error:
         raise BadItem(f"{path}: {error}") from error
-
-
-def write_voxel_mat(path: str | os.PathLike[str], voxels: np.ndarray, variable: str = "voxel") -> None:
-    """Write a grid (3 axes, bool or numbers) as Pix3D does, compressed; the axes stay as they are."""
-    if voxels.ndim != 3 or 0 in voxels.shape:
-        raise ValueError(f"voxels must have three axes with at least one cell, got {voxels.shape}")
-    savemat(Path(path), {variable: voxels}, appendmat=False, do_compression=True)
 
 
 def _byte_order(data: bytes) -> str:

@@ -81,25 +81,6 @@ def read_points(path: str | os.PathLike[str], max_points: int = MAX_POINTS) -> P
         raise BadItem(f"{path}: broken {kind[1:]}: {type(error).__name__} {error}") from error
 
 
-def write_points(path: str | os.PathLike[str], points: np.ndarray, normals: np.ndarray | None = None) -> None:
-    """Write an .npz that `read_points` reads; the numbers keep their type.
-
-    Raises:
-        ValueError: the path does not end in .npz, or the arrays are not (N, 3) of one N.
-    """
-    path = Path(path)
-    if path.suffix.lower() != ".npz":
-        raise ValueError(f"points are written as .npz, got '{path.name}'")
-    if points.ndim != 2 or points.shape[1] != 3 or (normals is not None and normals.shape != points.shape):
-        shapes = points.shape if normals is None else (points.shape, normals.shape)
-        raise ValueError(f"points and normals must be (N, 3), got {shapes}")
-    with path.open("wb") as file:
-        if normals is None:
-            np.savez(file, points=points)
-        else:
-            np.savez(file, points=points, normals=normals)
-
-
 def _finite(values: np.ndarray, what: str) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     if not np.isfinite(values).all():
@@ -141,35 +122,43 @@ def _read_ply(data: bytes, max_points: int) -> tuple[np.ndarray, np.ndarray | No
     if has_surface(header) or next(iter(counts), "") != "vertex":
         raise BadItem("no cloud of points: it must begin with vertices and have no faces")
     _limit_points(counts["vertex"], max_points)
-    form = re.search(r"^format[ \t]+(\w+)", header.decode("latin-1"), re.M)
-    if form is None or form[1] not in FORMATS:
-        raise BadItem(f"the format {form[1] if form else 'is missing'}; known are {', '.join(FORMATS)}")
-    order = FORMATS[form[1]]
-    block = re.split(r"^element\b.*\n", header.decode("latin-1"), flags=re.M)[1]
-    fields = [line.split()[1:] for line in block.splitlines() if line.startswith("property")]
-    if any(len(field) != 2 or field[0] not in TYPES for field in fields):
-        raise BadItem("vertices with properties that are no plain numbers")
-    check_properties([name for _, name in fields])
+    order, fields = _fields(header.decode("latin-1"))
     dtype = np.dtype([(name, order + TYPES[kind]) for kind, name in fields])
-    count, body = counts["vertex"], data[len(header) :]
-    if order:
-        if len(body) < count * dtype.itemsize:
-            raise BadItem(f"truncated: {len(body):,} bytes for {count:,} points of {dtype.itemsize}")
-        table = {name: np.frombuffer(body, dtype, count)[name] for name in dtype.names or ()}
-    else:
-        lines = body.rstrip().count(b"\n") + bool(body.strip())
-        if lines < count:
-            raise BadItem(f"truncated: {lines:,} lines for {count:,} points")
-        rows = np.loadtxt(io.BytesIO(body), max_rows=count, ndmin=2, comments=None)
-        if len(rows) < count:
-            raise BadItem(f"truncated: {len(rows):,} lines with numbers for {count:,} points")
-        table = dict(zip(dtype.names or (), rows.T, strict=True))
+    table = _table(data[len(header) :], dtype, counts["vertex"], binary=bool(order))
     if not {"x", "y", "z"} <= table.keys():
         raise BadItem("vertices without x, y and z")
     points = np.stack([table[axis] for axis in "xyz"], axis=-1, dtype=np.float64)
     if not {"nx", "ny", "nz"} <= table.keys():
         return points, None
     return points, np.stack([table[f"n{axis}"] for axis in "xyz"], axis=-1, dtype=np.float64)
+
+
+def _fields(header: str) -> tuple[str, list[list[str]]]:
+    """Byte order, empty for text, and [kind, name] of what the header says of each vertex."""
+    form = re.search(r"^format[ \t]+(\w+)", header, re.M)
+    if form is None or form[1] not in FORMATS:
+        raise BadItem(f"the format {form[1] if form else 'is missing'}; known are {', '.join(FORMATS)}")
+    block = re.split(r"^element\b.*\n", header, flags=re.M)[1]
+    fields = [line.split()[1:] for line in block.splitlines() if line.startswith("property")]
+    if any(len(field) != 2 or field[0] not in TYPES for field in fields):
+        raise BadItem("vertices with properties that are no plain numbers")
+    check_properties([name for _, name in fields])
+    return FORMATS[form[1]], fields
+
+
+def _table(body: bytes, dtype: np.dtype, count: int, binary: bool) -> dict[str, np.ndarray]:
+    """Columns of the vertices by name."""
+    if binary:
+        if len(body) < count * dtype.itemsize:
+            raise BadItem(f"truncated: {len(body):,} bytes for {count:,} points of {dtype.itemsize}")
+        return {name: np.frombuffer(body, dtype, count)[name] for name in dtype.names or ()}
+    lines = body.rstrip().count(b"\n") + bool(body.strip())
+    if lines < count:
+        raise BadItem(f"truncated: {lines:,} lines for {count:,} points")
+    rows = np.loadtxt(io.BytesIO(body), max_rows=count, ndmin=2, comments=None)
+    if len(rows) < count:
+        raise BadItem(f"truncated: {len(rows):,} lines with numbers for {count:,} points")
+    return dict(zip(dtype.names or (), rows.T, strict=True))
 
 
 def _limit_points(count: int, max_points: int) -> None:

@@ -33,9 +33,9 @@ from ..making.sample import coarser
 from ..making.stamp import change_mark
 from ..splits import sorted_rule
 from .shapenet.models import (
-    KNOWN_BAD,
+    R2N2_CITATION,
     VOXELS,
-    ShapeNetModels,
+    R2N2Models,
     ShapeNetModelsConfig,
     check_resolutions,
     models,
@@ -53,27 +53,19 @@ class R2N2Config(ShapeNetModelsConfig):
     """Which part of the benchmark, and how it is divided."""
 
 
-@DATASETS.register(
-    "r2n2",
-    config=R2N2Config,
-    cite="Choy, Xu, Gwak, Chen, Savarese: 3D-R2N2, ECCV 2016, arXiv:1604.00449",
-)
-class R2N2(ShapeNetModels):
+@DATASETS.register("r2n2", config=R2N2Config, cite=R2N2_CITATION)
+class R2N2(R2N2Models):
     """3D-R2N2's renders and 32^3 voxels of ShapeNet's 13 categories."""
 
     version = "1"
-    kind = "files"
     provides = frozenset({"image", "mask", "voxels", "camera", "views"})
-    known_bad = KNOWN_BAD
-    homepage = "https://cvgl.stanford.edu/3d-r2n2/"
-    licence = "ShapeNet terms of use, research only"
     how_to_get = (
         "download ShapeNetRendering.tgz and ShapeNetVox32.tgz from the homepage, unpack both into one "
         f"folder, and give that folder as the root; it then holds {RENDERINGS}/ and {VOXELS}/."
     )
 
     def items(self) -> Sequence[Item]:
-        """As `ShapeNetModels.items`; by the rule, every shape that lies in one of the two trees.
+        """As `R2N2Models.items`; by the rule, every shape that lies in one of the two trees.
 
         The split comes from the voxel tree, and a shape that lacks its other half is an item that `build`
         refuses, so that the report names it.
@@ -128,12 +120,8 @@ class R2N2(ShapeNetModels):
         if not missing:
             return
         inside = [p.parent for p in sorted(self.root.glob(f"*/{VOXELS}"))] if self.root.is_dir() else []
-        hint = f" Did you mean {inside[0]}?" if inside else ""
         looked = " and ".join(str(self.root / tree) for tree in missing)
-        raise DataError(
-            f"data set 'r2n2' is not there: looked for {looked}.{hint} How to get it: {self.how_to_get} "
-            f"Homepage: {self.homepage}. Licence: {self.licence}."
-        )
+        raise self.not_there("r2n2", f"is not there: looked for {looked}", inside)
 
 
 def read_render(path: Path) -> np.ndarray:

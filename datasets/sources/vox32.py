@@ -19,17 +19,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import DATASETS, BadItem, DataError, Item, PrepareOptions, Sample
+from .. import DATASETS, BadItem, Item, PrepareOptions, Sample
 from ..categories import R2N2_CATEGORIES
 from ..formats.packed import IDS, PackedGrids
 from ..making.sample import sample_of_grid
 from ..making.stamp import change_mark
-from ..prepare import default_cache, how_to_get
+from ..prepare import default_cache
 from ..splits import sorted_rule
 from .shapenet.models import (
-    KNOWN_BAD,
+    R2N2_CITATION,
     VOXELS,
-    ShapeNetModels,
+    R2N2Models,
     ShapeNetModelsConfig,
     check_resolutions,
     models,
@@ -46,20 +46,12 @@ class Vox32Config(ShapeNetModelsConfig):
     """Draw the smoothed surface; without, the faces of the cells."""
 
 
-@DATASETS.register(
-    "vox32",
-    config=Vox32Config,
-    cite="Choy, Xu, Gwak, Chen, Savarese: 3D-R2N2, ECCV 2016, arXiv:1604.00449",
-)
-class Vox32(ShapeNetModels):
+@DATASETS.register("vox32", config=Vox32Config, cite=R2N2_CITATION)
+class Vox32(R2N2Models):
     """ShapeNetVox32's 32^3 solids of 13 categories, with renderings of our own."""
 
     version = "1"
-    kind = "files"
     provides = frozenset({"image", "mask", "voxels", "camera", "views", "depth", "normals"})
-    known_bad = KNOWN_BAD
-    homepage = "https://cvgl.stanford.edu/3d-r2n2/"
-    licence = "ShapeNet terms of use, research only"
     how_to_get = (
         f"download ShapeNetVox32.tgz from the homepage, unpack it, and give the folder that holds {VOXELS}/ "
         f"as the root; or one with occupancy.npy (or .npy.xz) and {IDS}."
@@ -121,10 +113,11 @@ class Vox32(ShapeNetModels):
         if files := find(self.root):
             return files
         near = [p for p in (*sorted(self.root.glob("*")), self.root.parent) if p.is_dir() and find(p)]
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise DataError(
-            f"data set 'vox32' is not there: looked for {VOXELS}/<synset>/<id>/model.binvox and for "
-            f"occupancy.npy(.xz) in {self.root}.{hint} {how_to_get(type(self))}"
+        raise self.not_there(
+            "vox32",
+            f"is not there: looked for {VOXELS}/<synset>/<id>/model.binvox and for occupancy.npy(.xz) in "
+            f"{self.root}",
+            near,
         )
 
 

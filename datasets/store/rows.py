@@ -71,14 +71,7 @@ def pack(sample: Sample, options: PrepareOptions) -> dict[str, np.ndarray]:
     if set(sample.voxels) != set(options.resolutions):
         raise BadItem(f"voxels at {sorted(sample.voxels)}, asked for were {sorted(options.resolutions)}")
     for resolution, grid in sorted(sample.voxels.items()):
-        if grid.dtype not in (np.bool_, np.uint8) or grid.shape != (resolution,) * 3:
-            raise BadItem(
-                f"voxels at {resolution} must be a bool or uint8 cube, got {grid.dtype} {grid.shape}"
-            )
-        if not grid.any():
-            raise BadItem(f"the {resolution}^3 grid has no occupied cell")
-        packed = grid.dtype == np.bool_
-        rows[f"voxels_{resolution}"] = np.packbits(np.ascontiguousarray(grid).reshape(-1)) if packed else grid
+        rows[f"voxels_{resolution}"] = _packed(grid, resolution)
     views, height, width = (0, 0, 0) if sample.images is None else sample.images.shape[:3]
     if sample.cameras is not None:
         rows["cameras"] = _finite("cameras", sample.cameras, (views, len(ROW))).astype("<f4")
@@ -95,6 +88,14 @@ def pack(sample: Sample, options: PrepareOptions) -> dict[str, np.ndarray]:
         normals = _finite("normals", sample.normals, (views, height, width, 3))
         rows["normals"] = np.rint(normals * 127).clip(-127, 127).astype(np.int8).transpose(0, 3, 1, 2)
     return {name: np.ascontiguousarray(row) for name, row in rows.items()}
+
+
+def _packed(grid: np.ndarray, resolution: int) -> np.ndarray:
+    if grid.dtype not in (np.bool_, np.uint8) or grid.shape != (resolution,) * 3:
+        raise BadItem(f"voxels at {resolution} must be a bool or uint8 cube, got {grid.dtype} {grid.shape}")
+    if not grid.any():
+        raise BadItem(f"the {resolution}^3 grid has no occupied cell")
+    return np.packbits(np.ascontiguousarray(grid).reshape(-1)) if grid.dtype == np.bool_ else grid
 
 
 def layout_of(rows: dict[str, np.ndarray]) -> Layout:
@@ -188,5 +189,9 @@ def _finite(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def json_hash(value: Any) -> str:
-    """sha256 of a value's canonical JSON."""
+    """sha256 of a value's JSON with sorted keys, no spaces and nothing but ASCII.
+
+    Results are named by another text, `benchmarks.records.results.canonical_json`, which keeps what is not
+    ASCII. Both stand in names on disks, so that neither can become the other.
+    """
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

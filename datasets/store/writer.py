@@ -132,36 +132,20 @@ class StoreWriter:
         notes = [self.done[i].note for i in order]
         index = json.dumps(columns | {"row": rows, "note": notes}).encode()
         (self.folder / ITEMS).write_bytes(index)
-        arrays = {
-            array: {
-                "dtype": spec.dtype,
-                "shape": [len(order), *spec.shape],
-                "bytes": HEADER + len(order) * spec.nbytes,
-                "sha256": hashlib.sha256(digests[:, column].tobytes()).hexdigest(),
-            }
-            for column, (array, spec) in enumerate(self.layout.items())
-        }
-        source = self.source
-        manifest = {
-            "format": FORMAT,
-            "dataset": name,
-            "version": source.version,
-            "licence": source.licence,
-            "homepage": source.homepage,
-            "config": source.identity(),
-            "options": self.options.model_dump(mode="json"),
-            "provides": sorted(source.provides),
-            "fingerprint": fingerprint(name, source, self.options, kept),
-            "stamp": stamp,
-            "counts": count(kept),
-            "notes": dict(sorted(Counter(note for note in notes if note).items())),
-            "missing": len(self.skipped),
-            "skipped": self._absences(),
-            "leaks": []
-            if self.options.leaks == "drop"
-            else [self._absence(n, leaks[n]) for n in sorted(leaks)],
+        dropped = self.options.leaks == "drop"
+        manifest = self._manifest(name, stamp, kept) | {
+            "notes": dict(sorted(Counter(filter(None, notes)).items())),
+            "leaks": [] if dropped else [self._absence(n, leaks[n]) for n in sorted(leaks)],
             "items_sha256": hashlib.sha256(index).hexdigest(),
-            "arrays": arrays,
+            "arrays": {
+                array: {
+                    "dtype": spec.dtype,
+                    "shape": [len(order), *spec.shape],
+                    "bytes": HEADER + len(order) * spec.nbytes,
+                    "sha256": hashlib.sha256(digests[:, column].tobytes()).hexdigest(),
+                }
+                for column, (array, spec) in enumerate(self.layout.items())
+            },
             "views_sha256": views_sha256,
         }
         self.list_skipped()
@@ -174,6 +158,25 @@ class StoreWriter:
         self.folder.rename(self.path)
         _flush(self.path.parent)
         (self.path / JOURNAL).unlink()
+
+    def _manifest(self, name: str, stamp: str, kept: Sequence[Item]) -> dict[str, Any]:
+        """What the manifest says of the data set, and of what is held and what is not."""
+        source = self.source
+        return {
+            "format": FORMAT,
+            "dataset": name,
+            "version": source.version,
+            "licence": source.licence,
+            "homepage": source.homepage,
+            "config": source.identity(),
+            "options": self.options.model_dump(mode="json"),
+            "provides": sorted(source.provides),
+            "fingerprint": fingerprint(name, source, self.options, kept),
+            "stamp": stamp,
+            "counts": count(kept),
+            "missing": len(self.skipped),
+            "skipped": self._absences(),
+        }
 
     def _write_view_sums(self, order: Sequence[int]) -> str | None:
         """Write the sums of all views of the items; gives the file's sum, None where nothing has views."""

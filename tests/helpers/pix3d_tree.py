@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from datasets.formats.binvox import write_binvox
-from datasets.formats.mat import write_voxel_mat
+from tests.helpers.writers import write_voxel_mat
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import Rendering, render

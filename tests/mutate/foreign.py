@@ -14,7 +14,7 @@ from PIL import Image
 from benchmarks.files.pairing import instances
 from datasets.formats.binvox import read_binvox, write_binvox
 from datasets.formats.images import read_mask, read_rgba
-from datasets.formats.mat import read_voxel_mat, write_voxel_mat
+from datasets.formats.mat import read_voxel_mat
 from datasets.formats.meshes import read_mesh
 from datasets.formats.packed import PackedGrids
 from datasets.formats.points import read_points
@@ -22,6 +22,7 @@ from datasets.formats.shapes import read_shape
 from datasets.sources.folder.layout import read_index
 from datasets.sources.pix3d.index import read_coco, read_release
 from datasets.splits import read_split_file
+from tests.helpers.writers import write_voxel_mat
 from tests.mutate.readers import Reader
 from zoo.config import load_config, parse_overrides
 from zoo.errors import UserError

@@ -6,7 +6,9 @@ Left out of the ordinary suite; ``pytest -m slow tests/slow`` runs them, on a GP
 import pytest
 import torch
 
-from benchmarks.studies.overfit import overfit
+from benchmarks.request.settings import settings
+from benchmarks.studies.overfit import PRESET, overfit
+from datasets.prepare import open_dataset
 from zoo.config import list_models
 
 CANNOT = {
@@ -22,7 +24,9 @@ CANNOT = {
 @pytest.mark.parametrize("name", list_models())
 def test_learns_eight_shapes_by_heart(name, tmp_path):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    fit = overfit(name, (), device, tmp_path)
+    chosen = settings(PRESET, "procedural", ())
+    store = open_dataset("procedural", config_overrides=chosen.data_config, options=chosen.options)
+    fit = overfit(name, chosen, store, device, tmp_path)
     assert fit.shapes == 8
     if name in CANNOT:
         assert not fit.passed, f"{name} reaches the bar now: take it off the list ({CANNOT[name]})"

@@ -15,6 +15,38 @@ TORCH_FREE = ("request", "records", "protocols", "scoring", "statistics", "table
 """Folders of `benchmarks` that can be used, and tested, where there is no network."""
 
 
+LONGEST_FILE, LONGEST_FUNCTION, MOST_BRANCHES = 400, 60, 15
+"""Lines of a file; lines of a function with its signature and docstring; its branches, see `branches`."""
+FAMILIES = ROOT / "datasets/sources/procedural/families"
+"""Each is one shape told from top to bottom, and frozen: its sizes are its own."""
+STILL_LONG = {
+    "benchmarks/cells/executor.py:_in_processes",
+    "benchmarks/cells/session.py",
+    "benchmarks/driver.py",
+    "benchmarks/driver.py:run",
+    "benchmarks/evaluate.py:_score",
+    "benchmarks/evaluate.py:run",
+    "benchmarks/gallery/picture.py:gallery",
+    "benchmarks/request/evaluate_options.py:parser",
+    "benchmarks/run.py:parser",
+    "benchmarks/scoring/score.py:score",
+    "benchmarks/statistics/comparison.py",
+    "benchmarks/statistics/comparison.py:compare",
+    "benchmarks/statistics/comparison.py:rows",
+    "benchmarks/statistics/stats.py",
+    "benchmarks/tables/table.py",
+    "benchmarks/tables/table.py:_captions",
+    "benchmarks/tables/table.py:to_json",
+    "zoo/__main__.py:parser",
+    "zoo/config/__init__.py",
+    "zoo/model/__init__.py:build_losses",
+    "zoo/model/__init__.py:forward",
+    "zoo/testing/checks.py",
+    "zoo/testing/checks.py:scalar",
+}
+"""What is to be cut yet; nothing is ever added."""
+
+
 def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
@@ -87,3 +119,93 @@ def test_data_sets_are_found_in_their_folder():
 
     ours = [entry.cls.__module__ for entry in DATASETS if entry.cls.__module__.startswith("datasets.")]
     assert len(ours) >= 6 and {name.split(".")[1] for name in ours} == {"sources"}
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def branches(function: Function) -> int:
+    """Places where a function may go one way or another, without those of functions and classes within it.
+
+    `if` (also as an expression and in a comprehension), `for`, `while`, `except` and `case`, and each further
+    operand of `and` and `or`. Neither `with`, `assert` nor `else` counts.
+    """
+    count, waiting = 0, list(ast.iter_child_nodes(function))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Function | ast.ClassDef):
+            continue
+        if isinstance(node, ast.If | ast.IfExp | ast.For | ast.While | ast.ExceptHandler | ast.match_case):
+            count += 1
+        elif isinstance(node, ast.BoolOp):
+            count += len(node.values) - 1
+        elif isinstance(node, ast.comprehension):
+            count += 1 + len(node.ifs)
+        waiting += ast.iter_child_nodes(node)
+    return count
+
+
+def compiled(function: Function) -> bool:
+    """Whether numba compiles it: a kernel is one function for speed."""
+    return any("jit" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+def too_long() -> set[str]:
+    found = set()
+    for path in sources(*PACKAGES):
+        if path.is_relative_to(FAMILIES):
+            continue
+        name = path.relative_to(ROOT).as_posix()
+        if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE:
+            found.add(name)
+        for node in ast.walk(tree(path)):
+            if isinstance(node, Function) and not compiled(node):
+                assert node.end_lineno is not None
+                lines = node.end_lineno - node.lineno + 1
+                if lines > LONGEST_FUNCTION or branches(node) > MOST_BRANCHES:
+                    found.add(f"{name}:{node.name}")
+    return found
+
+
+def test_files_and_functions_stay_short():
+    found = too_long()
+    assert not found - STILL_LONG, f"cut {', '.join(sorted(found - STILL_LONG))}"
+    assert not STILL_LONG - found, f"short now, off the list: {', '.join(sorted(STILL_LONG - found))}"
+
+
+def test_branches_are_counted():
+    code = """
+def f(a, b):
+    if a and b or a:                       # 1 + 1 + 1
+        return [x for x in a if x]         # 1 + 1
+    for x in a:                            # 1
+        try:
+            y = 1 if x else 2              # 1
+        except ValueError:                 # 1
+            pass
+    def inner():
+        if a:
+            pass
+    match a:
+        case 1:                            # 1
+            pass
+"""
+    function = ast.parse(code).body[0]
+    assert isinstance(function, ast.FunctionDef) and branches(function) == 9
+
+
+LEANING = {"benchmarks/evaluate.py", "benchmarks/statistics/stats.py", "benchmarks/tables/table.py"}
+"""Files with texts that are to be mended yet; nothing is ever added."""
+
+
+def test_texts_stand_alone():
+    """What `zoo show` and `help` print has no name above it to lean on."""
+    found = {
+        path.relative_to(ROOT).as_posix(): node.value.value
+        for path in sources(*PACKAGES)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and str(node.value.value).startswith("Of ")
+    }
+    assert found.keys() <= LEANING, {name: found[name] for name in found.keys() - LEANING}

@@ -60,7 +60,7 @@ def test_the_metadata_name_the_version_the_licence_and_the_pythons(wheel):
     assert metadata["Name"] == "r3d-zoo" and metadata["Version"] == zoo.__version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata.get("License-Expression", metadata["License"]) == "MIT"
-    assert set(metadata.get_all("Provides-Extra")) == {"browser", "dev", "pytorch3d"}
+    assert set(metadata.get_all("Provides-Extra")) == {"browser", "dev", "pytorch3d", "speed", "studies"}
 
 
 def test_every_requirement_has_a_lower_bound():

@@ -80,7 +80,7 @@ class StageConfig(EntryConfig):
     """What enters: the picture; the true 2.5D maps in place of the sketcher's; or the true shape, through
     the shape encoder in place of the encoder."""
     optimizer: OptimizerConfig | None = None
-    """Of every part of the model in this stage, in place of the training's."""
+    """The optimiser of every part of the model in this stage, in place of the training's."""
 
 
 class TrainConfig(EntryConfig):
@@ -97,11 +97,11 @@ class TrainConfig(EntryConfig):
     mirror: bool = False
     """Mirror picture and shape together with probability one half: see `zoo.transforms.augment.mirror`."""
     optimizer: OptimizerConfig = OptimizerConfig()
-    """Of every part of the model that has none of its own."""
+    """The optimiser of every part of the model that has none of its own."""
     optimizers: dict[PartName, OptimizerConfig] = Field(default_factory=dict)
-    """Of single parts of the model."""
+    """Optimisers of single parts of the model, by part."""
     discriminator_optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-4, betas=(0.5, 0.999))
-    """Of the discriminator."""
+    """The optimiser of the discriminator."""
     gate: float | None = Field(0.8, gt=0, le=1)
     """The discriminator is updated only when its accuracy on the batch is at most this (3D-GAN); None
     for always."""
@@ -135,7 +135,7 @@ class RefineConfig(EntryConfig):
     trains: tuple[PartName, ...] = ("encoder",)
     """Parts that change."""
     optimizer: OptimizerConfig = OptimizerConfig(name="adam")
-    """Of those parts."""
+    """The optimiser of those parts."""
 
 
 class ModelConfig(EntryConfig):
@@ -154,7 +154,7 @@ class ModelConfig(EntryConfig):
     departs: tuple[str, ...] = ()
     """Where it departs from that source, and why."""
     licence: str = "MIT"
-    """Of this implementation."""
+    """Licence of this implementation."""
     frame: Literal["canonical", "azimuth", "viewer"] = "canonical"
     """The frame that shapes are predicted in: the data set's; turned about the vertical axis until the
     camera stands in front; or the camera's own. Predictions are turned back by the known pose before they
@@ -295,7 +295,7 @@ class PresetOfDataset(EntryConfig):
     """What a preset says of one data set."""
 
     config: Section = Field(default_factory=dict)
-    """Of the data set's own config."""
+    """Settings of the data set's own config."""
     data: Section = Field(default_factory=dict)
     """On top of the preset's."""
     model: Section = Field(default_factory=dict)

@@ -38,6 +38,11 @@ class Encoder(nn.Module, ABC):
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
         """Encode images in the value range of the model's preprocessing."""
 
+    def check_size(self, image: Float[Tensor, "batch channels height width"]) -> None:
+        """Raise `ValueError` for images of another size than the encoder is built for."""
+        if tuple(image.shape[-2:]) != self.image_size:
+            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+
     def prior(self, like: Float[Tensor, "*batch d"]) -> Latent:
         """What latents of the shape of `like` are drawn from where there is no picture: standard normal."""
         return Latent(torch.zeros_like(like), torch.zeros_like(like))

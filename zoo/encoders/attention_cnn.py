@@ -81,6 +81,17 @@ class MixingCNN(CNN):
         return self.attention[index](features) if index < len(self.attention) else features
 
 
+SMALLEST: dict[str, Any] = {
+    "latent_dim": 8,
+    "widths": (4, 8),
+    "pools": (2, 2),
+    "hidden": (16,),
+    "heads": (2, 2),
+    "head_dim": 4,
+}
+"""What the smoke configs of the family share."""
+
+
 class AttentionCNNConfig(MixingCNNConfig):
     """R3D's encoder; the defaults are the repaired reading, the switches lead back to the listing."""
 
@@ -94,12 +105,8 @@ class AttentionCNNConfig(MixingCNNConfig):
     "attention_cnn",
     config=AttentionCNNConfig,
     smoke={
-        "latent_dim": 8,
-        "widths": (4, 8),
-        "pools": (2, 2),
-        "hidden": (16,),
+        **SMALLEST,
         "heads": (2,),
-        "head_dim": 4,
         "pre_norm": True,
         "mlp_ratio": 2.0,
         "position": "sincos",

@@ -95,8 +95,7 @@ class CNN(Encoder):
         return features
 
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
-        if tuple(image.shape[-2:]) != self.image_size:
-            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+        self.check_size(image)
         x = image
         for index, block in enumerate(self.blocks):
             x = self.mix(index, block(x))

@@ -10,7 +10,7 @@ from zoo.registry import EntryConfig
 from zoo.types import ContractError, Latent
 
 SLOPE = 0.2
-"""Of the leaky ReLU for negative inputs."""
+"""Slope of the leaky ReLU for negative inputs."""
 
 
 class DRCCNNConfig(EntryConfig):
@@ -68,6 +68,5 @@ class DRCCNN(Encoder):
         self.apply(normal_init)
 
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
-        if tuple(image.shape[-2:]) != self.image_size:
-            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+        self.check_size(image)
         return Latent(self.layers(image))

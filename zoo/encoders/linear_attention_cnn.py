@@ -3,7 +3,7 @@
 from typing import Any
 
 from zoo.encoders import ENCODERS
-from zoo.encoders.attention_cnn import MixingCNN, MixingCNNConfig
+from zoo.encoders.attention_cnn import SMALLEST, MixingCNN, MixingCNNConfig
 from zoo.layers.attention import Attention2d
 from zoo.layers.linear_attention import LinearAttention2d
 
@@ -16,12 +16,7 @@ class LinearAttentionCNNConfig(MixingCNNConfig):
     "linear_attention_cnn",
     config=LinearAttentionCNNConfig,
     smoke={
-        "latent_dim": 8,
-        "widths": (4, 8),
-        "pools": (2, 2),
-        "hidden": (16,),
-        "heads": (2, 2),
-        "head_dim": 4,
+        **SMALLEST,
     },
     cite="arXiv:2006.16236, section 3.2; R3D report, appendix",
     tags={"latent": "gaussian"},

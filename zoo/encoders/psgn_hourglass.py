@@ -54,8 +54,7 @@ class PSGNHourglass(Encoder):
         self.apply(psgn_init)
 
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
-        if tuple(image.shape[-2:]) != self.image_size:
-            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+        self.check_size(image)
         *stages, x = self.down(image)
         code = F.relu(self.first_end(x.flatten(1)))
         risen: list[Tensor] = []

@@ -57,7 +57,6 @@ class PSGNTwoBranch(Encoder):
         self.apply(psgn_init)
 
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
-        if tuple(image.shape[-2:]) != self.image_size:
-            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+        self.check_size(image)
         maps = self.down(image)[1:]
         return Latent(F.relu(self.linear(maps[-1].flatten(1))), features=tuple(maps))

@@ -114,7 +114,6 @@ class ResidualCNN(Encoder):
         self.apply(mean_fan_init)
 
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
-        if tuple(image.shape[-2:]) != self.image_size:
-            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+        self.check_size(image)
         features = self.blocks(image).flatten(1)
         return Latent(F.leaky_relu(self.linear(features), SLOPE))

@@ -73,7 +73,6 @@ class StridedCNN(Encoder):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
-        if tuple(image.shape[-2:]) != self.image_size:
-            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+        self.check_size(image)
         mean, log_var = self.layers(image).flatten(1).chunk(2, 1)
         return Latent(mean, log_var.clamp(*LOG_VAR_RANGE))

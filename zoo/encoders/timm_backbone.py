@@ -79,8 +79,7 @@ class TimmBackbone(Encoder):
         self.head = GaussianHead(features, config.latent_dim, variational=config.variational)
 
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
-        if tuple(image.shape[-2:]) != self.image_size:
-            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+        self.check_size(image)
         mean, log_var = self.head(self.backbone(pad_image(image, self.padded_size)))
         return Latent(mean, log_var)
 

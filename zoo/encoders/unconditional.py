@@ -22,7 +22,7 @@ class UnconditionalConfig(EntryConfig):
     latent_dim: int = Field(200, ge=1)
     """Size D of the latent vector."""
     distribution: Literal["uniform", "normal"] = "uniform"
-    """Of every dimension: uniform on [0, 1] (3D-GAN), or standard normal."""
+    """Distribution of every dimension: uniform on [0, 1] (3D-GAN), or standard normal."""
 
 
 @ENCODERS.register(

@@ -123,8 +123,7 @@ class ViT(Encoder):
         )
 
     def forward(self, image: Float[Tensor, "batch channels height width"]) -> Latent:
-        if tuple(image.shape[-2:]) != self.image_size:
-            raise ValueError(f"encoder built for images of {self.image_size}, got {tuple(image.shape[-2:])}")
+        self.check_size(image)
         tokens = self.transformer.forward_features(pad_image(image, self.padded_size))
         mean, log_var = self.head(self.transformer.forward_head(tokens, pre_logits=True))
         return Latent(mean, log_var, tokens=tokens[:, self.transformer.num_prefix_tokens :])

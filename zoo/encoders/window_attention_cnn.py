@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from zoo.encoders import ENCODERS
-from zoo.encoders.attention_cnn import MixingCNN, MixingCNNConfig
+from zoo.encoders.attention_cnn import SMALLEST, MixingCNN, MixingCNNConfig
 from zoo.layers.attention import Attention2d
 from zoo.layers.window_attention import WindowAttention2d
 
@@ -23,12 +23,7 @@ class WindowAttentionCNNConfig(MixingCNNConfig):
     "window_attention_cnn",
     config=WindowAttentionCNNConfig,
     smoke={
-        "latent_dim": 8,
-        "widths": (4, 8),
-        "pools": (2, 2),
-        "hidden": (16,),
-        "heads": (2, 2),
-        "head_dim": 4,
+        **SMALLEST,
         "window": 5,
     },
     cite="arXiv:2103.14030, section 3.2; R3D report, appendix",

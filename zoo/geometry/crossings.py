@@ -90,6 +90,7 @@ def _vote(triangles, axis, slope, offset, found):
         b0 = triangles[f, 0, b_axis] + ob - slope * a0
         b1 = triangles[f, 1, b_axis] + ob - slope * a1
         b2 = triangles[f, 2, b_axis] + ob - slope * a2
+        # bounded on both sides before it becomes a whole number: a corner may lie anywhere
         first_b = int(np.ceil(min(max(min(b0, b1, b2), float(low)), float(low + lines))))
         last_b = int(np.floor(max(min(max(b0, b1, b2), float(low + lines - 1)), low - 1.0)))
         if first_b > last_b:
@@ -100,6 +101,8 @@ def _vote(triangles, axis, slope, offset, found):
         for b in range(first_b, last_b + 1):
             first, end = _span(b, slope, n)
             for c in range(first_c, last_c + 1):
+                # Whether the line meets the triangle is read off three signs. Of an edge that two triangles
+                # share they round to opposite ones, so that a line is counted by one, not by both or none.
                 w0 = edge_side(b1, c1, b2, c2, b, c)
                 w1 = edge_side(b2, c2, b0, c0, b, c)
                 w2 = edge_side(b0, c0, b1, c1, b, c)
@@ -109,6 +112,7 @@ def _vote(triangles, axis, slope, offset, found):
                     sign = 1
                 else:
                     continue
+                # where on the line it is met, and the first cell whose centre lies behind that
                 at = (w0 * a0 + w1 * a1 + w2 * a2) / (w0 + w1 + w2)
                 k = int(np.ceil(min(max(at, float(first)), float(end))))
                 change[(c * width + b + 1) * width + 1 + k * step] += sign
@@ -123,6 +127,8 @@ def _vote(triangles, axis, slope, offset, found):
                 first, end = _span(b, slope, n)
                 place = (c * width + b + 1) * width + 1
                 cell = b * stride[b_axis] + c * stride[c_axis]
+                # `before` is the sum of the signs in front of the cell, so `whole - before` that of those
+                # behind it: the winding numbers that the two directions of the line see, up to their sign
                 before, whole = 0, total[c, b - low]
                 for k in range(first, end):
                     before += change[place + k * step]

@@ -114,6 +114,7 @@ def _fill(corners, p, q, r, face, inverse_depth, owner):
         if (a0 == 0 and e0 < slack) or (a1 == 0 and e1 < slack) or (a2 == 0 and e2 < slack):
             continue
         b0, b1, b2 = x0 + (slack - e0) * s0, x1 + (slack - e1) * s1, x2 + (slack - e2) * s2
+        # the samples of this row that lie on the inner side of all three edges
         low, high = left, right
         if a0 > 0:
             low = max(low, b0)
@@ -131,7 +132,9 @@ def _fill(corners, p, q, r, face, inverse_depth, owner):
             continue
         row = i0 + gy * (j - y0) - gx * x0
         for i in range(int(np.ceil(low)), int(np.floor(high)) + 1):
+            # a sliver's gradient overshoots: no sample is nearer or farther than the corners
             inverse = min(max(row + gx * i, lowest), highest)
+            # what holds the sample counts with the bonus that it had itself, so that order does not matter
             held = inverse_depth[j, i] * (FRONT if owner[j, i] & 1 else 1.0)
             if inverse * nearer > held:
                 inverse_depth[j, i] = inverse

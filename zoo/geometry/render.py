@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import no_type_check
 
@@ -84,17 +85,11 @@ def render(
     height, width = size
     if height < 1 or width < 1 or supersample < 1:
         raise ValueError(f"size and supersample must be at least 1, got {size} and {supersample}")
-    colors = np.asarray(base_color if face_colors is None else face_colors, dtype=np.float64)
-    expected = (3,) if face_colors is None else (len(mesh.faces), 3)
-    if colors.shape != expected:
-        raise ValueError(f"colours must be RGB of shape {expected}, got {colors.shape}")
-    if colors.size and not (colors.min() >= 0 and colors.max() <= 1):
-        raise ValueError("colours must be in [0, 1]")
+    given, shape = (base_color, (3,)) if face_colors is None else (face_colors, (len(mesh.faces), 3))
+    colors = _checked(given, shape)
     direction = np.asarray(light.direction, dtype=np.float64)
-    length = float(np.linalg.norm(direction))
-    if not length > 0:
+    if not np.linalg.norm(direction) > 0:
         raise ValueError("the light needs a direction")
-
     mesh.check_reach()
     matrix = camera.matrix()
     vertices = mesh.vertices @ np.ascontiguousarray(matrix[:3, :3].T)  # a transposed view is slow here
@@ -112,11 +107,21 @@ def render(
     normals = np.zeros((height, width, 3), dtype=np.float32)
     _shade(
         *(vertices, mesh.faces, face_normals, vertex_normals, np.atleast_2d(colors)),
-        *(direction / length, light.ambient, light.diffuse),
+        *(direction / float(np.linalg.norm(direction)), light.ambient, light.diffuse),
         *(focal, cx, cy, inverse_depth, owner, supersample),
         *(rgba, depth, normals),
     )
     return Rendering(rgba, rgba[..., 3] >= 128, depth, normals)
+
+
+def _checked(colors: Sequence[float] | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Colours as float64, once they are known to be of this shape and in [0, 1]."""
+    values = np.asarray(colors, dtype=np.float64)
+    if values.shape != shape:
+        raise ValueError(f"colours must be RGB of shape {shape}, got {values.shape}")
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError("colours must be in [0, 1]")
+    return values
 
 
 @njit

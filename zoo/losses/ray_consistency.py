@@ -9,7 +9,7 @@ gradient, where a cell is all but surely empty or occupied.
 """
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,19 @@ class RayConfig(LossConfig):
     reduction: Literal["sum", "mean"] = "sum"
     """Over the rays of one sample, with those that miss the grid, at no cost. 'sum' is the published gradient
     but for the factor of the batch size."""
+
+
+class DrawnRays(NamedTuple):
+    """Rays of drawn pixels.
+
+    Attributes:
+        pixel: index of each ray's pixel in its flattened picture.
+        crossings: of those rays that cross the grid.
+    """
+
+    pixel: Int[Tensor, "batch views n"]
+    rays: Rays
+    crossings: Crossings
 
 
 class RayConsistency(Loss):
@@ -62,24 +75,18 @@ class RayConsistency(Loss):
         crossings = cross(rays, logits.shape[-1])
         sample = crossings.ray // (views * config.rays)
         empty = log_empty(logits, sample, crossings)
-        object_, cost = self.expected(empty, rays, crossings, batch, pixel)
+        object_, cost = self.expected(empty, DrawnRays(pixel, rays, crossings), batch)
         weighted = torch.where(object_, cost, config.background * cost).sum() / count
         return weighted if config.reduction == "sum" else weighted / (views * config.rays)
 
     @abstractmethod
     def expected(
-        self,
-        empty: Float[Tensor, "m k"],
-        rays: Rays,
-        crossings: Crossings,
-        batch: Batch,
-        pixel: Int[Tensor, "batch views n"],
+        self, empty: Float[Tensor, "m k"], drawn: DrawnRays, batch: Batch
     ) -> tuple[Bool[Tensor, " m"], Float[Tensor, " m"]]:
         """Which of the rays that cross the grid pass through object pixels, and the expected cost of each.
 
         Args:
             empty: from `log_empty`.
-            pixel: index of each ray's pixel in its flattened picture.
         """
 
 
@@ -103,14 +110,9 @@ class RayMask(RayConsistency):
     needs = frozenset({"mask", "camera"})
 
     def expected(
-        self,
-        empty: Float[Tensor, "m k"],
-        rays: Rays,
-        crossings: Crossings,
-        batch: Batch,
-        pixel: Int[Tensor, "batch views n"],
+        self, empty: Float[Tensor, "m k"], drawn: DrawnRays, batch: Batch
     ) -> tuple[Bool[Tensor, " m"], Float[Tensor, " m"]]:
-        object_ = _at(batch.mask, batch, pixel)[crossings.ray]
+        object_ = _at(batch.mask, batch, drawn.pixel)[drawn.crossings.ray]
         escape = empty.sum(1)
         return object_, torch.where(object_, escape.exp(), -escape.expm1())
 
@@ -144,23 +146,20 @@ class RayDepth(RayConsistency):
     needs = frozenset({"depth", "camera"})
 
     def expected(
-        self,
-        empty: Float[Tensor, "m k"],
-        rays: Rays,
-        crossings: Crossings,
-        batch: Batch,
-        pixel: Int[Tensor, "batch views n"],
+        self, empty: Float[Tensor, "m k"], drawn: DrawnRays, batch: Batch
     ) -> tuple[Bool[Tensor, " m"], Float[Tensor, " m"]]:
         assert isinstance(self.config, RayDepthConfig)
         if batch.depth is None:
             raise ContractError("ray_depth needs depth in the batch")
-        depth, escape = _at(batch.depth, batch, pixel), torch.tensor(self.config.escape).to(empty)
+        depth, escape = _at(batch.depth, batch, drawn.pixel), torch.tensor(self.config.escape).to(empty)
         if self.config.noise > 0:
             depth = depth + self.config.noise * (2 * torch.rand(depth.shape) - 1).to(depth)
-        seen = (depth / rays.cosine)[crossings.ray]
+        seen = (depth / drawn.rays.cosine)[drawn.crossings.ray]
         object_ = seen.isfinite()
         seen = torch.where(object_, seen, escape)[:, None]
-        return object_, expected_cost(empty, (crossings.entry - seen).abs(), (escape - seen[:, 0]).abs())
+        return object_, expected_cost(
+            empty, (drawn.crossings.entry - seen).abs(), (escape - seen[:, 0]).abs()
+        )
 
 
 def log_empty(

@@ -5,7 +5,9 @@ one sort and a bottom-up pass. Tight boxes prune far queries better than the spl
 tree. Queries in the same order walk it in small groups, which start from the neighbour of the one before and
 share the way; in a leaf each looks for itself. Measured against scipy's cKDTree on one core, building
 included: 2 to 3 times as fast where the clouds nearly coincide, 4 times at 10,000 points and 9 times at
-30,000 where they do not, with the same distances to the last bit (`benchmarks.speed.metrics`).
+30,000 where they do not, with the same distances to the last bit; against pykdtree, equal to the last bit
+too, .9 to 1.2 times as fast up to 10,000 points and 1.1 to 1.9 times at 30,000. `benchmarks.speed.metrics`
+measures it, with OMP_NUM_THREADS=1; benchmarks/speed/results/metrics.json holds the figures of one run.
 """
 
 from __future__ import annotations
@@ -160,11 +162,13 @@ def _query(points, boxes, leaves, queries, order):
     levels = 0
     while leaves >> levels > 1:
         levels += 1
-    last = 0
+    last = 0  # the neighbour of the query before: in Morton order the next one is likely close to it
     for begin in range(0, len(order), GROUP):
         count = min(GROUP, len(order) - begin)
         box[:3] = np.inf
         box[3:] = -np.inf
+        # Invariant: no query of the group has its neighbour farther away than `farthest`, the largest of
+        # what each has found so far. A node is worth a visit only where the group's box comes nearer to it.
         farthest = 0.0
         for g in range(count):
             q = order[begin + g]
@@ -176,7 +180,11 @@ def _query(points, boxes, leaves, queries, order):
             best[g] = dx * dx + dy * dy + dz * dz
             found[g] = last
             farthest = max(farthest, best[g])
+        # the leaf that holds point `last`: leaf k begins at point k n // leaves, and this is its inverse
         start = leaves + ((last + 1) * leaves - 1) // n
+        # The siblings along the way from that leaf to the root cover all other leaves, each of them once.
+        # Pushed from the root down, so that the ones next to the leaf are popped first: they shrink
+        # `farthest` before the large ones far away are looked at, most of which then fall out by `bound`.
         top = 0
         for level in range(levels - 1, -1, -1):
             beside = (start >> level) ^ 1
@@ -191,6 +199,7 @@ def _query(points, boxes, leaves, queries, order):
         while top > 0:
             top -= 1
             k, bound = waiting[top], bounds[top]
+            # down to a leaf, through the nearer child each time; the other waits with its distance
             while bound < farthest and k < leaves:
                 near, far = 2 * k, 2 * k + 1
                 to_near, to_far = _between(boxes, near, box), _between(boxes, far, box)
@@ -201,13 +210,14 @@ def _query(points, boxes, leaves, queries, order):
                     bounds[top] = to_far
                     top += 1
                 k, bound = near, to_near
-            if not bound < farthest:
+            if not bound < farthest:  # found something nearer since it was pushed
                 continue
             leaf = k - leaves
             first, behind = leaf * n // leaves, (leaf + 1) * n // leaves
             farthest = 0.0
             for g in range(count):
                 x, y, z = own[g, 0], own[g, 1], own[g, 2]
+                # the group was let in for any of its queries: this one may have no business here
                 if _to_box(boxes, k, x, y, z) < best[g]:
                     for i in range(first, behind):
                         dx, dy, dz = points[i, 0] - x, points[i, 1] - y, points[i, 2] - z

@@ -49,6 +49,15 @@ def chamfer(prediction: np.ndarray, truth: np.ndarray) -> Chamfer:
 
     Raises:
         ValueError: the truth is empty, or a cloud is not finite.
+
+    Examples:
+        Two points, the second of which is missed by 0.3:
+
+        >>> truth = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+        >>> prediction = np.array([[0.0, 0.0, 0.0], [1.0, 0.3, 0.0]])
+        >>> found = chamfer(prediction, truth)
+        >>> round(found.cd, 3), round(found.cd_sq, 3)
+        (0.3, 0.09)
     """
     prediction = check_points(prediction, "prediction")
     truth = check_points(truth, "truth", allow_empty=False)

@@ -33,6 +33,14 @@ def emd(prediction: np.ndarray, truth: np.ndarray) -> float:
 
     Raises:
         ValueError: the counts differ, the truth is empty, or a cloud is not finite.
+
+    Examples:
+        Both predicted points are nearest to the same true point, but only one can have it:
+
+        >>> truth = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+        >>> prediction = np.array([[0.0, 0.0, 0.0], [0.2, 0.0, 0.0]])
+        >>> round(emd(prediction, truth), 3)
+        0.4
     """
     prediction = check_points(prediction, "prediction")
     truth = check_points(truth, "truth", allow_empty=False)
@@ -92,6 +100,7 @@ def _prices(cost):
     liked[:, 1] = 1
     step, bids = np.float32(COARSE), 0
     while True:
+        # each round begins with nobody assigned and the prices of the round before: only they are the result
         owner[:] = -1
         for i in range(n):
             waiting[i] = n - 1 - i
@@ -99,6 +108,8 @@ def _prices(cost):
         while top > 0:
             top -= 1
             row = waiting[top]
+            # Invariant: `first` <= `second` are the values of the two best columns seen so far, `choice` and
+            # `other`. What was best last time is a good bound to begin with, for prices change little.
             choice, other = liked[row, 0], liked[row, 1]
             first, second = cost[row, choice] - price[choice], cost[row, other] - price[other]
             if second < first:
@@ -117,13 +128,15 @@ def _prices(cost):
                             else:
                                 second, other = value, begin + k
             liked[row, 0], liked[row, 1] = choice, other
+            # the bid: so much cheaper that `other` would be as good, and a step more, so that every bid makes
+            # progress even between equals; the column's owner has to bid again
             price[choice] -= second - first + step
             if owner[choice] >= 0:
                 waiting[top] = owner[choice]
                 top += 1
             owner[choice] = row
             bids += 1
-            if bids >= MAX_BIDS * n:
+            if bids >= MAX_BIDS * n:  # any prices will do, better ones only save time
                 return price
         if step <= np.float32(FINE):
             return price

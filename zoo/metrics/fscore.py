@@ -11,6 +11,9 @@ from zoo.metrics.inputs import Measured, check_points
 from zoo.metrics.neighbours import nearest_both_ways
 from zoo.registry import EntryConfig
 
+PERCENT = (1, 2, 5)
+"""Radii in per cent of the truth's longest edge."""
+
 
 class FScore(NamedTuple):
     """Fractions in [0, 1]; `fscore` is the harmonic mean of the other two, 0 when both are 0."""
@@ -32,6 +35,14 @@ def fscore(prediction: np.ndarray, truth: np.ndarray, radius: float) -> FScore:
 
     Raises:
         ValueError: the truth is empty, a cloud is not finite, or `radius` is not positive.
+
+    Examples:
+        Of three predicted points one is nowhere near, and every true point is found:
+
+        >>> truth = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+        >>> prediction = np.array([[0.0, 0.0, 0.0], [1.0, 0.01, 0.0], [0.5, 0.5, 0.5]])
+        >>> [round(value, 3) for value in fscore(prediction, truth, radius=0.02)]
+        [0.667, 1.0, 0.8]
     """
     if not radius > 0:
         raise ValueError(f"radius must be positive, got {radius}")
@@ -49,31 +60,22 @@ def from_distances(to_truth: np.ndarray, to_prediction: np.ndarray, radius: floa
     return FScore(precision, recall, 2 * precision * recall / total if total > 0 else 0.0)
 
 
-class FScoreConfig(EntryConfig):
-    """Radii of the F-score."""
-
-    percent: tuple[float, ...] = (1, 2, 5)
-    """Radii in per cent of the truth's longest edge."""
-
-
-@METRICS.register("fscore", config=FScoreConfig, cite="Tatarchenko et al. 2019 (arXiv:1905.03678)")
+@METRICS.register("fscore", config=EntryConfig, cite="Tatarchenko et al. 2019 (arXiv:1905.03678)")
 class FScoreMetric(Metric):
     """F-score with precision and recall at radii given in per cent of the truth's longest edge."""
-
-    config: FScoreConfig
 
     @property
     def columns(self) -> tuple[Column, ...]:
         return tuple(
             Column(f"{name}@{p:g}%", f"{label}@{p:g}%", "higher", 0.0, 3, "fraction")
-            for p in self.config.percent
+            for p in PERCENT
             for name, label in (("fscore", "F"), ("precision", "P"), ("recall", "R"))
         )
 
     def __call__(self, prediction: Measured, truth: Measured) -> dict[str, float | None]:
         check_points(truth.points, "truth", allow_empty=False)
         row: dict[str, float | None] = {}
-        for p in self.config.percent:
+        for p in PERCENT:
             result = FScore(0.0, 0.0, 0.0)
             if len(prediction.points):
                 to_truth, to_prediction = prediction.distances_to(truth), truth.distances_to(prediction)

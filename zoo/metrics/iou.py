@@ -23,6 +23,16 @@ def iou(prediction: np.ndarray, truth: np.ndarray, threshold: float = 0.5) -> fl
 
     Raises:
         ValueError: shapes differ, the truth is empty or not bool, or the prediction is not finite.
+
+    Examples:
+        The lower half of a cube of eight cells, of which the prediction has one more:
+
+        >>> truth = np.zeros((2, 2, 2), dtype=bool)
+        >>> truth[:, 0] = True
+        >>> prediction = truth.astype(np.float32) * 0.9
+        >>> prediction[0, 1, 0] = 0.6
+        >>> iou(prediction, truth), iou(prediction, truth, threshold=0.7)
+        (0.8, 1.0)
     """
     return float(iou_curve(prediction, truth, (threshold,))[0])
 
@@ -35,6 +45,12 @@ def iou_curve(prediction: np.ndarray, truth: np.ndarray, thresholds: Sequence[fl
 
     Raises:
         ValueError: as `iou`; or the thresholds are not ascending in (0, 1].
+
+    Examples:
+        >>> truth = np.array([[[True, False]]])
+        >>> prediction = np.array([[[0.8, 0.3]]])
+        >>> iou_curve(prediction, truth, (0.2, 0.5, 0.9)).tolist()
+        [0.5, 1.0, 0.0]
     """
     prediction, truth = np.asarray(prediction), np.asarray(truth)
     levels = np.asarray(thresholds, dtype=np.float32)

@@ -14,11 +14,11 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 1_000_000
-"""Of a YAML file."""
+"""Bytes of a YAML file."""
 MAX_NODES = 20_000
 """Scalars, lists and mappings, each counted as often as aliases repeat it."""
 MAX_DEPTH = 64
-"""Of lists and mappings in each other, aliases followed."""
+"""Lists and mappings within each other, aliases followed."""
 MAX_TEXT = 10_000
 """Characters of one scalar."""
 MAX_DIGITS = 100

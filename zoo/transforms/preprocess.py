@@ -100,11 +100,7 @@ class Preprocess:
         x = rgba.flatten(0, 1).float() / 255
         x = torch.cat([x[:, :3] * x[:, 3:], x[:, 3:]], 1)
         if config.depth:
-            if depth is None:
-                raise ContractError("preprocess.depth is on, but the pictures come without depth")
-            if tuple(depth.shape) != (on := (*rgba.shape[:2], *rgba.shape[3:])):
-                raise ContractError(f"depth must lie on the pictures, {on}, got {tuple(depth.shape)}")
-            x = torch.cat([x, nearness(depth.flatten(0, 1))[:, None]], 1)
+            x = torch.cat([x, nearness(_on(rgba, depth).flatten(0, 1))[:, None]], 1)
         if config.crop < 1:
             x = self._crop(x, generator if training else None, training)
         x = fit(x, config.size)
@@ -162,6 +158,17 @@ class Preprocess:
         gray = _luma(colour)
         colour = (gray + saturation * (colour - gray)).clamp(min=0).minimum(alpha)
         return torch.cat([colour, alpha], 1)
+
+
+def _on(
+    rgba: UInt8[Tensor, "batch views 4 height width"], depth: Tensor | None
+) -> Float[Tensor, "batch views height width"]:
+    """The depth, once it is known to be there and to lie on the pictures."""
+    if depth is None:
+        raise ContractError("preprocess.depth is on, but the pictures come without depth")
+    if tuple(depth.shape) != (on := (*rgba.shape[:2], *rgba.shape[3:])):
+        raise ContractError(f"depth must lie on the pictures, {on}, got {tuple(depth.shape)}")
+    return depth
 
 
 def fit(

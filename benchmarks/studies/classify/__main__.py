@@ -29,13 +29,13 @@ from scipy.stats import binomtest
 from benchmarks.cells.session import Session
 from benchmarks.cells.work import train_cell
 from benchmarks.records import environment
-from benchmarks.request.settings import Settings, add_set, settings
+from benchmarks.request.common_options import DATA, add_common, open_store
+from benchmarks.request.settings import Settings
 from benchmarks.studies.classify.descriptors import discriminator_features, pooled_voxels
-from benchmarks.studies.classify.linear import fit_chosen, predict
-from datasets.prepare import open_dataset
+from benchmarks.studies.classify.linear import fit_chosen, require_sklearn
 from datasets.store import Store
 from zoo.cli.command import leave, run_command
-from zoo.cli.plugins import add_plugin, load_plugins
+from zoo.cli.plugins import load_plugins
 from zoo.config import ModelConfig
 from zoo.device import describe_device, pick_device
 from zoo.discriminators import Discriminator
@@ -46,7 +46,7 @@ from zoo.training.checkpoint import load_config_of, load_discriminator
 from zoo.types import ContractError
 
 SEED = 0
-"""Of the training, and so of the untrained control."""
+"""Seed of the training, and so of the untrained control."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def classify(store: Store, trained: Discriminator, untrained: Discriminator) -> 
         ("voxels", "voxels, max-pooled", pooled_voxels),
     ):
         train, val, test = (describe(grid) for grid in grids)
-        model, penalty, validation = fit_chosen((train, labels[0]), (val, labels[1]), len(names))
-        correct = predict(model, test) == labels[2]
+        model, penalty, validation = fit_chosen((train, labels[0]), (val, labels[1]))
+        correct = model.predict(test) == labels[2]
         more = {"numbers": train.shape[1], "penalty": penalty, "validation": validation}
         rows.append(score_row(name, title, correct, **more))
     commonest = np.bincount(labels[0]).argmax()
@@ -146,15 +146,9 @@ def find_discriminators(
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prepare, train what is missing, measure, print and write."""
+    require_sklearn()
     load_plugins(args.plugin, args.dataset)
-    chosen = settings(args.preset, args.dataset, args.overrides)
-    store = open_dataset(
-        args.dataset,
-        data_root=args.data_root,
-        config_overrides=chosen.data_config,
-        options=chosen.options,
-        workers=args.workers,
-    )
+    chosen, store = open_store(args)
     config, weights, trained, untrained = find_discriminators(args, chosen, store, console)
     rows = classify(store, trained, untrained)
     test = store.split("test")
@@ -203,16 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--model", default="gan_3d", help="a model with a discriminator (default: %(default)s)"
     )
     parser.add_argument("--weights", type=Path, help="a run or a checkpoint, instead of training --model")
-    parser.add_argument("--preset", default="quick", help="default: %(default)s")
-    parser.add_argument("--dataset", default="procedural", help="default: %(default)s, made on the spot")
-    parser.add_argument("--data-root", type=Path, help="as in benchmarks.run")
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs"), help="as in benchmarks.run (default: runs/)"
-    )
-    parser.add_argument("--device", default="auto", help="of the training (default: %(default)s)")
-    parser.add_argument("--workers", type=int, help="processes for data (default: one per core)")
-    add_set(parser)
-    add_plugin(parser)
+    add_common(parser, *DATA, "out", "device")
     args = parser.parse_args(argv)
     return run_command(
         lambda: run(args, Console(markup=False, emoji=False)), "stopped; the same command goes on from there"

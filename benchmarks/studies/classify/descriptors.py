@@ -12,7 +12,7 @@ from zoo.types import ContractError
 LAYERS = slice(1, 4)
 """Convolutions that are read: the second to the fourth."""
 SIDE = 8
-"""Of the max-pooled voxels."""
+"""Cells along each edge of the max-pooled voxels."""
 BATCH = 32
 """Shapes at once."""
 

@@ -1,77 +1,68 @@
-"""A linear classifier on fixed descriptors: multinomial logistic regression."""
+"""A linear classifier on fixed descriptors: multinomial logistic regression by scikit-learn."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+
+from zoo.errors import UserError
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 PENALTIES = (10.0, 1.0, 0.1, 0.01, 1e-3, 1e-4)
 """Strengths of the regularisation to choose from, the strongest first."""
-STEPS = 200
+STEPS = 2000
+"""Steps of L-BFGS at most; scikit-learn warns where they do not suffice."""
 
 Labelled = tuple[np.ndarray, np.ndarray]
 """Descriptors (N, F) and classes (N,) as whole numbers."""
 
 
-@dataclass(frozen=True)
-class Linear:
-    """Scores of the classes: (descriptor - mean) / scale @ weights + bias.
+def require_sklearn() -> None:
+    """Say what to install where scikit-learn is missing, before anything is trained.
 
-    Attributes:
-        weights: (F, classes); bias: (classes,).
-        mean, scale: (F,) of the training descriptors.
+    Raises:
+        UserError: it cannot be imported.
     """
+    try:
+        import sklearn.linear_model
+        import sklearn.pipeline
+        import sklearn.preprocessing  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"this study needs scikit-learn ({error}); it comes with the extra 'studies': "
+            f'pip install -e ".[studies]"'
+        ) from error
 
-    weights: Tensor
-    bias: Tensor
-    mean: Tensor
-    scale: Tensor
 
-    def scores(self, descriptors: np.ndarray) -> Tensor:
-        """(N, classes)."""
-        return (torch.from_numpy(descriptors) - self.mean) / self.scale @ self.weights + self.bias
-
-
-def fit(train: Labelled, classes: int, penalty: float) -> Linear:
+def fit(train: Labelled, penalty: float) -> Pipeline:
     """Minimise the mean cross-entropy plus penalty / 2 times the sum of the squared weights.
 
-    Descriptors are standardised first; numbers that never change stay 0. Deterministic: from zero, by L-BFGS
-    in double precision.
+    Descriptors are standardised first; numbers that never change stay 0. Deterministic.
+
+    Raises:
+        UserError: there is only one class.
     """
-    x, y = torch.from_numpy(train[0]), torch.from_numpy(train[1])
-    mean, scale = x.mean(0), x.std(0, correction=0)
-    scale = torch.where(scale > 0, scale, 1)
-    x = (x - mean) / scale
-    weights = torch.zeros(x.shape[1], classes, dtype=x.dtype, requires_grad=True)
-    bias = torch.zeros(classes, dtype=x.dtype, requires_grad=True)
-    solver = torch.optim.LBFGS([weights, bias], max_iter=STEPS, line_search_fn="strong_wolfe")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    def objective() -> Tensor:
-        solver.zero_grad()
-        loss = F.cross_entropy(x @ weights + bias, y) + penalty / 2 * weights.square().sum()
-        loss.backward()
-        return loss
-
-    solver.step(objective)
-    return Linear(weights.detach(), bias.detach(), mean, scale)
+    x, y = train
+    if len(np.unique(y)) < 2:
+        raise UserError("all training shapes are of one category; a classifier needs two or more")
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1 / (len(y) * penalty), max_iter=STEPS))
+    return model.fit(np.asarray(x, np.float64), y)
 
 
-def predict(model: Linear, descriptors: np.ndarray) -> np.ndarray:
-    """The class with the highest score of each descriptor (N,)."""
-    return model.scores(descriptors).argmax(1).numpy()
-
-
-def fit_chosen(train: Labelled, validation: Labelled, classes: int) -> tuple[Linear, float, float]:
+def fit_chosen(train: Labelled, validation: Labelled) -> tuple[Pipeline, float, float]:
     """Fit with each of `PENALTIES` and keep the best on the validation split, the stronger one of equals.
 
     Returns:
         The classifier, its penalty, and its accuracy on the validation split.
     """
-    fitted = [(fit(train, classes, penalty), penalty) for penalty in PENALTIES]
-    accuracies = [float((predict(model, validation[0]) == validation[1]).mean()) for model, _ in fitted]
+    fitted = [(fit(train, penalty), penalty) for penalty in PENALTIES]
+    accuracies = [float((model.predict(validation[0]) == validation[1]).mean()) for model, _ in fitted]
     best = int(np.argmax(accuracies))  # the first of equals
     return *fitted[best], accuracies[best]

@@ -52,7 +52,6 @@ from ...making.axes import Axes
 from ...making.sample import coarser, sample_of, sample_of_grid
 from ...making.stamp import change_mark
 from ...names import some
-from ...prepare import how_to_get
 from ...splits import drawn_rule, file_hash
 from .layout import CELLS, IMAGES, INDEX, MESHES, VOXELS, FolderLayout
 
@@ -65,8 +64,8 @@ class FolderConfig(EntryConfig):
     categories: tuple[str, ...] = ()
     """Some categories only, as a list or separated by commas; all by default."""
     seed: int = Field(0, ge=0)
-    """Of the split of shapes to which the index gives none: 70 % train, 10 % validate, 20 % test, each by a
-    draw of its own (see `datasets.splits.drawn_rule`). Of cameras, points and colours too."""
+    """Seed of the split of shapes to which the index gives none: 70 % train, 10 % validate, 20 % test, each
+    by a draw of its own (see `datasets.splits.drawn_rule`); and of cameras, points and colours."""
     up: Literal["y", "z"] = "y"
     """Axis of the files that points up."""
     front: Direction | Literal["auto"] = "auto"
@@ -140,14 +139,10 @@ class Folder(DataSource):
 
     def resolve_options(self, options: PrepareOptions) -> PrepareOptions:
         """What the fine grid can be pooled to; grids have no points; own pictures are what there is."""
-        if not self.layout.has_meshes:
+        if self.layout.has_meshes:
+            self._check_pooling(options.resolutions)
+        else:
             options = options.model_copy(update={"points": 0})
-        for resolution in options.resolutions if self.layout.has_meshes else ():
-            if resolution < 1 or self.config.fine % resolution:
-                raise DataError(
-                    f"data set 'folder': grids of {self.config.fine}^3 cannot be pooled to {resolution}^3; "
-                    f"ask for a divisor of {self.config.fine}, or set 'fine' to a multiple of {resolution}"
-                )
         if not self.layout.has_pictures or not options.views:
             return options
         if options.maps:
@@ -172,6 +167,14 @@ class Folder(DataSource):
                 stacklevel=2,
             )
         return options.model_copy(update={"views": views})
+
+    def _check_pooling(self, resolutions: Sequence[int]) -> None:
+        for resolution in resolutions:
+            if resolution < 1 or self.config.fine % resolution:
+                raise DataError(
+                    f"data set 'folder': grids of {self.config.fine}^3 cannot be pooled to {resolution}^3; "
+                    f"ask for a divisor of {self.config.fine}, or set 'fine' to a multiple of {resolution}"
+                )
 
     def required(self) -> Sequence[str]:
         """All, unless the index gives a split to every shape that is wanted: then those that it names."""
@@ -256,11 +259,8 @@ class Folder(DataSource):
     def _items(self) -> list[Item]:
         below = self.layout.roots_below()
         if below or not self.layout.entries:
-            hint = f" Did you mean {below[0]}?" if below else ""
-            hint += f" {self.layout.unread_text}." if self.layout.unread else ""
-            raise DataError(
-                f"data set 'folder': no shapes in {self.layout.shapes}.{hint} {how_to_get(type(self))}"
-            )
+            remark = f"{self.layout.unread_text}." if self.layout.unread else ""
+            raise self.not_there("folder", f"has no shapes in {self.layout.shapes}", below, remark)
         entries = self.layout.entries
         drawn = drawn_rule([e.id for e in entries], "folder", self.config.seed)
         items = [Item(e.id, e.category or _outermost(e.id), e.split or drawn[e.id]) for e in entries]

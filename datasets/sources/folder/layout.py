@@ -170,7 +170,7 @@ class FolderLayout:
         return files[0]
 
     def pictures(self, name: str) -> list[Path]:
-        """Of one shape: images/<id>.png, then images/<id>/*.png by name; or jpg or webp."""
+        """Pictures of one shape: images/<id>.png, then images/<id>/*.png by name; or jpg or webp."""
         return self._pictures.get(name, [])
 
     @cached_property

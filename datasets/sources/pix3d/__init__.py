@@ -51,7 +51,6 @@ from ...formats.meshes import read_mesh
 from ...making.axes import Axes
 from ...making.sample import coarser, surface_points
 from ...making.stamp import change_mark
-from ...prepare import how_to_get
 from ...splits import file_hash
 from .index import Photo
 from .photo import cut_out, look_at_box
@@ -79,7 +78,7 @@ class Pix3DConfig(EntryConfig):
     training models held out for validation, which they lack. 'shapes': a rule of our own: 70 % of the models
     train, 10 % validate, 20 % test. Or the path of a JSON list in Pix2Vox's form."""
     seed: int = Field(0, ge=0)
-    """Of the models drawn for validation, and of the rule 'shapes'."""
+    """Seed of the models drawn for validation, and of the rule 'shapes'."""
     categories: tuple[str, ...] = ()
     """Names as a list or separated by commas; all by default."""
     exclude: tuple[Literal["truncated", "occluded", "slightly_occluded"], ...] = ()
@@ -211,10 +210,11 @@ class Pix3D(DataSource):
         if index_files(self.root):
             return
         inside = sorted(self.root.glob(f"*/{INDEX}")) if self.root.is_dir() else []
-        hint = f" Did you mean {inside[0].parent}?" if inside else ""
-        raise DataError(
-            f"data set 'pix3d' is not there: looked for {self.root / INDEX} and for Mesh R-CNN's "
-            f"pix3d_s1_train.json and its like.{hint} {how_to_get(type(self))}"
+        raise self.not_there(
+            "pix3d",
+            f"is not there: looked for {self.root / INDEX} and for Mesh R-CNN's pix3d_s1_train.json and its "
+            f"like",
+            [index.parent for index in inside],
         )
 
     def _view(self, path: Path, photo: Photo, mesh: Mesh, size: tuple[int, int]) -> tuple[np.ndarray, Camera]:

@@ -34,7 +34,6 @@ from ...formats.binvox import read_binvox
 from ...formats.meshes import read_mesh
 from ...making.sample import coarser, sample_of, surface_points
 from ...making.stamp import change_mark
-from ...prepare import how_to_get
 from ...splits import read_split_file, sorted_rule
 from .layout import LAYOUTS, Layout, category_folders, instead, nearest, versions_in
 from .models import ShapeNetModels, ShapeNetModelsConfig, models
@@ -192,7 +191,7 @@ class ShapeNet(ShapeNetModels):
 
     @cached_property
     def found_version(self) -> int:
-        """Of the files under the root.
+        """Version of ShapeNetCore that the files under the root are of.
 
         Raises:
             DataError: there are none, they are of both versions, or not of the one that was asked for.
@@ -213,7 +212,7 @@ class ShapeNet(ShapeNetModels):
 
     @property
     def layout(self) -> Layout:
-        """Of the files under the root."""
+        """Where the version under the root keeps what."""
         return LAYOUTS[self.found_version]
 
     @property
@@ -245,7 +244,7 @@ class ShapeNet(ShapeNetModels):
 
     def _not_there(self) -> DataError:
         looked = " or ".join(f"<synset>/<model>/{layout.mesh} (v{v})" for v, layout in LAYOUTS.items())
-        return DataError(
-            f"data set 'shapenet' is not there: looked for {looked} under {self.root}.{nearest(self.root)} "
-            f"{how_to_get(type(self))}"
+        near, remark = nearest(self.root)
+        return self.not_there(
+            "shapenet", f"is not there: looked for {looked} under {self.root}", near, remark
         )

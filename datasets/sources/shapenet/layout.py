@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from ...categories import SHAPENET_CATEGORIES
@@ -78,12 +79,11 @@ def instead(folder: Path) -> str:
     return f", only the mesh of {others[0]}" if others else ""
 
 
-def nearest(root: Path) -> str:
-    """Why nothing is found under a root, or where it may be, to go on in a message."""
+def nearest(root: Path) -> tuple[list[Path], str]:
+    """Folders near a root that hold models, and why nothing is found under it, where that can be told."""
     if not root.is_dir():
-        return " There is no such folder."
+        return [], "There is no such folder."
     if packed := [p.name for p in sorted(root.glob("*.zip")) if p.stem in SHAPENET_CATEGORIES]:
-        return f" {len(packed)} archives there, such as {packed[0]}, are not unpacked."
+        return [], f"{len(packed)} archives there, such as {packed[0]}, are not unpacked."
     near = [root.parent, *sorted(p for p in root.iterdir() if p.is_dir())]
-    found = next((folder for folder in near if versions_in(folder)), None)
-    return f" Did you mean {found}?" if found else ""
+    return list(islice(filter(versions_in, near), 1)), ""

@@ -23,6 +23,7 @@ from ...splits import file_hash, read_split_file
 VOXELS = "ShapeNetVox32"
 """Folder of the grids: <synset>/<id>/model.binvox."""
 RESOLUTION = 32
+R2N2_CITATION = "Choy, Xu, Gwak, Chen, Savarese: 3D-R2N2, ECCV 2016, arXiv:1604.00449"
 KNOWN_BAD = {
     "04090263/4a32519f44dc84aabafe26e2eb69ebf4": "known bad item: its mesh is empty",
     "02958343/f9c1d7748c15499c6f2bd1c4e9adb41": "known bad item: its rendering is missing from the archive",
@@ -48,7 +49,7 @@ class ShapeNetModelsConfig(EntryConfig):
     test: int | None = Field(None, ge=0)
     """At most so many test shapes of each category."""
     seed: int = Field(0, ge=0)
-    """Of the choice where there are limits, and of what is drawn."""
+    """Seed of the choice where there are limits, and of what is drawn."""
 
     @field_validator("categories", mode="before")
     @classmethod
@@ -75,7 +76,7 @@ class ShapeNetModels(DataSource):
 
     @property
     def synsets(self) -> list[str]:
-        """Of the chosen categories."""
+        """Synsets of the chosen categories."""
         return [synset for synset, name in self.known.items() if name in self.config.categories]
 
     def list_file(self) -> Path | None:
@@ -144,6 +145,15 @@ class ShapeNetModels(DataSource):
             f"{where}: no shapes of {', '.join(self.config.categories)}; "
             f"there is {', '.join(there) or 'nothing'}"
         )
+
+
+class R2N2Models(ShapeNetModels):
+    """Models of ShapeNet's 13 categories as the authors of 3D-R2N2 gave them out."""
+
+    kind = "files"
+    known_bad = KNOWN_BAD
+    homepage = "https://cvgl.stanford.edu/3d-r2n2/"
+    licence = "ShapeNet terms of use, research only"
 
 
 def check_resolutions(options: PrepareOptions) -> None:

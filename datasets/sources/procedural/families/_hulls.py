@@ -20,9 +20,10 @@ from ..primitives import (
 )
 
 MAST = 0.026
-
-
 """Least radius of a mast on the centre line."""
+
+Drawn = tuple[float, float] | float
+"""A number, or the ends of the interval that it is drawn from."""
 
 
 def hull_color(draw: Draw) -> Color:
@@ -78,6 +79,13 @@ def hull(
         lean = rake * max(0.0, (t - 0.6) / 0.4)
         sections[k, :, 0] = t - 0.5 - lean * (1 - ring[:, 0] / top)
     return sections, deck
+
+
+def drawn_hull(
+    draw: Draw, beam: float, depth: float, *form: Drawn
+) -> tuple[np.ndarray, Callable[[float], float]]:
+    """A `hull` whose sheer, bow, stern, keel and, where it is given, rake are drawn, in this order."""
+    return hull(draw, beam, depth, *(n if isinstance(n, float) else draw.between(*n) for n in form))
 
 
 def open_hull(sections: np.ndarray, wall: float, floor: float) -> np.ndarray:

@@ -25,22 +25,14 @@ from ..primitives import (
     tube,
     turn,
 )
-from ._hulls import MAST, cabin, hull, hull_color, open_hull
+from ._hulls import MAST, cabin, drawn_hull, hull_color, open_hull
 
 
 def sailboat(draw: Draw, parts: Parts) -> None:
     """Mast with boom and sails, keel fin below in some."""
     color, deck_color = hull_color(draw), wood(draw)
     beam, depth = draw.between(0.22, 0.32), draw.between(0.09, 0.14)
-    sections, _ = hull(
-        draw,
-        beam,
-        depth,
-        draw.between(0.02, 0.06),
-        draw.between(0.4, 0.6),
-        draw.between(0.5, 0.8),
-        draw.between(0.2, 0.5),
-    )
+    sections, _ = drawn_hull(draw, beam, depth, (0.02, 0.06), (0.4, 0.6), (0.5, 0.8), (0.2, 0.5))
     parts.add(loft(sections), color)
     if draw.chance(0.7):
         parts.add(
@@ -82,16 +74,7 @@ def motorboat(draw: Draw, parts: Parts) -> None:
     """Open cockpit, windscreen, outboard motor or inboard; some with a small roof."""
     color = hull_color(draw)
     beam, depth = draw.between(0.3, 0.4), draw.between(0.11, 0.16)
-    sections, _ = hull(
-        draw,
-        beam,
-        depth,
-        draw.between(0.02, 0.07),
-        draw.between(0.4, 0.55),
-        draw.between(0.85, 1.0),
-        draw.between(0.3, 0.7),
-        0.1,
-    )
+    sections, _ = drawn_hull(draw, beam, depth, (0.02, 0.07), (0.4, 0.55), (0.85, 1.0), (0.3, 0.7), 0.1)
     cut = int(np.searchsorted(sections[:, 3, 0], 0.1))
     parts.add(loft(open_hull(sections[: cut + 1], 0.05, 0.05)), color)
     parts.add(loft(sections[cut:]), color)
@@ -177,15 +160,8 @@ def yacht(draw: Draw, parts: Parts) -> None:
     """Decks in tiers that step back, raked windows, maybe a mast and a bathing platform."""
     color, house, pane = white(draw) if draw.chance(0.7) else paint(draw), white(draw), glass(draw)
     beam, depth = draw.between(0.2, 0.28), draw.between(0.1, 0.15)
-    sections, deck = hull(
-        draw,
-        beam,
-        depth,
-        draw.between(0.02, 0.06),
-        draw.between(0.35, 0.55),
-        draw.between(0.8, 1.0),
-        draw.between(0.4, 0.75),
-        draw.between(0.06, 0.14),
+    sections, deck = drawn_hull(
+        draw, beam, depth, (0.02, 0.06), (0.35, 0.55), (0.8, 1.0), (0.4, 0.75), (0.06, 0.14)
     )
     parts.add(loft(sections), color)
     back, front = -draw.between(0.3, 0.42), draw.between(0.1, 0.24)

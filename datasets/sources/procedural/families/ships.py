@@ -26,23 +26,14 @@ from ..primitives import (
     turn,
     wing,
 )
-from ._hulls import MAST, cabin, hull
+from ._hulls import MAST, cabin, drawn_hull
 
 
 def cargo(draw: Draw, parts: Parts) -> None:
     """Long hull, bridge at one end, containers, hatches, cranes or tank tops."""
     color, house = draw.pick((paint, dark, paint))(draw), white(draw)
     beam, depth = draw.between(0.14, 0.2), draw.between(0.08, 0.12)
-    sections, _ = hull(
-        draw,
-        beam,
-        depth,
-        draw.between(0.0, 0.03),
-        draw.between(0.12, 0.22),
-        draw.between(0.8, 1.0),
-        draw.between(0.8, 0.95),
-        0.03,
-    )
+    sections, _ = drawn_hull(draw, beam, depth, (0.0, 0.03), (0.12, 0.22), (0.8, 1.0), (0.8, 0.95), 0.03)
     parts.add(loft(sections), color)
     at = draw.between(-0.42, -0.34) if draw.chance(0.8) else 0.2
     wide = beam * draw.between(0.7, 0.95)
@@ -91,16 +82,7 @@ def warship(draw: Draw, parts: Parts) -> None:
     gray = metal(draw)
     tone = darker(gray, draw.between(0.7, 0.9))
     beam, depth = draw.between(0.12, 0.17), draw.between(0.07, 0.1)
-    sections, deck = hull(
-        draw,
-        beam,
-        depth,
-        draw.between(0.01, 0.05),
-        draw.between(0.3, 0.5),
-        draw.between(0.6, 0.9),
-        draw.between(0.5, 0.8),
-        0.06,
-    )
+    sections, deck = drawn_hull(draw, beam, depth, (0.01, 0.05), (0.3, 0.5), (0.6, 0.9), (0.5, 0.8), 0.06)
     parts.add(loft(sections), gray)
     if draw.chance(0.25):
         side = draw.pick((-1, 1))
@@ -153,15 +135,8 @@ def tug(draw: Draw, parts: Parts) -> None:
     """Short and high: tug or fishing boat with a wheel house, funnel, derrick."""
     color, house = paint(draw), white(draw) if draw.chance(0.7) else paint(draw)
     beam, depth = draw.between(0.28, 0.38), draw.between(0.15, 0.22)
-    sections, deck = hull(
-        draw,
-        beam,
-        depth,
-        draw.between(0.06, 0.14),
-        draw.between(0.35, 0.5),
-        draw.between(0.75, 0.95),
-        draw.between(0.4, 0.7),
-        draw.between(0.0, 0.06),
+    sections, deck = drawn_hull(
+        draw, beam, depth, (0.06, 0.14), (0.35, 0.5), (0.75, 0.95), (0.4, 0.7), (0.0, 0.06)
     )
     parts.add(loft(sections), color)
     x = draw.between(-0.25, 0.15)

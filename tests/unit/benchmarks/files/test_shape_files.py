@@ -8,8 +8,8 @@ import trimesh
 
 from datasets import BadItem
 from datasets.formats.binvox import write_binvox
-from datasets.formats.mat import write_voxel_mat
 from datasets.formats.shapes import SUFFIXES, holds_grid, read_shape
+from tests.helpers.writers import write_voxel_mat
 from zoo.shapes import MeshShape, PointShape, VoxelShape
 
 rng = np.random.default_rng(0)

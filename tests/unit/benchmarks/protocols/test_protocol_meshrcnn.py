@@ -9,7 +9,7 @@ import torch
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.protocols._common import sample
 from benchmarks.protocols.meshrcnn import MeshRCNN, MeshRCNNConfig
-from benchmarks.studies.conversions import cd_sq_of_gt10
+from tests.helpers.conversions import cd_sq_of_gt10
 from tests.helpers.protocol_shapes import box_mesh, boxes, chair, distances, truth
 from zoo.geometry.mesh import Mesh
 from zoo.metrics.neighbours import why_not

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.protocols._common import sample
 from benchmarks.protocols.occnet import OccNet, OccNetConfig
-from benchmarks.studies.conversions import cd_of_occnet, cd_sq_of_occnet
+from tests.helpers.conversions import cd_of_occnet, cd_sq_of_occnet
 from tests.helpers.protocol_shapes import box_mesh, boxes, chair, distances, sphere, truth
 from zoo.geometry.mesh import Mesh
 from zoo.seeding import rng

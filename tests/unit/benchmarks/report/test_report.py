@@ -351,7 +351,7 @@ def test_lightened_shapes_are_small_and_stay_as_they_are(shape: Shape) -> None:
         np.testing.assert_array_equal(once.cloud, twice.cloud)
     else:
         assert first is second and 0 < len(first.faces) <= FACES
-    assert len(Surface.of(shape, 0.5).packed()["data"]) < 120_000
+    assert len(Surface.of(shape, 0.5).packed()["data"]) < 200_000  # triangles that share no vertex: the most
 
 
 def test_a_case_of_two_choices_is_packed_once_with_both(page: tuple[Page, str]) -> None:

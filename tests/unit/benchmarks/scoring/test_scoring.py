@@ -20,13 +20,13 @@ import pytest
 from benchmarks.protocols import CURVE, PROTOCOLS, Truth, TruthError
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
 from benchmarks.records.results import metric_names
-from benchmarks.scoring import workers as measurers
 from benchmarks.scoring.measuring import MeasuringError
 from benchmarks.scoring.score import check_truths, score
 from datasets import BadItem
 from zoo.geometry.mesh import Mesh
 from zoo.metrics.neighbours import BackendError
 from zoo.shapes import MeshShape, PointShape, VoxelShape
+from zoo.system import pool
 
 R = 16
 PROTOCOL = R3DV1(R3DV1Config(points=1024))
@@ -748,17 +748,17 @@ def test_processes_need_no_shared_memory(monkeypatch):
 
 
 def test_processes_that_never_begin_are_given_up_with_a_mend(monkeypatch):
-    monkeypatch.setattr(measurers, "_serve", os._exit)
+    monkeypatch.setattr(pool, "_serve", os._exit)
     predictions, thresholds = rows_of(3)
-    with pytest.raises(MeasuringError, match=r"3 measuring processes ended before they began.*--workers 0"):
+    with pytest.raises(MeasuringError, match=r"3 worker processes ended before they began.*--workers 0"):
         score(predictions, truths(3), FAST, thresholds, workers=1)
 
 
 def test_a_process_that_cannot_be_started_is_one_line_with_a_mend(monkeypatch):
-    def refuse(*args):
+    def refuse(*args, **kwargs):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(measurers, "start_child", refuse)
+    monkeypatch.setattr(pool, "start_child", refuse)
     predictions, thresholds = rows_of(3)
     with pytest.raises(MeasuringError, match=r"Resource temporarily unavailable\); try fewer --workers"):
         score(predictions, truths(3), FAST, thresholds, workers=2)

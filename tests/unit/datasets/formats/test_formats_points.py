@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from datasets import BadItem
-from datasets.formats.points import read_points, write_points
+from datasets.formats.points import read_points
+from tests.helpers.writers import write_points
 
 FLOATS = st.floats(-1e6, 1e6)
 clouds = hnp.arrays(np.float64, st.tuples(st.integers(1, 20), st.just(3)), elements=FLOATS)
@@ -279,19 +280,6 @@ def check_reading(path: Path, data: bytes) -> None:
     else:
         assert read.points.shape[1] == 3
         assert np.isfinite(read.points).all()
-
-
-@pytest.mark.parametrize(
-    ("name", "points", "normals", "reason"),
-    [
-        ("a.npy", CLOUD, None, "points are written as .npz, got 'a.npy'"),
-        ("a.npz", CLOUD.reshape(-1), None, r"must be \(N, 3\), got \(12,\)"),
-        ("a.npz", CLOUD, CLOUD[:2], r"must be \(N, 3\), got \(\(4, 3\), \(2, 3\)\)"),
-    ],
-)
-def test_writer_refuses(tmp_path, name, points, normals, reason):
-    with pytest.raises(ValueError, match=reason):
-        write_points(tmp_path / name, points, normals)
 
 
 @pytest.mark.data

@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from datasets import BadItem, DataError, PrepareOptions
-from datasets.formats.mat import write_voxel_mat
 from datasets.prepare import open_dataset
 from datasets.sources.pix3d import KNOWN_BAD, Pix3D, Pix3DConfig
 from tests.helpers.pix3d_tree import (
@@ -28,6 +27,7 @@ from tests.helpers.pix3d_tree import (
     write_shot,
     write_tree,
 )
+from tests.helpers.writers import write_voxel_mat
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import render

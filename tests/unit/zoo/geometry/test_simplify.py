@@ -53,6 +53,8 @@ def test_a_box_keeps_its_planes() -> None:
     box = marching_cubes((np.abs(_grid(64)) < half).all(-1), 0.5)
     found = simplify(box, 800)
     assert len(box.faces) > 800
+    apart = Mesh(box.triangles.reshape(-1, 3), np.arange(3 * len(box.faces)).reshape(-1, 3))
+    assert len(simplify(apart, 800).vertices) == len(found.vertices)  # as where they share their vertices
     off = np.abs(np.abs(found.vertices) - half).min(axis=1)  # distance to the nearest of the planes
     assert off.max() < 1 / 64
     assert np.median(off) < 1e-6
@@ -74,7 +76,7 @@ def test_every_vertex_is_used_and_no_face_is_twice_or_without_area() -> None:
 
 def test_a_mesh_in_one_point_and_a_plate_do_not_break() -> None:
     point = Mesh(np.zeros((12, 3)), np.arange(12).reshape(4, 3).repeat(3, axis=0))
-    assert len(simplify(point, 5).faces) == 5
+    assert len(simplify(point, 5).faces) == 0  # there is nothing to see
     x, z = np.meshgrid(np.linspace(-0.5, 0.5, 30), np.linspace(-0.5, 0.5, 30))
     vertices = np.stack([x.ravel(), np.zeros(900), z.ravel()], axis=1)
     corner = (np.arange(29)[:, None] * 30 + np.arange(29)).ravel()
@@ -82,6 +84,25 @@ def test_a_mesh_in_one_point_and_a_plate_do_not_break() -> None:
     found = simplify(Mesh(vertices, faces), 200)
     assert 0 < len(found.faces) <= 200
     assert np.abs(found.vertices[:, 1]).max() == 0
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_many_small_pieces_of_any_size_take_several_rounds(unit: float) -> None:
+    noise = marching_cubes(np.random.default_rng(0).random((24, 24, 24)) < 0.4, 0.5)
+    found = simplify(Mesh(noise.vertices * unit, noise.faces), 500)
+    assert len(noise.faces) > 40_000 and 250 < len(found.faces) <= 500
+    assert np.abs(found.bounds / unit - noise.bounds).max() < 0.1
+
+
+def test_what_cannot_be_simplified_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_vain(vertices, faces, target_count):
+        return vertices, faces
+
+    monkeypatch.setattr("fast_simplification.simplify", in_vain)
+    ball = _ball(16)
+    found = simplify(ball, 100)
+    assert len(found.faces) == 100
+    np.testing.assert_allclose(found.triangles, ball.triangles[:100], atol=1e-15)
 
 
 def test_too_few_faces_are_refused() -> None:

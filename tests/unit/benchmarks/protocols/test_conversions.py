@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.studies.conversions import (
+from tests.helpers.conversions import (
     cd_bound,
     cd_of_occnet,
     cd_sq_of_bounding_box,
@@ -36,6 +36,7 @@ def test_worked_numbers():
     assert cd_sq_of_bounding_box(1.35) == pytest.approx(1.35e-3 / 4)
 
 
+@settings(deadline=None)  # the first one compiles
 @given(st.integers(0, 10_000))
 def test_on_points(seed):
     """Each unit computed from scaled clouds, as its authors do, comes back to the one of this benchmark."""
