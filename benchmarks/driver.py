@@ -370,6 +370,8 @@ def _measure(
                 if isinstance(report := outcomes.get(cell.label), TrainReport)
                 and session.results.find(cell.hash) is None
             }
+            for cell in cells:  # what was measured before, by whatever version
+                session.decide(cell)
             task = bar.add_task(f"measuring, {session.views} of each shape's views", total=None, note="")
 
             def on_instance(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:

@@ -20,6 +20,7 @@ import torch
 
 from benchmarks.cells.blocks import VIEW, Trained
 from benchmarks.cells.cell import ModelCell
+from benchmarks.cells.decisions import keep_decision
 from benchmarks.cells.executor import CellDied, Job
 from benchmarks.cells.predictions import Predictions, StoredPictures, Truths
 from benchmarks.cells.predictor import Predictor, PredictorHere
@@ -217,6 +218,7 @@ class Session:
         rows += self._control_rows(controls, failed)
         if not rows:
             return failed
+        cells = {cell.hash: cell for cell in trained}
         scores = score(
             {row.key: row.predictions for row in rows},
             self.truths("test"),
@@ -236,11 +238,19 @@ class Session:
                 record = row.complete(scores.rows[row.key], scores.iou_curve[row.key])
                 record = record.model_copy(update={"hints": scores.hints[row.key]})
                 save(record, scores.rows[row.key], self.results.folder(record.cell))
+                if record.cell in cells:
+                    self.decide(cells[record.cell])
                 self._journal(row).unlink(missing_ok=True)
                 sweep(self.results.folder(record.cell))
             except Exception as error:  # the others are as complete as they were
                 failed[row.label] = error
         return failed
+
+    def decide(self, cell: ModelCell) -> None:
+        """Note the result of a cell, where there is one, in its checkpoint; see `keep_decision`."""
+        found = self.results.find(cell.hash)
+        if found is not None:
+            keep_decision(cell, *found, self.protocol, self.views)
 
     def _journal(self, row: _Row) -> Path:
         """What was measured of a row before it is complete: a command that is killed goes on from it."""

@@ -15,6 +15,7 @@ from zoo.encoders import ENCODERS, Encoder
 from zoo.fusions import FUSIONS, Fusion
 from zoo.heads import HEADS, Head
 from zoo.losses import LOSSES, Loss, LossConfig
+from zoo.model.decision import Decision, main_decision
 from zoo.model.refine import needed, refined
 from zoo.registry import Registry
 from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
@@ -34,6 +35,7 @@ class Reconstructor(nn.Module):
 
     Attributes:
         reads: fields of `Batch` that a reconstruction needs.
+        decisions: what benchmarks measured of these weights; none of weights that were never measured.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -61,7 +63,13 @@ class Reconstructor(nn.Module):
         maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.needs else {}
         self.decoder: Decoder = decoder(config.decoder.config, latent_dim=dim, **maps)
         pose = {"camera"} if config.frame != "canonical" else set()
+        self.decisions: tuple[Decision, ...] = ()
         self.reads = needed(config) | {"image"} | pose | ({"depth"} if preprocess.depth else set())
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision whose threshold is the level of the model's shapes; see `main_decision`."""
+        return main_decision(self.decisions)
 
     def forward(
         self,
@@ -169,6 +177,9 @@ class Reconstructor(nn.Module):
                 assert batch.camera is not None and found.shapes is not None
                 turned = to_canonical(found.shapes, batch.camera[:, 0], self.config.frame)
                 found = replace(found, shapes=turned)
+            level = None if self.decision is None else self.decision.threshold
+            if level is not None and found.shapes is not None:
+                found = replace(found, shapes=found.shapes.at_level(level))
             return found
         finally:
             self.train(was_training)
