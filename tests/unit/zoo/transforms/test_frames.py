@@ -211,5 +211,5 @@ def test_shapes_that_cannot_be_moved_cannot_be_made():
         def __len__(self):
             return 1
 
-    with pytest.raises(TypeError, match="abstract methods '?moved'?, '?tensors"):
+    with pytest.raises(TypeError, match=r"abstract methods '?moved'?, '?tensors"):
         Blob()
