@@ -33,6 +33,12 @@ class Reconstructor(nn.Module):
 
     Training mode decodes a sample of the posterior, evaluation mode its mean.
 
+    >>> import torch, zoo
+    >>> model = zoo.create_model("vae_gan_baseline", preset="quick", seed=0).eval()
+    >>> rgba = torch.full((2, 1, 4, 96, 128), 255, dtype=torch.uint8)
+    >>> model(model.preprocess(rgba)).shapes.logits.shape
+    torch.Size([2, 32, 32, 32])
+
     Attributes:
         reads: fields of `Batch` that a reconstruction needs.
         decisions: what benchmarks measured of these weights; none of weights that were never measured.
@@ -263,7 +269,11 @@ def _build(registry: Registry[Any], part: Part | None, **given: Any) -> nn.Modul
 def create_model(
     name: str, *, preset: str | None = None, overrides: Iterable[str] = (), seed: int | None = None
 ) -> Reconstructor:
-    """A model with fresh weights.
+    """A model with fresh weights, in training mode.
+
+    >>> model = create_model("vae_gan_baseline", preset="quick", seed=0)
+    >>> model.config.title, model.decoder.resolution
+    ('VAE-GAN baseline', 32)
 
     Args:
         name: a model of `list_models()`, or the path of a YAML file.

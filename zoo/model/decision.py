@@ -17,7 +17,18 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Decision(BaseModel):
-    """One measurement of one checkpoint: under which protocol, on which data, with which outcome."""
+    """One measurement of one checkpoint: under which protocol, on which data, with which outcome.
+
+    >>> decision = Decision(
+    ...     cell="0" * 64, weights="1" * 64, model="r3d", seed=0, preset="quick", protocol="r3d-v1",
+    ...     protocol_version=2, dataset="procedural", dataset_version="3", data="0123", n=130, threshold=0.15,
+    ...     chosen_by="validation", rule="highest mean IoU on 26 validation instances",
+    ...     metrics={"iou@val": 0.392}, date="2026-12-01T12:00:00Z",
+    ... )
+    >>> print(decision)
+    r3d-v1 on procedural 3, test, n = 130, 2026-12-01: iou@val 0.392; threshold 0.15, highest mean IoU on 26 \
+validation instances
+    """
 
     # fields of later versions are left aside
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, use_attribute_docstrings=True)

@@ -24,8 +24,8 @@ class VoxelShape(Shape):
     >>> VoxelShape(cells).mesh() is None  # nothing reaches one half
     True
     >>> VoxelShape(cells, level=0.2).mesh().bounds.round(2)
-    array([[-0.27, -0.27, -0.27],
-           [ 0.27,  0.27,  0.27]])
+    array([[-0.23, -0.23, -0.23],
+           [ 0.23,  0.23,  0.23]])
 
     Attributes:
         level: probability of the surface where nobody says another: the threshold of the model's decision.
@@ -86,10 +86,13 @@ class VoxelShape(Shape):
 class MeshShape(Shape):
     """A triangle mesh, possibly open: it has a surface, but no volume is claimed.
 
+    >>> import numpy as np
     >>> from zoo.geometry.mesh import Mesh
-    >>> triangle = Mesh([[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0]], [[0, 1, 2]])
-    >>> MeshShape(triangle).save("triangle.obj").name  # doctest: +SKIP
-    'triangle.obj'
+    >>> shape = MeshShape(Mesh(np.eye(3), np.array([[0, 1, 2]])))
+    >>> shape.points(100, np.random.default_rng(0)).shape, shape.voxels(32) is None
+    ((100, 3), True)
+    >>> shape.formats
+    ('.obj', '.ply', '.glb', '.stl', '.off')
     """
 
     surface: Mesh
@@ -110,6 +113,11 @@ class MeshShape(Shape):
 @dataclass(frozen=True)
 class PatchShape(MeshShape):
     """A mesh made of patches.
+
+    >>> import numpy as np
+    >>> from zoo.geometry.mesh import Mesh
+    >>> PatchShape(Mesh(np.eye(3), np.array([[0, 1, 2]])), patch=np.array([0])).mesh().faces.tolist()
+    [[0, 1, 2]]
 
     Attributes:
         patch: (F) int64, the patch that each face belongs to, from 0 on.

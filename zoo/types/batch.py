@@ -19,6 +19,11 @@ class Batch:
     A source may give voxels, depth and normals in a packed type; `to` decodes them on the device, so that
     whoever reads a batch after `to` sees float32 alone.
 
+    >>> import torch
+    >>> batch = Batch(("chair/1",), torch.zeros(1, 2, 4, 48, 64, dtype=torch.uint8))
+    >>> len(batch), batch.mask.shape, batch.voxels is None
+    (1, torch.Size([1, 2, 48, 64]), True)
+
     Attributes:
         ids: one id per sample.
         image: uint8 RGBA as stored (B, V, 4, H, W), straight alpha, packed and decoded alike.

@@ -13,6 +13,13 @@ from torch import Tensor
 class Latent:
     """What an encoder says about an image.
 
+    >>> import torch
+    >>> latent = Latent(mean=torch.zeros(2, 8), log_var=torch.zeros(2, 8))
+    >>> latent.sample(torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 8])
+    >>> Latent(mean=torch.ones(1, 2)).sample()  # of a deterministic encoder
+    tensor([[1., 1.]])
+
     Attributes:
         mean: (B, D); a model with several views passes (B, V, D) to a decoder that reads them.
         log_var: log(sigma^2) of the Gaussian posterior, same shape; None for a deterministic encoder.

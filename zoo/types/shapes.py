@@ -32,7 +32,11 @@ class Shapes(ABC):
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
-        """What was decoded, with gradients: tensors with one row per shape, by the names of their fields."""
+        """What was decoded, with gradients: tensors with one row per shape, by the names of their fields.
+
+        All that the decoder learns must show in them. Those with NaN or infinity are replaced by others
+        (`dataclasses.replace`), so that one such shape does not cost the others of its batch.
+        """
 
     @abstractmethod
     def moved(self, turn: Float[Tensor, "batch 3 3"], scale: float) -> "Shapes":
@@ -97,6 +101,11 @@ class Voxels(Shapes):
 class Points(Shapes):
     """Point sets, the same number for every sample.
 
+    >>> import torch
+    >>> turn = torch.tensor([[[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]])  # by 90 degrees about the vertical axis
+    >>> Points(torch.tensor([[[0.5, 0, 0]]])).moved(turn, 1.0).xyz
+    tensor([[[ 0.0000,  0.0000, -0.5000]]])
+
     Attributes:
         xyz: (B, N, 3).
     """
@@ -120,6 +129,11 @@ class Points(Shapes):
 @dataclass(frozen=True)
 class Patches(Points):
     """Surfaces made of patches that may be open, overlap and cut each other; every sample has the same faces.
+
+    >>> import torch
+    >>> shapes = Patches(torch.eye(3)[None], torch.tensor([[0, 1, 2]]), torch.tensor([0]))
+    >>> shapes.split()[0].mesh().bounds.tolist()
+    [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
 
     Attributes:
         xyz: (B, N, 3); drawn at random on the patches in training, the vertices of the faces in evaluation.

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from huggingface_hub import constants
+from PIL import Image
 
 from benchmarks.cells.cell import ModelCell
 from benchmarks.cells.decisions import keep_decision
@@ -18,6 +19,8 @@ from zoo.files import remove
 from zoo.training.checkpoint import checkpoints, load_pretrained
 from zoo.training.decisions import DECISIONS, read_decisions
 from zoo.training.integrity import weights_sum
+
+README = Path(__file__).parents[4] / "README.md"
 
 TINY = [
     *("--workers", "0", "--executor", "inline", "--device", "cpu", "--format", "json"),
@@ -75,6 +78,19 @@ def test_every_test_picture_gives_a_mesh(finished):
     shapes = model.reconstruct(split.fetch(range(len(split)), [[0]] * len(split)).image)
     assert len(shapes) == 4 and {shape.level for shape in shapes} == {record_of(folder).threshold.value}
     assert all(len(shape.mesh().faces) for shape in shapes)
+
+
+def test_the_snippet_of_the_readme_runs(finished, tmp_path, monkeypatch):
+    folder, _, checkpoint = finished
+    snippet = README.read_text(encoding="utf-8").partition("## In Python")[2].split("```")[1]
+    snippet = snippet.removeprefix("python").replace("runs/runs/r3d-...", str(checkpoint.parent))
+    [path] = (folder / "data").glob("procedural-*")
+    picture = Store.open(path).split("test").fetch([0], [[0]]).image[0, 0].movedim(0, -1).numpy()
+    Image.fromarray(picture).save(tmp_path / "chair.png")
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    exec(snippet, scope)
+    assert len(scope["mesh"].faces) and (tmp_path / "chair.glb").stat().st_size > 1000
 
 
 def test_what_was_measured_before_is_noted_at_the_next_command(finished):
