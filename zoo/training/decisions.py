@@ -1,11 +1,14 @@
 """The decisions about a checkpoint, in a file of its folder: written when it is measured, read with it.
 
 ``decisions.json`` comes into the folder after the checkpoint is whole, so it is not among the sums of
-`zoo.training.integrity`; it names the weights that were measured instead, and counts for no others.
+`zoo.training.integrity`; it names the weights that were measured, counts for no others, and holds a sum of
+its own.
 """
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -40,6 +43,8 @@ def read_decisions(checkpoint: Path) -> tuple[Decision, ...]:
             raise ValueError("no format is given")
         if data["format"] > FORMAT:
             raise _unusable(file, f"has format {data['format']}, this version reads {FORMAT}")
+        if data.get("sha256") != _sum(data.get("decisions")):
+            raise _unusable(file, "is not what was written (its SHA-256 differs)")
         found = _LIST.validate_python(data.get("decisions"))
     except ValidationError as error:
         first = error.errors()[0]
@@ -65,9 +70,16 @@ def write_decision(checkpoint: Path, decision: Decision) -> None:
         raise CheckpointError(f"{checkpoint}: a decision about other weights cannot be written here")
     others = [each for each in read_decisions(checkpoint) if each.cell != decision.cell]
     kept = sorted([*others, decision], key=lambda each: (each.date, each.cell))
-    data = {"format": FORMAT, "decisions": [each.model_dump(mode="json") for each in kept]}
+    noted = [each.model_dump(mode="json") for each in kept]
+    data = {"format": FORMAT, "sha256": _sum(noted), "decisions": noted}
     with writing_to(checkpoint, "the result itself is kept; the same command writes it anew"):
         write_atomic(checkpoint / DECISIONS, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
+def _sum(decisions: Any) -> str:
+    """SHA-256 of what is noted, fields of later versions included."""
+    text = json.dumps(decisions, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _unusable(file: Path, what: str) -> CheckpointError:

@@ -1,5 +1,6 @@
 """What was measured of a checkpoint lies beside its weights, and its shapes know the threshold."""
 
+import hashlib
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -143,32 +144,53 @@ def test_fields_of_later_versions_are_left_aside(checkpoint):
     write_decision(checkpoint, decision(checkpoint))
     data = json.loads((checkpoint / DECISIONS).read_text(encoding="utf-8"))
     data["later"], data["decisions"][0]["later"] = 1, {"x": [1]}
-    (checkpoint / DECISIONS).write_text(json.dumps(data), encoding="utf-8")
+    (checkpoint / DECISIONS).write_text(json.dumps(summed(data)), encoding="utf-8")
     assert read_decisions(checkpoint) == (decision(checkpoint),)
 
 
-def changed(checkpoint, change):
+def summed(data):
+    """The same file as a version that has these fields writes it."""
+    text = json.dumps(data.get("decisions"), sort_keys=True, separators=(",", ":"))
+    return data | {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def changed(checkpoint, change, whole=False):
+    """Change the text of a file of decisions; `whole` makes it one that was written so."""
     write_decision(checkpoint, decision(checkpoint))
     file = checkpoint / DECISIONS
-    file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
+    text = change(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(summed(json.loads(text))) if whole else text, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "whole", "said"),
     [
-        (lambda text: text[:-20], "cannot be read: "),
-        (lambda text: "[]", "cannot be read: no format is given"),
-        (lambda text: text.replace('"format": 1', '"format": 2'), "has format 2, this version reads 1"),
-        (lambda text: text.replace("0.15", "1.5"), "0.threshold: Input should be less than or equal to 1"),
-        (lambda text: text.replace("0.25", "NaN"), "0.metrics.iou@val: Input should be a finite number"),
-        (lambda text: text.replace('"decisions"', '"decision"'), "Input should be a valid list"),
-        (lambda text: text.replace('"n": 130', '"n": 0'), "0.n: Input should be greater than"),
-        (lambda text: "[" * 100_000, "cannot be read: "),
-        (lambda text: text + " " * MAX_BYTES, "bytes, the limit is 4,194,304"),
+        (lambda text: text[:-20], False, "cannot be read: "),
+        (lambda text: "[]", False, "cannot be read: no format is given"),
+        (
+            lambda text: text.replace('"format": 1', '"format": 2'),
+            False,
+            "has format 2, this version",
+        ),
+        (lambda text: text.replace("0.15", "0.16"), False, "is not what was written (its SHA-256 differs)"),
+        (
+            lambda text: text.replace("0.15", "1.5"),
+            True,
+            "0.threshold: Input should be less than",
+        ),
+        (
+            lambda text: text.replace("0.25", "NaN"),
+            True,
+            "0.metrics.iou@val: Input should be a finite",
+        ),
+        (lambda text: text.replace('"decisions"', '"decision"'), True, "Input should be a valid list"),
+        (lambda text: text.replace('"n": 130', '"n": 0'), True, "0.n: Input should be greater than"),
+        (lambda text: "[" * 100_000, False, "cannot be read: "),
+        (lambda text: text + " " * MAX_BYTES, False, "bytes, the limit is 4,194,304"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_the_mend(checkpoint, change, said):
-    changed(checkpoint, change)
+def test_what_cannot_be_read_is_named_with_the_mend(checkpoint, change, whole, said):
+    changed(checkpoint, change, whole)
     for use in (load_pretrained, lambda folder: write_decision(folder, decision(folder))):
         with pytest.raises(CheckpointError) as error:
             use(checkpoint)
@@ -182,7 +204,7 @@ def test_another_checkpoints_decisions_are_not_believed(checkpoint):
     other = decision(checkpoint, weights="0" * 64)
     with pytest.raises(CheckpointError, match="a decision about other weights cannot be written here"):
         write_decision(checkpoint, other)
-    changed(checkpoint, lambda text: text.replace(weights_sum(checkpoint), "0" * 64))
+    changed(checkpoint, lambda text: text.replace(weights_sum(checkpoint), "0" * 64), whole=True)
     with pytest.raises(CheckpointError, match="is about other weights than those beside it"):
         load_pretrained(checkpoint)
 
