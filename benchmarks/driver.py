@@ -371,7 +371,10 @@ def _measure(
                 and session.results.find(cell.hash) is None
             }
             for cell in cells:  # what was measured before, by whatever version
-                session.decide(cell)
+                try:
+                    session.decide(cell)
+                except UserError as error:  # the result itself is there
+                    failed[cell.label] = error
             task = bar.add_task(f"measuring, {session.views} of each shape's views", total=None, note="")
 
             def on_instance(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:

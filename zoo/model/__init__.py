@@ -41,7 +41,7 @@ class Reconstructor(nn.Module):
 
     Attributes:
         reads: fields of `Batch` that a reconstruction needs.
-        decisions: what benchmarks measured of these weights; none of weights that were never measured.
+        decisions: what benchmarks measured of the weights as they were loaded; none of any others.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -132,6 +132,10 @@ class PatchShape(MeshShape):
                 f"got {self.patch.shape}"
             )
 
+    @property
+    def parts(self) -> np.ndarray:
+        return self.patch
+
 
 @dataclass(frozen=True)
 class PointShape(Shape):

@@ -49,6 +49,11 @@ class Shape(ABC):
         """The points (N, 3) that the shape is made of; None of any other kind."""
         return None
 
+    @property
+    def parts(self) -> np.ndarray | None:
+        """The part (F,) int64 that each face of the mesh belongs to, from 0 on; None without parts."""
+        return None
+
     def bounds(self, level: float | None = None) -> np.ndarray | None:
         """Lower and upper corner (2, 3) of the surface; None when it is empty."""
         mesh = self.mesh(level)
