@@ -124,7 +124,11 @@ def between(z: Tensor, steps: int) -> Tensor:
 
 
 def write_samples(
-    out: Path, z: Tensor, shapes: Sequence[Shape], display: Display, file_type: Literal["obj", "ply"] = "obj"
+    out: Path,
+    z: Tensor,
+    shapes: Sequence[Shape],
+    display: Display,
+    file_type: Literal["obj", "ply", "glb", "stl", "off"] = "obj",
 ) -> list[Path]:
     """Write meshes, arrays and the contact sheet, each file atomically; see the top of this file.
 
