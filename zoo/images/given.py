@@ -137,30 +137,37 @@ def _rgba_of(given: Array, name: str) -> Tensor:
 
 def _bytes_of(given: Array, name: str) -> Tensor:
     """The same numbers as uint8."""
-    given = given if isinstance(given, np.ndarray) else given.detach()
-    described_as = described(given)
-    if isinstance(given, np.ndarray):
-        if given.dtype.kind not in "buif":
-            raise ContractError(f"{name}: got {described_as}; {ALLOWED}")
-        native = given.astype(given.dtype.newbyteorder("="), copy=False)
-        native = native.astype(np.float64) if native.dtype.kind == "f" and native.itemsize > 8 else native
-        array = torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
-    else:
-        array = given
+    array = _tensor_of(given, name) if isinstance(given, np.ndarray) else given.detach()
     if array.dtype == torch.uint8:
         if array.numel() and int(array.max()) == 1:
             raise ContractError(
-                f"{name}: got bytes that are all 0 or 1, {described_as}; bytes use 0...255: multiply them by "
-                f"255, and leave floats in [0, 1] as they are"
+                f"{name}: got bytes that are all 0 or 1, {described(given)}; bytes use 0...255: multiply "
+                f"them by 255, and leave floats in [0, 1] as they are"
             )
         return array
-    if array.is_floating_point() and array.numel() and float(array.min()) >= 0 and float(array.max()) <= 1:
+    low, high = _range(array)
+    if array.is_floating_point() and low >= 0 and high <= 1:
         return (array.float() * 255).round().to(torch.uint8)
-    if array.is_floating_point() and not array.numel():
-        return array.to(torch.uint8)
     raise ContractError(
-        f"{name}: numbers must be uint8 or floats in [0, 1], got {described_as}; {_mend(array)}"
+        f"{name}: numbers must be uint8 or floats in [0, 1], got {described(given)}; {_mend(array)}"
     )
+
+
+def _tensor_of(given: np.ndarray, name: str) -> Tensor:
+    """A numpy array as a tensor: bytes and bools as they are, floats as float64, other integers as int64."""
+    known = {"b": np.bool_, "u": np.int64, "i": np.int64, "f": np.float64}
+    if given.dtype.kind not in known:
+        raise ContractError(f"{name}: got {described(given)}; {ALLOWED}")
+    own = np.uint8 if given.dtype == np.uint8 else known[given.dtype.kind]
+    return torch.from_numpy(np.array(given, own, order="C"))
+
+
+def _range(array: Tensor) -> tuple[float, float]:
+    """Lowest and highest value; (0, 0) of none, NaN where there is one, infinity of complex numbers."""
+    if array.is_complex():
+        return float("-inf"), float("inf")
+    values = array.double()
+    return (float(values.min()), float(values.max())) if array.numel() else (0.0, 0.0)
 
 
 def _mend(array: Tensor) -> str:
@@ -169,7 +176,7 @@ def _mend(array: Tensor) -> str:
         return "complex numbers are no picture"
     if array.dtype == torch.bool:
         return "multiply a mask by 255 and make it uint8"
-    low, high = (float(array.min()), float(array.max())) if array.numel() else (0.0, 0.0)
+    low, high = _range(array)
     if not (low >= 0 and high <= 255):  # NaN is neither
         return "bring values to 0...1 (undo a normalisation by mean and deviation, look for NaN)"
     return "divide by 255" if array.is_floating_point() else "make them uint8"

@@ -39,13 +39,17 @@ def check_rgba(pictures: Any, *, values: bool = False) -> None:
 def described(pictures: Tensor | np.ndarray) -> str:
     """Type, shape and, where it says something, range of an array."""
     if isinstance(pictures, np.ndarray):
-        if pictures.dtype.kind not in "iuf" or pictures.dtype.itemsize > 8:
-            return f"{pictures.dtype} {pictures.shape}"
-        pictures = torch.from_numpy(pictures.astype(pictures.dtype.newbyteorder("="), order="C"))
-    text = f"{str(pictures.dtype).removeprefix('torch.')} {tuple(pictures.shape)}"
-    if pictures.dtype in (torch.uint8, torch.bool) or pictures.is_complex() or not pictures.numel():
+        kind = pictures.dtype.name if pictures.dtype.kind in "iuf" else str(pictures.dtype)
+        ranged = pictures.dtype.kind in "iuf" and kind != "uint8"
+        values: Any = pictures
+    else:
+        kind = str(pictures.dtype).removeprefix("torch.")
+        ranged = kind not in ("uint8", "bool") and not pictures.is_complex()
+        values = pictures.detach().double() if ranged else pictures
+    text = f"{kind} {tuple(pictures.shape)}"
+    if not ranged or 0 in pictures.shape:
         return text
-    return f"{text} within [{float(pictures.min()):.6g}, {float(pictures.max()):.6g}]"
+    return f"{text} within [{float(values.min()):.6g}, {float(values.max()):.6g}]"
 
 
 def _no_tensor(given: Any) -> str:
