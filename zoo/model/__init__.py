@@ -271,10 +271,6 @@ def create_model(
 ) -> Reconstructor:
     """A model with fresh weights, in training mode.
 
-    >>> model = create_model("vae_gan_baseline", preset="quick", seed=0)
-    >>> model.config.title, model.decoder.resolution
-    ('VAE-GAN baseline', 32)
-
     Args:
         name: a model of `list_models()`, or the path of a YAML file.
         preset: 'quick', 'standard' or 'paper'; None for the YAML alone.
