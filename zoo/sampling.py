@@ -16,13 +16,13 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-import trimesh
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -30,7 +30,7 @@ from zoo.files import write_atomic
 from zoo.geometry.components import largest_component
 from zoo.model import Reconstructor
 from zoo.seeding import derive
-from zoo.shapes import PointShape, Shape, VoxelShape
+from zoo.shapes import EmptyShapeError, Shape, VoxelShape
 from zoo.training.checkpoint import CheckpointError, newest_run
 from zoo.types import ContractError, Latent
 from zoo.visualize import FAINT, PALETTE, PAPER, put_text, strip, write_png
@@ -58,12 +58,13 @@ class Display:
 
     def of(self, shape: Shape) -> Shape:
         """The shape as it is shown; what is dropped is empty, what is kept has its probabilities."""
-        if not isinstance(shape, VoxelShape) or self.all_components:
+        grid = shape.grid
+        if grid is None or self.all_components:
             return shape
-        kept = largest_component(shape.occupancy >= self.threshold, self.reach)
+        kept = largest_component(grid >= self.threshold, self.reach)
         # what is below the threshold stays: the surface between the cells depends on it
-        dropped = (shape.occupancy >= self.threshold) & ~kept
-        return VoxelShape(np.where(dropped, 0, shape.occupancy))
+        dropped = (grid >= self.threshold) & ~kept
+        return VoxelShape(np.where(dropped, 0, grid))
 
 
 def find_weights(model: str, weights: Path | None, runs: Path) -> Path:
@@ -123,7 +124,11 @@ def between(z: Tensor, steps: int) -> Tensor:
 
 
 def write_samples(
-    out: Path, z: Tensor, shapes: Sequence[Shape], display: Display, file_type: Literal["obj", "ply"] = "obj"
+    out: Path,
+    z: Tensor,
+    shapes: Sequence[Shape],
+    display: Display,
+    file_type: Literal["obj", "ply", "glb", "stl", "off"] = "obj",
 ) -> list[Path]:
     """Write meshes, arrays and the contact sheet, each file atomically; see the top of this file.
 
@@ -136,13 +141,9 @@ def write_samples(
     shown = [display.of(shape) for shape in shapes]
     written = []
     for i, shape in enumerate(shown):
-        mesh = shape.mesh(display.threshold)
-        if mesh is not None:
-            written.append(out / f"{i:03d}.{file_type}")
-            write_atomic(written[-1], _exported(mesh.to_trimesh(), file_type))
-        elif isinstance(shape, PointShape):
-            written.append(out / f"{i:03d}.ply")
-            write_atomic(written[-1], _exported(trimesh.PointCloud(shape.cloud), "ply"))
+        suffix = f".{file_type}" if f".{file_type}" in shape.formats else ".ply"
+        with suppress(EmptyShapeError):
+            written.append(shape.save(out / f"{i:03d}{suffix}", display.threshold))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, z=z.numpy(), **_arrays(shapes))
     written += [out / "shapes.npz", out / "sheet.png"]
@@ -178,15 +179,8 @@ def sheet(shapes: Sequence[Shape], level: float, columns: int, labels: Sequence[
     return canvas
 
 
-def _exported(geometry: trimesh.Trimesh | trimesh.PointCloud, file_type: str) -> str | bytes:
-    """The content of a file."""
-    content = geometry.export(file_type=file_type)
-    assert isinstance(content, str | bytes)
-    return content
-
-
 def _arrays(shapes: Sequence[Shape]) -> dict[str, Any]:
     """What the model made, by name of the array; nothing of meshes, which have their files."""
-    grids = [np.asarray(s.occupancy, np.float32) for s in shapes if isinstance(s, VoxelShape)]
-    clouds = [np.asarray(s.cloud, np.float32) for s in shapes if isinstance(s, PointShape)]
+    grids = [np.asarray(s.grid, np.float32) for s in shapes if s.grid is not None]
+    clouds = [np.asarray(s.own_points, np.float32) for s in shapes if s.own_points is not None]
     return {name: np.stack(made) for name, made in (("voxels", grids), ("points", clouds)) if made}

@@ -17,7 +17,7 @@ from zoo.files import write_atomic
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import FAR, ColoredMesh, Mesh
 from zoo.geometry.render import render
-from zoo.shapes import PatchShape, Shape
+from zoo.shapes import Shape
 from zoo.system.text import printable
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -73,7 +73,7 @@ def _drawable(shape: Shape, level: float, points: int = 2000, radius: float = 0.
     """The surface, its patches told apart by colour; a point cloud becomes small octahedra."""
     mesh = shape.mesh(level)
     if mesh is not None:
-        patch = shape.patch if isinstance(shape, PatchShape) else None
+        patch = shape.parts
         return ColoredMesh(mesh, None if patch is None or not patch.any() else _patch_colors(patch))
     cloud = shape.points(points, np.random.default_rng(0), level)
     if not len(cloud):

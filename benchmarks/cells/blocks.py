@@ -11,14 +11,13 @@ between kernels of one processor by up to 1e-5 of a probability (3D-R2N2's), mos
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks.cells.predictor import Recipe
 from zoo.config import RefineConfig
@@ -141,7 +140,7 @@ def checked(found: Prediction, decoder: Decoder, count: int) -> list[Shape | str
             raise ContractError(f"{who} declares voxels {wanted}, but gave {got}")
     bad = np.zeros(count, np.int64)
     mended: dict[str, Any] = {}
-    for name, values in _per_shape(shapes, count).items():
+    for name, values in shapes.tensors().items():
         wrong = ~torch.isfinite(values)
         bad += wrong.flatten(1).sum(1).cpu().numpy()
         # one bad shape must not cost the others, which are split off together
@@ -150,18 +149,6 @@ def checked(found: Prediction, decoder: Decoder, count: int) -> list[Shape | str
     if len(split) != count:
         raise ContractError(f"{type(shapes).__name__} split into {len(split)} shapes for {count} pictures")
     return [_words(int(n)) if n else shape for n, shape in zip(bad, split, strict=True)]
-
-
-def _per_shape(shapes: Any, count: int) -> dict[str, Tensor]:
-    """The tensors of floats with a row for each shape, by the name of their field."""
-    if not is_dataclass(shapes):
-        return {}
-    values = {f.name: getattr(shapes, f.name) for f in fields(shapes) if f.init}
-    return {
-        name: value
-        for name, value in values.items()
-        if isinstance(value, Tensor) and value.is_floating_point() and value.ndim and len(value) == count
-    }
 
 
 def _words(count: int) -> str:

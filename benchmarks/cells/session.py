@@ -19,6 +19,7 @@ import torch
 
 from benchmarks.cells.blocks import VIEW, Trained
 from benchmarks.cells.cell import Cell, ControlCell, ModelCell
+from benchmarks.cells.decisions import keep_decision
 from benchmarks.cells.predictions import Predictions, StoredPictures, Truths
 from benchmarks.cells.predictor import Predictor, PredictorHere
 from benchmarks.controls import Control
@@ -150,6 +151,12 @@ class Session:
                 f"holds {self.store.resolutions}; use --set decoder.resolution={self.resolution} or "
                 f"--set prepare.resolutions=[{resolution}]"
             )
+
+    def decide(self, cell: ModelCell) -> None:
+        """Note the result of a cell, where there is one, in its checkpoint; see `keep_decision`."""
+        found = self.results.find(cell.hash)
+        if found is not None:
+            keep_decision(cell, *found, self.protocol, self.views)
 
     def truths(self, split: str) -> Truths:
         """What is true about the instances of 'val' or 'test'."""

@@ -161,6 +161,8 @@ class CellWork(Work):
             **row.facts(),
         )
         save(record, scores.rows[key], folder)
+        if isinstance(self.cell, ModelCell):
+            session.decide(self.cell)
         journal.unlink(missing_ok=True)
         sweep(folder)
 

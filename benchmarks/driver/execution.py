@@ -10,6 +10,7 @@ from benchmarks.driver.plan import Plan
 from benchmarks.protocols import TruthError
 from benchmarks.request.settings import patience
 from benchmarks.scoring.measuring import MeasuringError
+from zoo.errors import UserError
 from zoo.metrics.neighbours import BackendError
 from zoo.training.checkpoint import checkpoints
 
@@ -25,19 +26,29 @@ def run_cells(plan: Plan, tell: Tell) -> dict[str, Exception]:
             before is kept.
         Stopped: by a signal; what runs has saved its state.
     """
-    works = make_works(plan)
+    works, failed = make_works(plan), _decide(plan)
     missing = {each.label for each in works}
     for label in dict.fromkeys(cell.label for _, cell in plan.all_cells()):
         if label not in missing:
             tell(Event("note", "", f"{label}: measured already"))
     found = plan.executor.run(works, tell) if works else {}
-    failed: dict[str, Exception] = {}
     for each in works:
         error = found.get(each.key)
         if isinstance(error, NOBODYS):
             raise error
         if isinstance(error, Exception):
             failed.setdefault(each.label, error)
+    return failed
+
+
+def _decide(plan: Plan) -> dict[str, Exception]:
+    """Note in the checkpoints what was measured before, by whatever version: what went wrong, by label."""
+    failed: dict[str, Exception] = {}
+    for session, cell in plan.all_cells():
+        try:
+            session.decide(cell)
+        except UserError as error:  # the result itself is there
+            failed[cell.label] = error
     return failed
 
 

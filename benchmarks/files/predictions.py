@@ -17,7 +17,7 @@ from benchmarks.scoring.measuring import Unread
 from datasets import BadItem, DataError
 from datasets.formats.shapes import holds_grid, read_shape
 from datasets.names import paired, some
-from zoo.shapes import Shape, VoxelShape
+from zoo.shapes import Shape
 from zoo.system.lazy import LazySequence
 
 
@@ -137,9 +137,9 @@ class PredictionFiles:
             DataError: there are grids, and a true shape is none.
         """
         shapes = [None if file is None else _read_or_none(file) for file in self.files]
-        if not any(isinstance(shape, VoxelShape) for shape in shapes):
+        if not any(shape is not None and shape.has_field for shape in shapes):
             return None
-        chosen = [k for k, shape in enumerate(shapes) if shape is None or isinstance(shape, VoxelShape)]
+        chosen = [k for k, shape in enumerate(shapes) if shape is None or shape.has_field]
         truths = TruthFiles([wanted[k] for k in chosen])
         if others := [truth.id for truth in truths if truth.grid is None]:
             raise DataError(

@@ -20,7 +20,7 @@ from benchmarks.statistics.comparison import Comparison
 from datasets import BadItem
 from datasets.formats.shapes import read_shape
 from zoo.geometry.mesh import Mesh
-from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
+from zoo.shapes import MeshShape, PointShape, Shape
 
 
 def gather_foreign(
@@ -76,11 +76,10 @@ def _read(file: Path | None) -> Shape | None:
 
 def _frame(truth: Shape) -> tuple[np.ndarray, float]:
     """Centre (3,) of a true shape's box and the box's longest edge, in the units of its file."""
-    if isinstance(truth, VoxelShape):
+    if truth.grid is not None:
         return np.zeros(3), 1.0
-    mesh = truth.mesh()
-    points = truth.cloud if isinstance(truth, PointShape) else mesh.bounds if mesh else np.zeros((1, 3))
-    low, high = points.min(0), points.max(0)
+    corners = truth.bounds()
+    low, high = np.zeros((2, 3)) if corners is None else corners
     return (low + high) / 2, float((high - low).max())
 
 
@@ -88,7 +87,7 @@ def _moved(shape: Shape, level: float, centre: np.ndarray, edge: float) -> Shape
     """The surface or the points of a shape in a frame; as it is where there is nothing to move."""
     if edge == 1 and not centre.any():
         return shape
-    if isinstance(shape, PointShape):
-        return PointShape((shape.cloud - centre) / edge)
+    if shape.own_points is not None:
+        return PointShape((shape.own_points - centre) / edge)
     mesh = shape.mesh(level)
     return shape if mesh is None else MeshShape(Mesh((mesh.vertices - centre) / edge, mesh.faces))

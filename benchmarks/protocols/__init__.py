@@ -16,7 +16,7 @@ from zoo.errors import UserError
 from zoo.metrics import Column
 from zoo.metrics.iou import iou_curve
 from zoo.registry import EntryConfig, Registry
-from zoo.shapes import PointShape, Shape, VoxelShape
+from zoo.shapes import Shape
 
 CURVE = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """Thresholds of the IoU curve and candidates for the frozen one, unless a protocol says otherwise."""
@@ -56,7 +56,7 @@ class Truth:
     @property
     def grid(self) -> np.ndarray | None:
         """Occupied cells (R, R, R) bool at the native resolution; None for a mesh or points."""
-        return self.shape.occupancy >= 0.5 if isinstance(self.shape, VoxelShape) else None
+        return None if self.shape.grid is None else self.shape.grid >= 0.5
 
     @property
     def bounds(self) -> np.ndarray:
@@ -65,13 +65,9 @@ class Truth:
         Raises:
             TruthError: there is no surface, or it has no extent.
         """
-        if isinstance(self.shape, PointShape):
-            corners = np.stack([self.shape.cloud.min(0), self.shape.cloud.max(0)])
-        else:
-            mesh = self.shape.mesh(0.5)
-            if mesh is None:
-                raise TruthError(f"true shape '{self.id}' has no surface at level .5")
-            corners = mesh.bounds
+        corners = self.shape.bounds(0.5)
+        if corners is None:
+            raise TruthError(f"true shape '{self.id}' has no surface at level .5")
         if not (corners[1] > corners[0]).any():
             raise TruthError(f"true shape '{self.id}' is one point: it has no longest edge to measure by")
         return np.asarray(corners, dtype=np.float64)

@@ -18,7 +18,7 @@ from zoo.geometry.sample import sample_with_normals
 from zoo.metrics.neighbours import Index
 from zoo.registry import EntryConfig
 from zoo.seeding import rng
-from zoo.shapes import PointShape, Shape, VoxelShape
+from zoo.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,9 @@ class Published(Protocol):
         return self.text.format(id=self.id, **settings)
 
     def failure(self, threshold: float | None, truth: Truth, reason: str) -> Measurement:
-        solid = threshold is not None and isinstance(truth.shape, VoxelShape)
+        solid = threshold is not None and truth.grid is not None
         undefined = frozenset() if solid else self.of_voxels
-        if isinstance(truth.shape, PointShape):
+        if truth.shape.own_points is not None:
             undefined |= self.of_normals
         values = {c.name: None if c.name in undefined else c.worst for c in self.columns}
         curve = np.zeros(len(self.curve)) if solid and self.of_voxels else None
@@ -200,6 +200,6 @@ def surface_level(prediction: Shape, threshold: float | None) -> float:
     Raises:
         ValueError: voxels without a threshold.
     """
-    if threshold is None and isinstance(prediction, VoxelShape):
+    if threshold is None and prediction.has_field:
         raise ValueError("the prediction has voxels, but its threshold is None")
     return 0.5 if threshold is None else threshold

@@ -11,7 +11,6 @@ from pydantic import Field
 from benchmarks.protocols import PROTOCOLS, Truth, TruthError
 from benchmarks.protocols._common import Gaps, PointsConfig, PublishedSurface, Sampled
 from zoo.metrics import Column, chamfer, fscore
-from zoo.shapes import PointShape
 
 SQUARED_RADIUS = 1e-3
 DESCRIPTION = """\
@@ -65,7 +64,8 @@ class AtlasNetProtocol(PublishedSurface):
 
     def check(self, truth: Truth) -> None:
         truth.check()
-        if isinstance(truth.shape, PointShape) and not np.ptp(truth.shape.cloud, axis=0).any():
+        own = truth.shape.own_points
+        if own is not None and not np.ptp(own, axis=0).any():
             raise _no_ball(truth)
 
     def frame(self, truth: Truth, surface: Sampled) -> tuple[np.ndarray, float]:

@@ -28,7 +28,7 @@ from zoo.metrics.chamfer import chamfer
 from zoo.metrics.emd import emd
 from zoo.registry import EntryConfig
 from zoo.seeding import rng
-from zoo.shapes import Shape, VoxelShape
+from zoo.shapes import Shape
 
 UNIT = "own longest edges; 1,024 points"
 DESCRIPTION = """\
@@ -108,9 +108,9 @@ class Pix3D(Published):
 
     def check(self, truth: Truth) -> None:
         truth.check_extent()
-        if isinstance(truth.shape, VoxelShape):
+        if truth.shape.grid is not None:
             with _naming(truth):
-                refuse_full(truth.shape.occupancy)
+                refuse_full(truth.shape.grid)
 
     def prepare(self, truth: Truth) -> Prepared:
         self.check(truth)
@@ -124,7 +124,7 @@ class Pix3D(Published):
         curve, grid = None, _grid(prediction)
         if grid is not None and prepared.grid is not None:
             curve = iou_at(grid, prepared.grid, self.curve)
-        empty = isinstance(prediction, VoxelShape) and bool(prediction.occupancy.max() < ISO)
+        empty = prediction.grid is not None and bool(prediction.grid.max() < ISO)
         points = np.zeros((POINTS, 3))
         if not empty:
             try:
@@ -161,8 +161,8 @@ def _cloud(shape: Shape, generator: np.random.Generator) -> np.ndarray:
     Raises:
         NoSurfaceError: there is no surface, or it is a single place.
     """
-    if isinstance(shape, VoxelShape):
-        return own_frame(surface_points(shape.occupancy, generator))
+    if shape.grid is not None:
+        return own_frame(surface_points(shape.grid, generator))
     points = shape.points(POINTS, generator)
     if not len(points):
         raise NoSurfaceError("empty")
@@ -170,4 +170,4 @@ def _cloud(shape: Shape, generator: np.random.Generator) -> np.ndarray:
 
 
 def _grid(shape: Shape) -> np.ndarray | None:
-    return own_grid(shape.occupancy) if isinstance(shape, VoxelShape) else None
+    return None if shape.grid is None else own_grid(shape.grid)

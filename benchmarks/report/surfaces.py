@@ -80,8 +80,9 @@ class Surface:
             mesh = _without_unused(mesh)
             vertices, corners = mesh.vertices, mesh.faces
         else:
-            assert isinstance(light, PointShape)
-            vertices, corners = light.cloud, None
+            own = light.own_points
+            assert own is not None
+            vertices, corners = own, None
         shades = None if truth is None or not len(vertices) else truth.shades(vertices)
         return cls(vertices, corners, shades)
 

@@ -16,7 +16,7 @@ from benchmarks.protocols import Measurement, Protocol, Truth, TruthError
 from benchmarks.scoring.placement import Standing
 from datasets import BadItem
 from zoo.errors import UserError
-from zoo.shapes import Shape, VoxelShape
+from zoo.shapes import Shape
 
 Unread = Callable[[], Shape]
 """A prediction that is read, from a file say, by the process that measures it; picklable."""
@@ -120,7 +120,7 @@ def _measure(
     except BadItem as error:
         return protocol.failure(threshold, truth, _said(error))
     # one row's files may be of several kinds, of which only grids have a threshold
-    of_file = threshold if isinstance(shape, Shape) or isinstance(there, VoxelShape) else None
+    of_file = threshold if isinstance(shape, Shape) or there.has_field else None
     measured = protocol.measure(there, of_file, truth, prepared)
     for column, value in measured.values.items():
         if value is not None and not math.isfinite(value):
@@ -139,7 +139,7 @@ def _blame(
         RowGivenUp, MeasuringError: it is not.
     """
     first = next(iter(raised))
-    level = 0.5 if isinstance(truth.shape, VoxelShape) else None
+    level = 0.5 if truth.shape.has_field else None
     try:
         protocol.measure(truth.shape, level, truth, prepared)
     except Exception as own:

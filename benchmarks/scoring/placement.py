@@ -16,7 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from zoo.seeding import rng
-from zoo.shapes import Shape, VoxelShape
+from zoo.shapes import Shape
 
 LOOKED_AT = 48
 """Instances of a row that are looked at, at most."""
@@ -121,16 +121,16 @@ def _boxed(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 def _cloud(shape: Shape, level: float) -> np.ndarray:
     """At most `POINTS` points on the surface, in no order; of a grid, centres of cells at its border."""
     generator = rng(0, "placement")
-    if isinstance(shape, VoxelShape):
-        inside = np.pad(shape.occupancy >= np.float32(level), 1)
+    if shape.grid is not None:
+        inside = np.pad(shape.grid >= np.float32(level), 1)
         core = inside[1:-1, 1:-1, 1:-1].copy()
         for axis, step in product(range(3), (-1, 1)):
             core &= np.roll(inside, step, axis)[1:-1, 1:-1, 1:-1]
         cells = np.argwhere(inside[1:-1, 1:-1, 1:-1] & ~core)
-        found = (cells + 0.5) / shape.resolution - 0.5
+        found = (cells + 0.5) / len(shape.grid) - 0.5
     else:
         try:
-            found = shape.points(POINTS, generator)
+            found = shape.points(POINTS, generator, level)
         except ValueError:  # a mesh without area: some protocols take it, and it lies nowhere
             return np.zeros((0, 3))
     return found[generator.permutation(len(found))[:POINTS]]

@@ -20,7 +20,6 @@ from benchmarks.scoring.measuring import Measured, Prediction, RowGivenUp, Task,
 from benchmarks.scoring.placement import LOOKED_AT, hints
 from benchmarks.scoring.workers import Measurers
 from zoo.metrics.neighbours import running_backend
-from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
 from zoo.system.processes import available_cores
 
 SHOWN = 5
@@ -223,23 +222,11 @@ def _tasks(
 
 
 def _same_shape(a: Truth, b: Truth) -> bool:
-    if a.shape is not b.shape and not _equal(a.shape, b.shape):
+    if a.shape is not b.shape and not a.shape.equals(b.shape):
         return False
     if a.surface is None or b.surface is None:
         return a.surface is b.surface
     return np.array_equal(a.surface, b.surface)
-
-
-def _equal(a: Shape, b: Shape) -> bool:
-    """Whether two shapes are of one kind and hold equal arrays."""
-    if isinstance(a, VoxelShape) and isinstance(b, VoxelShape):
-        return np.array_equal(a.occupancy, b.occupancy)
-    if isinstance(a, PointShape) and isinstance(b, PointShape):
-        return np.array_equal(a.cloud, b.cloud)
-    if isinstance(a, MeshShape) and isinstance(b, MeshShape):
-        ours, theirs = a.surface, b.surface
-        return np.array_equal(ours.vertices, theirs.vertices) and np.array_equal(ours.faces, theirs.faces)
-    return False
 
 
 def _row(id: str, category: str, view: int, measured: Measurement, protocol: Protocol) -> dict[str, Any]:

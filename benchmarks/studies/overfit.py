@@ -154,7 +154,7 @@ def _measure(
     else:
         assert truth.surface is not None
         target, other = np.array_split(rng.permutation(truth.surface), 2)
-        count = len(shape.cloud) if isinstance(shape, PointShape) else count
+        count = count if shape.own_points is None else len(shape.own_points)
         own, points, overlap = PointShape(other).points(count, rng), shape.points(count, rng), None
     found = chamfer(points, target).cd if len(points) else float("inf")
     return overlap, found, chamfer(own, target).cd

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.shapes.binvox import format_binvox as format_binvox
 from zoo.system.compiled import njit
 
 from .. import BadItem
@@ -25,7 +26,6 @@ MAX_CELLS = 512**3
 """Default limit on what the header of one file may make the reader allocate, in cells (bytes)."""
 
 _MAX_HEADER = 4096
-_MAX_RUN = 255
 _DATA = re.compile(rb"\ndata[ \t\r]*\n")
 _MAGIC = {b"#binvox 1": 1, b"#binvox 2": 2}
 _FIELDS: dict[bytes, tuple[type, int]] = {b"dim": (int, 3), b"translate": (float, 3), b"scale": (float, 1)}
@@ -120,38 +120,6 @@ def write_binvox(
 ) -> None:
     """Write a grid (nx, ny, nz) indexed [x][y][z], bool or numbers (non-zero means occupied)."""
     Path(path).write_bytes(format_binvox(voxels, translate, scale, version))
-
-
-def format_binvox(
-    voxels: np.ndarray,
-    translate: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    scale: float = 1.0,
-    version: int = 1,
-) -> bytes:
-    """The bytes of a binvox file: runs of 1...255 cells, no empty pairs.
-
-    Raises:
-        ValueError: `voxels` has not three axes of at least one cell, or `version` is not 1 or 2.
-    """
-    if voxels.ndim != 3 or 0 in voxels.shape:
-        raise ValueError(f"voxels must be (nx, ny, nz) with at least one cell, got {voxels.shape}")
-    if version not in (1, 2):
-        raise ValueError(f"binvox version must be 1 or 2, got {version}")
-    cells = (voxels != 0).transpose(0, 2, 1).reshape(-1)
-    edges = np.flatnonzero(cells[1:] != cells[:-1]) + 1
-    starts = np.concatenate([[0], edges])
-    lengths = np.diff(np.concatenate([starts, [len(cells)]]))
-    pieces = -(-lengths // _MAX_RUN)  # a long run becomes several pairs, the last one with the remainder
-    last = np.cumsum(pieces) - 1
-    pairs = np.empty((int(pieces.sum()), 2), np.uint8)
-    pairs[:, 0] = np.repeat(cells[starts], pieces)
-    pairs[:, 1] = _MAX_RUN
-    pairs[last, 1] = lengths - (pieces - 1) * _MAX_RUN
-    header = (
-        f"#binvox {version}\ndim {' '.join(map(str, voxels.shape))}\n"
-        f"translate {' '.join(repr(float(t)) for t in translate)}\nscale {float(scale)!r}\ndata\n"
-    )
-    return header.encode("ascii") + pairs.tobytes()
 
 
 def _bytes(path: str | os.PathLike[str], max_cells: int) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.geometry.mesh import ColoredMesh, Mesh
+from zoo.system.quiet import silenced
 
 from .. import BadItem
 from ._files import read_limited
@@ -25,7 +26,6 @@ from ._mesh_off import read_off
 from ._mesh_parts import Part
 from ._mesh_ply import read_ply
 from ._mesh_stl import read_stl
-from ._quiet import silenced
 
 MAX_BYTES = 256 << 20
 """Default limit on the size of one file, and on that of all the files that it names."""

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.system.quiet import silenced
+
 from .. import BadItem
 from ._arrays import open_npz, read_array
 from ._contents import check_alone, check_beside_points, check_properties
 from ._files import read_limited
 from ._mesh_ply import has_surface
 from ._ply_tables import FORMATS, TYPES, ply_header
-from ._quiet import silenced
 
 MAX_POINTS = 4_000_000
 """Default limit on the points of one file. Reading holds up to four copies of them, 800 MiB with normals,

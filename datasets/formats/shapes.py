@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.shapes import MeshShape, PointShape, Shape, VoxelShape
+from zoo.system.quiet import silenced
 
 from .. import BadItem
 from ._arrays import Archive, open_npz, read_array
@@ -17,7 +18,6 @@ from ._contents import VOXELS, check_alone, is_matrix_of_a_camera
 from ._files import read_limited
 from ._mesh_ply import has_surface
 from ._ply_tables import ply_header
-from ._quiet import silenced
 from .binvox import read_binvox
 from .mat import read_voxel_mat
 from .meshes import FORMATS, MAX_BYTES, read_mesh

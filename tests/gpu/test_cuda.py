@@ -8,7 +8,6 @@ from zoo.config import list_models, load_config
 from zoo.layers.attention import SelfAttention2d
 from zoo.metrics.neighbours import nearest
 from zoo.model import build_model
-from zoo.shapes import PointShape, VoxelShape
 from zoo.testing.smoke import SmokeSource
 from zoo.training.trainer import train
 from zoo.types import Batch
@@ -27,8 +26,11 @@ def small(name):
 
 def arrays(shapes):
     """Occupancies, clouds or vertices of predicted shapes."""
-    kinds = {VoxelShape: lambda s: s.occupancy, PointShape: lambda s: s.cloud}
-    return [kinds.get(type(s), lambda s: s.surface.vertices)(s) for s in shapes.split()]
+    made_of = [(s.grid, s.own_points, s) for s in shapes.split()]
+    return [
+        grid if grid is not None else cloud if cloud is not None else s.mesh().vertices
+        for grid, cloud, s in made_of
+    ]
 
 
 @pytest.mark.parametrize("name", list_models())

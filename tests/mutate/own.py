@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from tests.helpers.fake_dataset import FakeConfig, FakeSource, make
 from tests.mutate.readers import Reader
 from zoo.config import parse_model
 from zoo.model import build_discriminator, build_model
+from zoo.model.decision import Decision
 from zoo.training.checkpoint import (
     TrainState,
     load_config_of,
@@ -33,6 +35,8 @@ from zoo.training.checkpoint import (
     load_state,
     save_checkpoint,
 )
+from zoo.training.decisions import DECISIONS, write_decision
+from zoo.training.integrity import CheckpointError, weights_sum
 from zoo.training.log import read_log
 
 OPTIONS = PrepareOptions(resolutions=(5, 8), image_size=(6, 7), views=3, points=20, maps=True)
@@ -161,6 +165,25 @@ def _without_sums(folder: Path) -> None:
     (_checkpoint(folder, 4) / "sha256.json").unlink()
 
 
+def _decided(folder: Path) -> None:
+    path = _checkpoint(folder, 4)
+    facts: dict[str, Any] = {
+        "weights": weights_sum(path), "model": "tiny", "seed": 0, "preset": "quick", "protocol": "r3d-v1",
+        "protocol_version": 2, "dataset": "fake", "dataset_version": "1", "data": "0123", "n": 7,
+        "threshold": 0.15, "chosen_by": "validation", "metrics": {"iou@val": 0.25},
+        "date": datetime(2026, 1, 1, tzinfo=UTC),
+    }  # fmt: skip
+    for cell in "ab":
+        write_decision(path, Decision(cell=cell * 64, **facts))
+
+
+def _read_decided(folder: Path) -> tuple[int, Any]:
+    if not (folder / "step-0000004" / DECISIONS).exists():
+        raise CheckpointError("nothing can tell this from weights that were never measured")
+    model = load_pretrained(folder / "step-0000004")
+    return len(model.decisions), (model.decisions, _weights(model))
+
+
 def _run(folder: Path) -> None:
     for step in (2, 4):
         _checkpoint(folder, step)
@@ -219,6 +242,13 @@ OWN = (
         lambda folder: _checkpoint(folder, 4) and None,
         _read_checkpoint,
         _within("step-0000004", *_PARTS, "sha256.json"),
+        exact=True,
+    ),
+    Reader(
+        "decisions",
+        _decided,
+        _read_decided,
+        _within("step-0000004", "decisions.json"),
         exact=True,
     ),
     Reader("old checkpoint", _without_sums, _read_checkpoint, _within("step-0000004", *_PARTS), tells=False),

@@ -13,7 +13,8 @@ from zoo.device import PeakMemory, describe_device, flushed_denormals, pick_devi
 from zoo.seeding import derive, rng
 from zoo.testing.checks import CheckFailed, expect_close, expect_gradients, expect_shape
 from zoo.testing.smoke import SmokeSource
-from zoo.types import Batch, ContractError, Latent, Source, Voxels, _unpack_torch
+from zoo.types import Batch, ContractError, Latent, Source, Voxels
+from zoo.types.batch import _unpack_torch
 
 CPU = torch.device("cpu")
 

@@ -99,6 +99,20 @@ def test_every_folder_of_code_is_a_regular_package(folder):
     assert folders and [str(f) for f in sorted(folders) if not (f / "__init__.py").is_file()] == []
 
 
+def test_networks_need_no_training():
+    folders = ("model", "encoders", "decoders", "losses", "layers", "types", "shapes", "images")
+    files = sources(*(f"zoo/{folder}" for folder in folders))
+    assert len(files) > 40
+    assert [str(p.relative_to(ROOT)) for p in files if "import zoo.training" in _imports(p)] == []
+
+
+def _imports(path: Path) -> str:
+    """The import statements of a file, `from a.b import c` as `import a.b`, a line each."""
+    found = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    named = [[a.name for a in n.names] if isinstance(n, ast.Import) else [n.module or ""] for n in found]
+    return "\n".join(f"import {name}" for names in named for name in names)
+
+
 def test_datasets_imports_itself_relatively():
     """So that its files belong together whatever the name `datasets` means to the interpreter."""
     wrong = [
@@ -137,7 +151,7 @@ def test_every_public_name_of_zoo_resolves():
 def test_scoring_never_loads_torch():
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for path in [*sources("zoo/geometry", "zoo/metrics"), ROOT / "zoo/shapes.py"]
+        for path in sources("zoo/geometry", "zoo/metrics", "zoo/shapes")
     ]
     assert len(modules) > 10
     loaded = loaded_by("import " + ", ".join(modules))

@@ -13,7 +13,7 @@ class Decoder(nn.Module, ABC):
     """Turns a latent into a batch of shapes in the canonical frame.
 
     Attributes:
-        representation: what comes out: 'voxels', 'points' or 'mesh'.
+        representation: what comes out: that of the `Shapes` it gives, as 'voxels', 'points' or 'mesh'.
         needs: parts of `Latent` that it reads besides `mean`. One that needs 'features' is built with
             ``feature_shapes`` as well, those of the encoder.
         reads_views: True when it takes (B, V, D), any V; False when it takes one vector (B, D).

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, overload
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from zoo.config import ModelConfig, Part, load_config
@@ -14,7 +14,9 @@ from zoo.discriminators import DISCRIMINATORS, Discriminator
 from zoo.encoders import ENCODERS, Encoder
 from zoo.fusions import FUSIONS, Fusion
 from zoo.heads import HEADS, Head
+from zoo.images.given import Array, Pictures, Several, Single, pictures_of, warn_of_opaque
 from zoo.losses import LOSSES, Loss, LossConfig
+from zoo.model.decision import Decision, main_decision
 from zoo.model.refine import needed, refined
 from zoo.registry import Registry
 from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
@@ -23,7 +25,6 @@ from zoo.sketchers import SKETCHERS, Sketcher
 from zoo.sketches import cut_out, true_sketches
 from zoo.transforms.frames import to_canonical
 from zoo.transforms.preprocess import Preprocess, PreprocessConfig
-from zoo.transforms.rgba import check_rgba
 from zoo.types import Batch, ContractError, Latent, Prediction, Sketches
 
 
@@ -32,8 +33,15 @@ class Reconstructor(nn.Module):
 
     Training mode decodes a sample of the posterior, evaluation mode its mean.
 
+    >>> import torch, zoo
+    >>> model = zoo.create_model("vae_gan_baseline", preset="quick", seed=0).eval()
+    >>> rgba = torch.full((2, 1, 4, 96, 128), 255, dtype=torch.uint8)
+    >>> model(model.preprocess(rgba)).shapes.logits.shape
+    torch.Size([2, 32, 32, 32])
+
     Attributes:
         reads: fields of `Batch` that a reconstruction needs.
+        decisions: what benchmarks measured of the weights as they were loaded; none of any others.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -61,7 +69,13 @@ class Reconstructor(nn.Module):
         maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.needs else {}
         self.decoder: Decoder = decoder(config.decoder.config, latent_dim=dim, **maps)
         pose = {"camera"} if config.frame != "canonical" else set()
+        self.decisions: tuple[Decision, ...] = ()
         self.reads = needed(config) | {"image"} | pose | ({"depth"} if preprocess.depth else set())
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision whose threshold is the level of the model's shapes; see `main_decision`."""
+        return main_decision(self.decisions)
 
     def forward(
         self,
@@ -169,26 +183,54 @@ class Reconstructor(nn.Module):
                 assert batch.camera is not None and found.shapes is not None
                 turned = to_canonical(found.shapes, batch.camera[:, 0], self.config.frame)
                 found = replace(found, shapes=turned)
+            level = None if self.decision is None else self.decision.threshold
+            if level is not None and found.shapes is not None:
+                found = replace(found, shapes=found.shapes.at_level(level))
             return found
         finally:
             self.train(was_training)
 
-    def reconstruct(self, rgba: UInt8[Tensor, "batch views 4 height width"]) -> list[Shape]:
-        """Shapes of pictures alone, one for each of the batch; see `predict` for models that need more.
+    @overload
+    def reconstruct(self, pictures: Single) -> Shape: ...
+    @overload
+    def reconstruct(self, pictures: Several) -> list[Shape]: ...
+    @overload
+    def reconstruct(self, pictures: Array) -> Any: ...
+
+    def reconstruct(self, pictures: Pictures) -> Shape | list[Shape]:
+        """Shapes of pictures alone; see `predict` for models that need more.
+
+        >>> import numpy as np, zoo
+        >>> model = zoo.create_model("vae_gan_baseline", preset="quick", seed=0)
+        >>> picture = np.zeros((96, 128, 4))  # RGBA in [0, 1]; a path or a PIL image will do as well
+        >>> picture[20:80, 30:90] = 1
+        >>> shape = model.reconstruct(picture)
+        >>> shapes = model.reconstruct([picture, picture[10:, 10:]])
+        >>> shape.occupancy.shape, len(shapes)
+        ((32, 32, 32), 2)
 
         Args:
-            rgba: of any size and aspect, straight alpha, the object opaque. Nothing else is taken for a
-                picture: no floats, no other order of the axes, none without alpha.
+            pictures: one picture, or a batch of them: paths, PIL images, numpy arrays or torch tensors, of
+                any size and aspect; see `zoo.images.given` for what is allowed. Alpha is straight, the object
+                opaque; `OpaquePicture` warns of a picture without a transparent pixel.
+
+        Returns:
+            A shape of one picture, a list of shapes of a batch. Their surface lies at the threshold of the
+            model's decision, and at one half where the weights were never measured.
 
         Raises:
-            ContractError: no such pictures, or more views than the model reads; the model needs more.
+            ContractError: it cannot be told which pictures these are, there are more views than the model
+                reads, or the model needs more than pictures.
+            zoo.images.reading.UnreadableFile: a file, or a PIL image, that cannot be read.
         """
-        check_rgba(rgba, values=True)
-        if not len(rgba):
-            return []
-        shapes = self.predict(Batch(tuple(map(str, range(len(rgba)))), rgba)).shapes
-        assert shapes is not None
-        return shapes.split()
+        given = pictures_of(pictures)
+        warn_of_opaque(given.batches, stacklevel=2)
+        shapes: list[Shape] = []
+        for rgba in given.batches:
+            found = self.predict(Batch(tuple(map(str, range(len(rgba)))), rgba)).shapes
+            assert found is not None
+            shapes += found.split()
+        return shapes[0] if given.single else shapes
 
 
 def takes_views(config: ModelConfig) -> bool:
@@ -227,7 +269,7 @@ def _build(registry: Registry[Any], part: Part | None, **given: Any) -> nn.Modul
 def create_model(
     name: str, *, preset: str | None = None, overrides: Iterable[str] = (), seed: int | None = None
 ) -> Reconstructor:
-    """A model with fresh weights.
+    """A model with fresh weights, in training mode.
 
     Args:
         name: a model of `list_models()`, or the path of a YAML file.

@@ -12,8 +12,8 @@ from torch.func import functional_call
 
 from zoo.config import ModelConfig
 from zoo.losses import LOSSES, Loss, LossConfig
+from zoo.model.optim import build_optimizer, set_lr
 from zoo.seeding import derive
-from zoo.training.optim import build_optimizer, set_lr
 from zoo.transforms.frames import to_frame
 from zoo.transforms.preprocess import Preprocess
 from zoo.types import Batch, Prediction, joined

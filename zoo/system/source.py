@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 OURS = ("zoo", "datasets", "benchmarks")
 """Packages of this project, which lie side by side."""
-GROUND = ("zoo.cli", "zoo.config", "zoo.model", "zoo.system", "zoo.testing", "zoo.transforms")
+GROUND = (
+    *("zoo.cli", "zoo.config", "zoo.images", "zoo.model", "zoo.shapes", "zoo.system", "zoo.testing"),
+    *("zoo.transforms", "zoo.types"),
+)
 ROOT = Path(__file__).resolve().parents[2]
 LAYOUT = {"ctx", "kind", "type_comment", "type_ignores"}
 """Fields of a syntax tree that say nothing about what it does."""

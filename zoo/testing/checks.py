@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,10 +21,9 @@ from zoo.discriminators import DISCRIMINATORS
 from zoo.encoders import ENCODERS, Encoder
 from zoo.model import build_model
 from zoo.registry import Entry
-from zoo.shapes import Shape, VoxelShape
 from zoo.testing.smoke import SIZES, SmokeSource, smoke_model
 from zoo.training.trainer import train
-from zoo.types import Latent, Voxels
+from zoo.types import Latent, Shapes, Voxels
 
 
 class CheckFailed(AssertionError):
@@ -134,10 +132,10 @@ def decoder_checks(entry: Entry[Decoder]) -> list[Check]:
                 pieces = out.split()
                 if len(out) != batch or len(pieces) != batch:
                     raise CheckFailed(f"{batch} latents gave {len(out)} shapes, {len(pieces)} after split()")
+                for name, tensor in out.tensors().items():
+                    expect_shape(tensor, (batch, *tensor.shape[1:]), name)
                 if isinstance(out, Voxels):
-                    r = decoder.resolution
-                    expect_shape(out.logits, (batch, r, r, r), "logits")
-                    assert isinstance(pieces[0], VoxelShape)
+                    expect_shape(out.logits, (batch, *[decoder.resolution] * 3), "logits")
 
     def gradients() -> None:
         decoder = build().train()
@@ -148,9 +146,9 @@ def decoder_checks(entry: Entry[Decoder]) -> list[Check]:
         decoder = build().eval()
         latent = codes(decoder, 3)
         first = replace(latent, mean=latent.mean[:1], features=tuple(m[:1] for m in latent.features))
-        whole, alone = decoder(latent).split()[0], decoder(first).split()[0]
-        a, b = (_array(shape) for shape in (whole, alone))
-        expect_close(torch.as_tensor(a), torch.as_tensor(b), "item 0 alone and in a batch")
+        whole, alone = decoder(latent).tensors(), decoder(first).tensors()
+        for name, tensor in alone.items():
+            expect_close(whole[name][:1], tensor, f"{name} of item 0 alone and in a batch")
 
     return [
         Check("shapes", shapes),
@@ -399,13 +397,11 @@ def _train_one(config: ModelConfig) -> None:
             raise CheckFailed("training left no weights")
 
 
-def _output(shapes: Any) -> Tensor:
-    tensor = shapes.logits if isinstance(shapes, Voxels) else shapes.xyz
-    return (tensor * _noise_like(tensor)).sum()
-
-
-def _array(shape: Shape) -> np.ndarray:
-    return shape.occupancy if isinstance(shape, VoxelShape) else shape.points(64, np.random.default_rng(0))
+def _output(shapes: Shapes) -> Tensor:
+    tensors = shapes.tensors().values()
+    if not tensors:
+        raise CheckFailed(f"{type(shapes).__name__}.tensors() gives none, so that nothing can be learned")
+    return torch.stack([(tensor * _noise_like(tensor)).sum() for tensor in tensors]).sum()
 
 
 def _noise_like(tensor: Tensor) -> Tensor:

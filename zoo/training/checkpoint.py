@@ -4,10 +4,11 @@ A checkpoint is a folder ``step-000200/`` with::
 
     config.json              the resolved config, which `zoo.config.parse_model` accepts back
     state.json               step, seed, data fingerprint, seconds trained, versions, commit
-    model.safetensors        encoder and decoder
+    model.safetensors        the model: encoder, decoder, and what else it has but the discriminator
     discriminator.safetensors  where there is one
     optimizers.pt            tensors only, read with weights_only=True
     sha256.json              of each of these, compared before they are used
+    decisions.json           once it has been measured: threshold, metrics, data; see `zoo.training.decisions`
 
 Where the newest checkpoint of a run is damaged, the one before it is used, with a warning that says so.
 """
@@ -35,6 +36,7 @@ from zoo.errors import UserError
 from zoo.files import atomic_folder, remove, writing_to
 from zoo.model import Reconstructor, build_discriminator, build_model
 from zoo.system.version import __version__
+from zoo.training.decisions import read_decisions
 from zoo.training.integrity import CONFIG, DamagedCheckpoint, check_sum, damage, damaged, write_sums
 from zoo.training.integrity import (
     CheckpointError as CheckpointError,  # who reads a checkpoint names these too
@@ -178,8 +180,18 @@ def load_optimizers(path: Path, optimizers: Mapping[str, torch.optim.Optimizer])
 def load_pretrained(path: str | Path) -> Reconstructor:
     """A trained model, in evaluation mode on the CPU, from a checkpoint folder or a run folder.
 
+    It knows what a benchmark measured of it: `Reconstructor.decision`.
+
+    >>> import tempfile, zoo
+    >>> model = zoo.create_model("vae_gan_baseline", preset="quick", seed=0)
+    >>> folder = save_checkpoint(Path(tempfile.mkdtemp()), model.config, TrainState(), model, None, {})
+    >>> loaded = load_pretrained(folder)
+    >>> loaded.config.name, loaded.training, loaded.decision  # which has not been measured
+    ('vae_gan_baseline', False, None)
+
     Raises:
-        CheckpointError: nothing there, or weights that do not fit their config.
+        CheckpointError: nothing there, weights that do not fit their config, or a decision that cannot be
+            read or is about other weights.
     """
     return from_newest(Path(path), _load_model)
 
@@ -249,7 +261,7 @@ def _load_model(folder: Path) -> Reconstructor:
     config, weights = _load_config(folder), folder / MODEL
     model = build_to_fit(lambda: build_model(config.without_downloads(), seed=0), weights)
     load_weights(model, weights)
-    model.config = config
+    model.config, model.decisions = config, read_decisions(folder)
     return model.eval()
 
 

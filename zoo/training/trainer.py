@@ -26,6 +26,7 @@ from zoo.files import write_atomic, writing_to
 from zoo.kinds import MODEL_PARTS, PartName
 from zoo.losses import Loss
 from zoo.model import build_discriminator, build_losses, build_model
+from zoo.model.optim import build_optimizer, set_lr
 from zoo.seeding import derive
 from zoo.system.locks import OnWait, hold
 from zoo.system.source import digests, followed, parts_of
@@ -44,7 +45,6 @@ from zoo.training.checkpoint import (
 )
 from zoo.training.interrupt import Interrupted, graceful_stop
 from zoo.training.log import LOG, append_log, cut_log
-from zoo.training.optim import build_optimizer, set_lr
 from zoo.training.run_folder import checkpoints, from_newest
 from zoo.training.sampler import batch_indices, batches
 from zoo.training.stages import Stage, freeze, lay_out

@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.types import Batch, ContractError, Points, Shapes, Voxels
+from zoo.types import Batch, ContractError, Shapes
+from zoo.types.turning import resampled
 
 Frame = Literal["canonical", "azimuth", "viewer"]
 SPAN: dict[str, float] = {"canonical": 1.0, "azimuth": 2**0.5, "viewer": 3**0.5}
@@ -74,7 +74,7 @@ def to_frame(batch: Batch, frame: Frame) -> Batch:
     if batch.points is not None:
         changed["points"] = batch.points @ turn.mT / span
     if batch.voxels is not None:
-        changed["voxels"] = _resample(batch.voxels, turn, span)
+        changed["voxels"] = resampled(batch.voxels, turn, span)
     if batch.depth is not None:
         changed["depth"] = batch.depth / span
     return replace(batch, **changed)
@@ -84,21 +84,4 @@ def to_canonical(shapes: Shapes, camera: Float[Tensor, "batch 7"], frame: Frame)
     """Predicted shapes turned back by the known pose of the picture that they were made from."""
     if frame == "canonical":
         return shapes
-    if isinstance(shapes, Voxels):
-        turn = rotation(camera, frame).to(shapes.logits)
-        inside = _resample(torch.sigmoid(shapes.logits.float()), turn.mT, 1 / SPAN[frame])
-        return Voxels(torch.logit(inside, eps=1e-6))
-    if isinstance(shapes, Points):
-        return shapes.moved(rotation(camera, frame).to(shapes.xyz).mT * SPAN[frame])
-    raise ContractError(f"{type(shapes).__name__} cannot be turned from the frame '{frame}'")
-
-
-def _resample(grid: Tensor, turn: Tensor, span: float) -> Tensor:
-    """Grid (B, R, R, R) seen in a frame with p_frame = turn @ p / span, trilinear, empty outside."""
-    r = grid.shape[-1]
-    ticks = (torch.arange(r, device=grid.device, dtype=grid.dtype) + 0.5) / r - 0.5
-    places = torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(1, -1, 3)
-    places = span * places @ turn  # rows times R is R^T times columns
-    # grid_sample's first coordinate runs along the last axis
-    places = 2 * places.flip(-1).reshape(len(grid), r, r, r, 3)
-    return F.grid_sample(grid[:, None], places, align_corners=False)[:, 0]
+    return shapes.moved(rotation(camera, frame).mT, SPAN[frame])

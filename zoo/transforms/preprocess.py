@@ -8,8 +8,8 @@ from jaxtyping import Float, UInt8
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from zoo.images.rgba import check_rgba
 from zoo.registry import EntryConfig
-from zoo.transforms.rgba import check_rgba
 from zoo.types import ContractError
 
 LUMA = (0.299, 0.587, 0.114)

@@ -175,7 +175,33 @@ def test_further_views_follow_in_azimuth_alone():
         to_frame(batch, "viewer")
 
 
-def test_unknown_shapes_are_refused():
+def test_shapes_of_any_kind_are_moved_by_the_way_back():
+    asked = []
+
+    class Blob(Shapes):
+        representation = "blob"
+
+        def split(self):
+            return []
+
+        def tensors(self):
+            return {}
+
+        def moved(self, turn, scale):
+            asked.append((turn, scale))
+            return self
+
+        def __len__(self):
+            return 1
+
+    camera = rows(CAMERAS[0])
+    to_canonical(Blob(), camera, "viewer")
+    [(turn, scale)] = asked
+    torch.testing.assert_close(turn @ rotation(camera, "viewer"), torch.eye(3).double()[None])
+    assert scale == 3**0.5
+
+
+def test_shapes_that_cannot_be_moved_cannot_be_made():
     class Blob(Shapes):
         representation = "blob"
 
@@ -185,5 +211,5 @@ def test_unknown_shapes_are_refused():
         def __len__(self):
             return 1
 
-    with pytest.raises(ContractError, match="Blob cannot be turned from the frame 'viewer'"):
-        to_canonical(Blob(), rows(CAMERAS[0]), "viewer")
+    with pytest.raises(TypeError, match=r"abstract methods '?moved'?, '?tensors"):
+        Blob()

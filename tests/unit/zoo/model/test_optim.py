@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from zoo.config import OptimizerConfig
-from zoo.training.optim import build_optimizer, lr_factor, set_lr
+from zoo.model.optim import build_optimizer, lr_factor, set_lr
 
 
 def parameter(value=2.0, grad=0.5):

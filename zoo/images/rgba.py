@@ -26,9 +26,9 @@ def check_rgba(pictures: Any, *, values: bool = False) -> None:
     if pictures.dtype != torch.uint8 or pictures.ndim != 5 or pictures.shape[2] != 4:
         steps = [*_to_bytes(pictures), *_to_layout(tuple(pictures.shape))]
         mend = f"; with x for what was given: {', then '.join(steps)}" if steps else ""
-        raise ContractError(f"pictures must be {WANTED}, got {_described(pictures)}{mend}")
+        raise ContractError(f"pictures must be {WANTED}, got {described(pictures)}{mend}")
     if 0 in pictures.shape[1:]:
-        raise ContractError(f"pictures need at least one view and one pixel, got {_described(pictures)}")
+        raise ContractError(f"pictures need at least one view and one pixel, got {described(pictures)}")
     if values and pictures.numel() and int(pictures.max()) == 1:
         raise ContractError(
             "pictures must use 0...255, got bytes that are all 0 or 1; of floats in [0, 1] make them by "
@@ -36,11 +36,20 @@ def check_rgba(pictures: Any, *, values: bool = False) -> None:
         )
 
 
-def _described(pictures: Tensor) -> str:
-    text = f"{str(pictures.dtype).removeprefix('torch.')} {tuple(pictures.shape)}"
-    if pictures.dtype in (torch.uint8, torch.bool) or pictures.is_complex() or not pictures.numel():
+def described(pictures: Tensor | np.ndarray) -> str:
+    """Type, shape and, where it says something, range of an array."""
+    if isinstance(pictures, np.ndarray):
+        kind = pictures.dtype.name if pictures.dtype.kind in "iuf" else str(pictures.dtype)
+        ranged = pictures.dtype.kind in "iuf" and kind != "uint8"
+        values: Any = pictures
+    else:
+        kind = str(pictures.dtype).removeprefix("torch.")
+        ranged = kind not in ("uint8", "bool") and not pictures.is_complex()
+        values = pictures.detach().double() if ranged else pictures
+    text = f"{kind} {tuple(pictures.shape)}"
+    if not ranged or 0 in pictures.shape:
         return text
-    return f"{text} within [{float(pictures.min()):.6g}, {float(pictures.max()):.6g}]"
+    return f"{text} within [{float(values.min()):.6g}, {float(values.max()):.6g}]"
 
 
 def _no_tensor(given: Any) -> str:

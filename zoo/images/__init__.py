@@ -1,0 +1,1 @@
+"""Pictures: read from files, made of whatever a user has, and checked."""
