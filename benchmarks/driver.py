@@ -35,9 +35,10 @@ from benchmarks.request.models import asked_by_name
 from benchmarks.request.settings import Settings, patience, settings
 from benchmarks.scoring.score import check_truths
 from benchmarks.statistics.comparison import Comparison, compare
+from benchmarks.tables.columns import parse_columns
 from benchmarks.tables.outputs import FILES, FORMATS, TABLES, parse_formats, write_outputs
+from benchmarks.tables.rich import to_rich
 from benchmarks.tables.say import say, say_failed
-from benchmarks.tables.table import to_rich
 from benchmarks.tables.views import FILES as VIEWS
 from benchmarks.tables.views import ByViews, parse_views, views_rich, write_views
 from datasets import DataError
@@ -101,6 +102,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
     torch.set_num_threads(executor.threads)
     chosen = settings(args.preset, args.dataset, overrides)
     protocol = chosen.protocol(args.protocol)
+    columns = None if args.columns is None else parse_columns(args.columns, protocol)
     configs = [_config(chosen, name, limit) for name in names]
     labels = [config.name for config in configs]
     _check_rows(labels)
@@ -203,7 +205,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
         }
         written: list[Path] = []
         try:
-            written += write_outputs(comparison, args.out, formats)
+            written += write_outputs(comparison, args.out, formats, columns=columns)
             written += write_views(by_views, args.out) if by_views else []
             if "html" in formats or not args.only_cache:
                 pages, late = write_pages(session, cells, comparison, formats, args.out)
@@ -213,7 +215,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
                 sweep(folder)
         finally:  # whatever became of the files, what was measured is seen
             if "rich" in formats:
-                _show(comparison, by_views, console)
+                _show(comparison, by_views, console, columns, args.verbose)
     for name, error in late.items():
         say_failed(console, name, error)
     say(console, phases.line())
@@ -227,15 +229,21 @@ def _try_folders(out: Path, only_cache: bool) -> None:
     Raises:
         UserError: a folder takes no files, or something stands where a file shall be.
     """
-    try_folder(out, [*(file for file, _ in FILES.values()), *VIEWS, *PAGES])
+    try_folder(out, [*FILES, *VIEWS, *PAGES])
     for name in FOLDERS if only_cache else ("cells", "runs", *FOLDERS):
         try_folder(out / name)
 
 
-def _show(comparison: Comparison, by_views: ByViews, console: Console) -> None:
-    console.print("", to_rich(comparison, console.width))
+def _show(
+    comparison: Comparison,
+    by_views: ByViews,
+    console: Console,
+    columns: Sequence[str] | None,
+    verbose: bool,
+) -> None:
     if by_views:
         console.print("", views_rich(by_views, console.width))
+    console.print("", to_rich(comparison, console.width, verbose=verbose, columns=columns))
 
 
 def _check_rows(names: Sequence[str]) -> None:

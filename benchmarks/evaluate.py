@@ -50,8 +50,9 @@ from benchmarks.request.settings import build_protocol, code_of, patience
 from benchmarks.scoring.journal import JOURNAL
 from benchmarks.scoring.score import score
 from benchmarks.statistics.comparison import compare
+from benchmarks.tables.columns import parse_columns
 from benchmarks.tables.outputs import FILES, parse_formats, write_outputs
-from benchmarks.tables.table import to_rich
+from benchmarks.tables.rich import to_rich
 from datasets import BadItem, DataError
 from zoo.cli.command import leave, run_command
 from zoo.cli.plugins import load_plugins
@@ -62,7 +63,7 @@ from zoo.registry import did_you_mean
 
 PRESET = "files"
 """What stands for the preset in the records of predictions that were not made here."""
-WRITTEN = (*(file for file, _ in FILES.values()), "gallery.png", "report.html")
+WRITTEN = (*FILES, "gallery.png", "report.html")
 """Files of the folder that a command writes."""
 FLOOR = next(control for control in CONTROLS if control.name == "floor")
 
@@ -100,6 +101,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     protocol = build_protocol(args.protocol, parse_overrides(args.overrides))
     formats = parse_formats(args.format)
     check(args)
+    columns = None if args.columns is None else parse_columns(args.columns, protocol)
     named, listed = named_folders(args.pred, FLOOR.name), instances(args.gt, args.names)
     for folder in (args.out, args.out / "cells"):
         try_folder(folder, WRITTEN)
@@ -126,7 +128,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return 1
     reference = None if args.reference in died else args.reference
     comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
-    written = write_outputs(comparison, args.out, formats)
+    written = write_outputs(comparison, args.out, formats, columns=columns)
     found = {record.name: (record, scored) for record, scored in results}
     cases = gather_foreign(comparison, wanted, folders, found, lighten if "html" in formats else None)
     if cases.overall:
@@ -136,7 +138,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     # last of all: a terminal may fail, and costs nothing then
     _tell(console, died, results)
     if "rich" in formats:
-        console.print("", to_rich(comparison, console.width))
+        shown = to_rich(comparison, console.width, verbose=args.verbose, columns=columns)
+        console.print("", shown)
     _say(console, "written: " + ", ".join(map(str, written)))
     return 1 if died else 0
 

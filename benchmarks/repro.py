@@ -39,7 +39,7 @@ from benchmarks.protocols import Protocol
 from benchmarks.records import environment
 from benchmarks.records.results import Record, ResultError, Rows, load
 from benchmarks.request.settings import patience, settings
-from benchmarks.statistics.stats import cluster_bootstrap
+from benchmarks.statistics.bootstrap import cluster_bootstrap
 from datasets import DATASETS
 from datasets.prepare import open_dataset
 from zoo.cli.command import leave, run_command

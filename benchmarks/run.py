@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks.cells.executor import EXECUTORS
 from benchmarks.request.models import resolve_models
 from benchmarks.request.settings import add_set, patience
+from benchmarks.tables.options import add_table_options
 from benchmarks.tables.say import say
 from zoo.cli.command import leave, run_command
 from zoo.cli.plugins import add_plugin, load_plugins
@@ -148,6 +149,7 @@ def parser() -> argparse.ArgumentParser:
         "that are not stand as missing. Pictures and report, for which every model has to predict, are made "
         "where --format asks for html",
     )
+    add_table_options(p)
     p.add_argument("--list", action="store_true", help="list the models and exit")
     return p
 

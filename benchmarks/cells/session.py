@@ -298,7 +298,7 @@ class Session:
         """Those of the controls that have no result yet; what goes wrong is noted in `failed`."""
         hashes = {control: self.control_cell(control) for control in wanted}
         missing = [control for control, cell in hashes.items() if self.results.find(cell) is None]
-        training = self._training() if missing else None
+        training = self.training() if missing else None
         rows = []
         for control in missing:
             assert training is not None
@@ -391,7 +391,8 @@ class Session:
         stored = resolution if resolution in self.store.resolutions else None
         return self.store.split("train", resolution=stored, fields=sorted(needs & whole.provides))
 
-    def _training(self) -> Training:
+    def training(self) -> Training:
+        """What the controls know: shapes, pictures and categories of the training split."""
         split = self._split("train")
         return Training(
             voxels=split.voxels(list(range(len(split))), self.resolution),

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.request.settings import add_set, patience
+from benchmarks.tables.options import add_table_options
 from zoo.cli.plugins import add_plugin
 from zoo.config import ConfigError
 
@@ -57,6 +58,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         action="store_true",
         help="leave out true shapes that cannot be read; the table counts them",
     )
+    add_table_options(p)
     p.add_argument("--out", type=Path, default=Path("runs/evaluate"), help="default: %(default)s")
     p.add_argument(
         "--format",

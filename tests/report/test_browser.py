@@ -15,8 +15,8 @@ from PIL import Image
 from benchmarks.gallery.cases import Cases
 from benchmarks.gallery.picture import Drawn
 from benchmarks.report import write_report
+from tests.helpers.comparisons import example
 from tests.unit.benchmarks.report.test_report import CURVES, _block, _case
-from tests.unit.benchmarks.tables.test_table import _example
 
 api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -34,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overall = (_case("lamp-1"),)
     by_category = (_case("chair-1"), _case("lamp-1"), _case("lamp-2", "worst", predictions=other))
     return write_report(
-        _example(), Cases("of r3d by IoU", overall, by_category), tmp_path_factory.mktemp("report"), CURVES
+        example(), Cases("of r3d by IoU", overall, by_category), tmp_path_factory.mktemp("report"), CURVES
     )
 
 
@@ -79,7 +79,7 @@ VIEWS = ".view.turns"
 
 
 def test_without_an_input_picture_there_is_no_place_for_one(browser: Any, tmp_path: Path) -> None:
-    path = write_report(_example(), Cases("of r3d by IoU", (_case(image=None, camera=None),)), tmp_path)
+    path = write_report(example(), Cases("of r3d by IoU", (_case(image=None, camera=None),)), tmp_path)
     opened = browser.new_page()
     opened.goto(path.as_uri())
     opened.wait_for_function("document.documentElement.dataset.gallery === 'ready'")
