@@ -29,6 +29,7 @@ from benchmarks.controls import Control, controls, recognition, title_of
 from benchmarks.controls.backbone import DEFAULT, find_backbone
 from benchmarks.controls.features import Feature, latent_feature
 from benchmarks.records.results import Record, ResultError, Rows
+from benchmarks.report import charts
 from benchmarks.report.pages import FILES as PAGES
 from benchmarks.report.pages import FOLDERS, write_pages
 from benchmarks.request.models import asked_by_name
@@ -36,6 +37,7 @@ from benchmarks.request.settings import Settings, patience, settings
 from benchmarks.scoring.score import check_truths
 from benchmarks.statistics.comparison import Comparison, compare
 from benchmarks.tables.columns import parse_columns
+from benchmarks.tables.kept import keep
 from benchmarks.tables.outputs import FILES, FORMATS, TABLES, parse_formats, write_outputs
 from benchmarks.tables.rich import to_rich
 from benchmarks.tables.say import say, say_failed
@@ -211,6 +213,7 @@ def run(args: Namespace, names: Sequence[str], overrides: Sequence[str], console
                 pages, late = write_pages(session, cells, comparison, formats, args.out)
                 written += pages
                 failed |= late
+            keep(comparison, args.out, [*written, *charts(written)])
             for folder in (args.out, *(args.out / name for name in FOLDERS)):
                 sweep(folder)
         finally:  # whatever became of the files, what was measured is seen

@@ -42,7 +42,7 @@ from benchmarks.records.results import (
     cell_hash,
     save,
 )
-from benchmarks.report import write_report
+from benchmarks.report import charts, write_report
 from benchmarks.report.surfaces import lighten
 from benchmarks.request.evaluate_options import check, parser
 from benchmarks.request.named_folders import named_folders
@@ -51,6 +51,7 @@ from benchmarks.scoring.journal import JOURNAL
 from benchmarks.scoring.score import score
 from benchmarks.statistics.comparison import compare
 from benchmarks.tables.columns import parse_columns
+from benchmarks.tables.kept import keep
 from benchmarks.tables.outputs import FILES, parse_formats, write_outputs
 from benchmarks.tables.rich import to_rich
 from datasets import BadItem, DataError
@@ -135,6 +136,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         written.append(write_gallery(args.out / "gallery.png", cases, comparison))
     if "html" in formats:
         written.append(write_report(comparison, cases, args.out))
+    keep(comparison, args.out, [*written, *charts(written)])
     # last of all: a terminal may fail, and costs nothing then
     _tell(console, died, results)
     if "rich" in formats:

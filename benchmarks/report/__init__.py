@@ -7,7 +7,7 @@ test instance, cards of the models and of the metrics. The file holds its style,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -62,6 +62,17 @@ def write_report(
     for plot in drawn:
         write_atomic(out_dir / PLOTS / f"{plot.name}.png", png(plot))
     return page
+
+
+def charts(written: Iterable[Path]) -> list[Path]:
+    """The charts that were drawn with the report among written files; those of an older one are left out."""
+    return sorted(
+        path
+        for page in written
+        if page.name == REPORT
+        for path in (page.parent / PLOTS).glob("*.png")
+        if path.stat().st_mtime_ns >= page.stat().st_mtime_ns
+    )
 
 
 def _page(comparison: Comparison, cases: Cases, drawn: Sequence[Plot], published: Published) -> str:

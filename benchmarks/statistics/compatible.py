@@ -71,7 +71,7 @@ def group_seeds(results: Sequence[tuple[Record, Rows]]) -> dict[str, list[tuple[
             raise ResultError(
                 f"'{name}' occurs twice with seed {next(s for s in seeds if seeds.count(s) > 1)}"
             )
-        if len({canonical_json(_seedless(record.config)) for record, _ in members}) > 1:
+        if len({canonical_json(seedless(record.config)) for record, _ in members}) > 1:
             raise ResultError(
                 f"the seeds of '{name}' were trained with different configs; give them two names"
             )
@@ -81,10 +81,11 @@ def group_seeds(results: Sequence[tuple[Record, Rows]]) -> dict[str, list[tuple[
     return groups
 
 
-def _seedless(config: Any) -> Any:
+def seedless(config: Any) -> Any:
+    """A config without its seeds: what makes trainings one row."""
     if isinstance(config, dict):
-        return {key: _seedless(value) for key, value in config.items() if key != "seed"}
-    return [_seedless(value) for value in config] if isinstance(config, list) else config
+        return {key: seedless(value) for key, value in config.items() if key != "seed"}
+    return [seedless(value) for value in config] if isinstance(config, list) else config
 
 
 def instances_of(

@@ -89,13 +89,13 @@ def main_block(
 
 
 def summary_rows(comparison: Comparison) -> list[ComparedRow]:
-    """The models, the strongest control that reads the picture, and the baseline, which does not.
+    """The models, the strongest controls that read the picture, and the baseline, which does not.
 
     All controls where there is neither.
     """
-    control = next((s.control for s in comparison.standings if s.control is not None), None)
     looking = [row.name for row in comparison.controls if reads_the_picture(row)]
-    wanted = {control or next(iter(looking), None), comparison.baseline}
+    strongest = {s.control for s in comparison.standings if s.control is not None} or {*looking[:1]}
+    wanted = {*strongest, comparison.baseline}
     kept = [row for row in comparison.controls if row.name in wanted]
     return [*comparison.models, *(kept or comparison.controls)]
 

@@ -13,15 +13,9 @@ EXAMPLES = 3
 """So many failures of a kind are told with their reasons."""
 
 
-def notes(comparison: Comparison) -> Iterator[str]:
-    """What the numbers would be misread without."""
-    info = comparison.dataset
+def reading(comparison: Comparison) -> Iterator[str]:
+    """How the numbers are read."""
     seeds = ", and over training seeds" if any(len(row.seeds) > 1 for row in comparison.models) else ""
-    if info.whole is not None:
-        yield (
-            f"Limited to {info.n:,} of {info.whole:,} instances, drawn evenly over the categories (--limit): "
-            "a quick look, not for publication."
-        )
     if comparison.average != "instance":
         yield "Means are those of the categories' means, as this protocol has it."
     yield (
@@ -30,13 +24,16 @@ def notes(comparison: Comparison) -> Iterator[str]:
     )
     if comparison.leaders:
         yield "Bold: the best model, and every one that a paired test does not tell from it."
+
+
+def reservations(comparison: Comparison) -> Iterator[str]:
+    """What forbids to make much of them, beside what the verdict says."""
+    info = comparison.dataset
     if info.leaks:
         yield (
             f"{info.leaks:,} of {info.n:,} instances show a shape that training or validation holds too, by "
             "name or by an equal grid (--allow-leaks); --set prepare.leaks=drop leaves them out."
         )
-    if any(len(row.seeds) == 1 for row in comparison.models):
-        yield "1 seed: the interval does not know how much another training run would differ."
     lack = {
         "instances": any(row.missing for row in comparison.rows),
         "training seeds": any(row.absent for row in comparison.rows),
@@ -46,6 +43,20 @@ def notes(comparison: Comparison) -> Iterator[str]:
         yield f"incomplete: {what} are missing; the row is neither ranked nor compared."
     if comparison.absent:
         yield "missing: asked for, but there is no result."
+
+
+def notes(comparison: Comparison) -> Iterator[str]:
+    """What the numbers would be misread without."""
+    info = comparison.dataset
+    if info.whole is not None:
+        yield (
+            f"Limited to {info.n:,} of {info.whole:,} instances, drawn evenly over the categories (--limit): "
+            "a quick look, not for publication."
+        )
+    yield from reading(comparison)
+    if any(len(row.seeds) == 1 for row in comparison.models):
+        yield "1 seed: the interval does not know how much another training run would differ."
+    yield from reservations(comparison)
     if any(row.n_failed for row in comparison.rows):
         yield "failed: over all seeds; each counts with the worst value."
 

@@ -13,8 +13,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.statistics.comparison import Comparison
+from benchmarks.statistics.rows import ComparedRow
 from benchmarks.tables.block import Block, Cell, Heading, Style
 from benchmarks.tables.blocks import blocks, main_block, summary_rows
+from benchmarks.tables.captions import reading, reservations
 from benchmarks.tables.columns import COUNTS, headline
 from benchmarks.tables.published import Published, load_published
 from benchmarks.tables.verdict import verdict
@@ -52,7 +54,7 @@ def _summary(comparison: Comparison, width: int, columns: Sequence[str] | None) 
     """Models and strongest controls in one grid, with the chosen columns or those metrics that fit."""
     rows = summary_rows(comparison)
     chosen = list(columns or headline(comparison))
-    counts = [] if columns else _telling(comparison)
+    counts = [] if columns else _telling(comparison, rows)
     block = main_block(comparison, [*chosen, *counts], rows=rows)
     while columns is None and len(chosen) > 1 and not _fits(block, width):
         chosen.pop()
@@ -62,12 +64,11 @@ def _summary(comparison: Comparison, width: int, columns: Sequence[str] | None) 
     count = len(comparison.rows) - len(rows)
     more = f"{count} more control{'s' * (count > 1)}, " * (count > 0)
     note = f"--verbose and the files have {more}{', '.join(also)}, every test and definition."
-    return replace(block, notes=(*block.notes, note))
+    return replace(block, notes=(*reading(comparison), *reservations(comparison), note))
 
 
-def _telling(comparison: Comparison) -> list[str]:
+def _telling(comparison: Comparison, rows: Sequence[ComparedRow]) -> list[str]:
     """Of the counts those that differ between rows, or count failures."""
-    rows = comparison.rows
     told = {
         "n": any(row.missing for row in rows) or bool(comparison.absent),
         "seeds": len({(len(row.seeds), row.absent) for row in comparison.models}) > 1,

@@ -65,7 +65,7 @@ class FScoreMetric(Metric):
     @property
     def columns(self) -> tuple[Column, ...]:
         return tuple(
-            Column(f"{name}@{p:g}%", f"{label}@{p:g}%", "higher", 0.0, 3, "fraction", curve=(curve, p))
+            Column(f"{name}@{p:g}%", f"{label}@{p:g}%", "higher", 0.0, 3, "fraction", curve=(curve, float(p)))
             for p in self.config.percent
             for name, label, curve in (
                 ("fscore", "F", "F-score"),
