@@ -28,7 +28,7 @@ from benchmarks.cells.stale import stale_results, stale_weights
 from benchmarks.controls import Control, controls, recognition, title_of
 from benchmarks.controls.backbone import DEFAULT, find_backbone
 from benchmarks.controls.features import Feature, latent_feature
-from benchmarks.records.results import Record, ResultError, Rows
+from benchmarks.records.schema import Record, ResultError, Rows
 from benchmarks.report import charts
 from benchmarks.report.pages import FILES as PAGES
 from benchmarks.report.pages import FOLDERS, write_pages
@@ -37,6 +37,7 @@ from benchmarks.request.settings import Settings, patience, settings
 from benchmarks.scoring.score import check_truths
 from benchmarks.statistics.comparison import Comparison, compare
 from benchmarks.tables.columns import parse_columns
+from benchmarks.tables.kept import TABLES as KEPT
 from benchmarks.tables.kept import keep
 from benchmarks.tables.outputs import FILES, FORMATS, TABLES, parse_formats, write_outputs
 from benchmarks.tables.rich import to_rich
@@ -233,7 +234,7 @@ def _try_folders(out: Path, only_cache: bool) -> None:
         UserError: a folder takes no files, or something stands where a file shall be.
     """
     try_folder(out, [*FILES, *VIEWS, *PAGES])
-    for name in FOLDERS if only_cache else ("cells", "runs", *FOLDERS):
+    for name in (*(() if only_cache else ("cells", "runs")), KEPT, *FOLDERS):
         try_folder(out / name)
 
 

@@ -32,16 +32,9 @@ from benchmarks.gallery.cases import write_gallery
 from benchmarks.gallery.of_files import gather_foreign
 from benchmarks.protocols import Protocol, ThresholdChoice, Truth, TruthError
 from benchmarks.records import environment
-from benchmarks.records.results import (
-    DatasetInfo,
-    ProtocolInfo,
-    Record,
-    ResultStore,
-    Rows,
-    Threshold,
-    cell_hash,
-    save,
-)
+from benchmarks.records.identity import cell_hash
+from benchmarks.records.schema import DatasetInfo, ProtocolInfo, Record, Rows, Threshold
+from benchmarks.records.storage import ResultStore, save
 from benchmarks.report import charts, write_report
 from benchmarks.report.surfaces import lighten
 from benchmarks.request.evaluate_options import check, parser
@@ -51,7 +44,7 @@ from benchmarks.scoring.journal import JOURNAL
 from benchmarks.scoring.score import score
 from benchmarks.statistics.comparison import compare
 from benchmarks.tables.columns import parse_columns
-from benchmarks.tables.kept import keep
+from benchmarks.tables.kept import TABLES, keep
 from benchmarks.tables.outputs import FILES, parse_formats, write_outputs
 from benchmarks.tables.rich import to_rich
 from datasets import BadItem, DataError
@@ -104,7 +97,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     check(args)
     columns = None if args.columns is None else parse_columns(args.columns, protocol)
     named, listed = named_folders(args.pred, FLOOR.name), instances(args.gt, args.names)
-    for folder in (args.out, args.out / "cells"):
+    for folder in (args.out, args.out / "cells", args.out / TABLES):
         try_folder(folder, WRITTEN)
     wanted, skipped = _usable(listed, protocol.check, args.allow_missing, console)
     folders = [PredictionFiles.below(path, name, wanted) for name, path in named.items()]

@@ -37,7 +37,8 @@ from benchmarks.cells.executor import Executor
 from benchmarks.cells.session import Session
 from benchmarks.protocols import Protocol
 from benchmarks.records import environment
-from benchmarks.records.results import Record, ResultError, Rows, load
+from benchmarks.records.schema import Record, ResultError, Rows
+from benchmarks.records.storage import load
 from benchmarks.request.settings import patience, settings
 from benchmarks.statistics.bootstrap import cluster_bootstrap
 from datasets import DATASETS

@@ -27,19 +27,17 @@ from benchmarks.controls import Control
 from benchmarks.controls.lookup import Training
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.records import environment
-from benchmarks.records.results import (
+from benchmarks.records.identity import canonical_json, cell_hash
+from benchmarks.records.schema import (
     DatasetInfo,
     InferenceCost,
     ProtocolInfo,
     Record,
-    ResultStore,
     Rows,
     Threshold,
     TrainCost,
-    canonical_json,
-    cell_hash,
-    save,
 )
+from benchmarks.records.storage import ResultStore, save
 from benchmarks.request.settings import Settings, code_of
 from benchmarks.scoring.journal import JOURNAL
 from benchmarks.scoring.score import score

@@ -18,7 +18,7 @@ from benchmarks.cells.cell import ModelCell
 from benchmarks.cells.session import Session
 from benchmarks.controls import CONTROLS
 from benchmarks.gallery.picture import VIEWS, Case, Drawn, choose_cases, gallery
-from benchmarks.records.results import Record, Rows
+from benchmarks.records.schema import Record, Rows
 from benchmarks.statistics.comparison import Comparison
 from benchmarks.tables.columns import print_value
 from zoo.geometry.camera import Camera

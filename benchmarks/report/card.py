@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.records.results import Record, canonical_json
+from benchmarks.records.identity import canonical_json
+from benchmarks.records.schema import Record
 from benchmarks.statistics.comparison import Comparison
 from benchmarks.statistics.rows import MIN_CLUSTERS, ComparedRow
 from benchmarks.tables.block import NAMES, NOTHING, Block, Cell, Heading, Section

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.records.results import ResultError
+from benchmarks.records.schema import ResultError
 from benchmarks.results.find import Store, Stored, find_stored, read_store
 from benchmarks.results.leaderboard import leaderboard, protocol_of
 from benchmarks.results.show import list_block, result_block

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.records.results import Record, ResultError, Rows, load
+from benchmarks.records.schema import Record, ResultError, Rows
+from benchmarks.records.storage import load
 from benchmarks.tables.blocks import slug
 from zoo.registry import did_you_mean
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.protocols import PROTOCOLS, Protocol
-from benchmarks.records.results import Record, ResultError, canonical_json
+from benchmarks.records.identity import canonical_json
+from benchmarks.records.schema import Record, ResultError
 from benchmarks.results.find import Stored
 from benchmarks.statistics.comparison import Comparison, compare
 from benchmarks.statistics.compatible import seedless

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.protocols import Protocol
-from benchmarks.records.results import metric_names
+from benchmarks.records.schema import metric_names
 from benchmarks.results.find import Stored, short_names
 from benchmarks.statistics.bootstrap import cluster_bootstrap
 from benchmarks.tables.block import NA, NAMES, NOTHING, Block, Cell, Heading, Section

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.protocols import Protocol
-from benchmarks.records.results import DatasetInfo, Record, ResultError, Rows
+from benchmarks.records.schema import DatasetInfo, Record, ResultError, Rows
 from benchmarks.statistics.compatible import group_seeds, instances_of, limited, refuse_mixtures
 from benchmarks.statistics.design import Average
 from benchmarks.statistics.pairs import PairedRow, PairTests

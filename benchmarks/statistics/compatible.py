@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.protocols import Protocol
-from benchmarks.records.results import DatasetInfo, Record, ResultError, Rows, canonical_json
+from benchmarks.records.identity import canonical_json
+from benchmarks.records.schema import DatasetInfo, Record, ResultError, Rows
 from benchmarks.statistics.rows import Instance
 
 

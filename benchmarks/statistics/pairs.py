@@ -66,12 +66,14 @@ class PairTests:
         wanted: Sequence[tuple[str, str, str]],
         average: Average | None = None,
         category: str | None = None,
+        by_metric: bool = False,
     ) -> tuple[PairedRow, ...]:
-        """Test (row, against, metric) triples together: Holm's correction is over all of them.
+        """Test (row, against, metric) triples together.
 
         Args:
             average: the mean that is compared; None for that of the comparison.
             category: on its instances alone; None for all.
+            by_metric: Holm's correction is over the triples of each metric; else over all.
         """
         part = np.array([category in (None, c) for _, _, c in self.instances], bool)
         alike: dict[bytes, list[tuple[str, str, str]]] = {}
@@ -88,8 +90,10 @@ class PairTests:
             won = [wins(*sides, self.better[m]) for sides, (_, _, m) in zip(pairs, keys, strict=True)]
             improves = cluster_bootstraps(won, shapes, strata, resamples=self.resamples)
             found |= dict(zip(keys, zip(paired, improves, strict=True), strict=True))
-        adjusted = holm([found[key][0].p for key in wanted])
-        return tuple(
-            PairedRow(*key, found[key][0], float(p), found[key][1])
-            for key, p in zip(wanted, adjusted, strict=True)
-        )
+        families: dict[str, list[tuple[str, str, str]]] = {}
+        for key in wanted:
+            families.setdefault(key[2] if by_metric else "", []).append(key)
+        adjusted: dict[tuple[str, str, str], float] = {}
+        for keys in families.values():
+            adjusted |= dict(zip(keys, map(float, holm([found[key][0].p for key in keys])), strict=True))
+        return tuple(PairedRow(*key, found[key][0], adjusted[key], found[key][1]) for key in wanted)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.records.results import Record
+from benchmarks.records.schema import Record
 from benchmarks.statistics.design import Average
 
 Instance = tuple[str, int | None, str]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.statistics.design import Average
-from benchmarks.statistics.pairs import PairedRow, PairTests, Verdict, judge
-from benchmarks.statistics.rows import ComparedRow, Estimate
+from benchmarks.statistics.pairs import PairedRow, PairTests, judge
+from benchmarks.statistics.rows import ComparedRow
 from zoo.metrics import Column
 
 READ_THE_PICTURE = ("image_retrieval", "retrieval", "clusters")
@@ -102,18 +102,31 @@ def leaders(
     found: dict[Place, frozenset[str]] = {}
     shown = known_pairs(paired)
     for average, category, asked in places:
+        best = {c.name: _best(tests, average, category, c) for c in asked}
+        wanted = [(name, own[0], metric) for metric, own in best.items() for name in own[1:]]
+        ruling = {key_of(pair): pair for pair in tests.run(wanted, average, category, by_metric=True)}
+        if (average, category) == (tests.average, None):
+            ruling |= {key: pair for key, pair in shown.items() if key in ruling}
         for column in asked:
-            estimates = {
-                row.name: row.means(average)[column.name]
-                if category is None
-                else row.categories[category][column.name]
-                for row in tests.rows.values()
-                if row.ranked and row.complete
-            }
-            ruling = shown if (average, category) == (tests.average, None) else {}
-            if names := _leading(tests, estimates, (average, category, column.name), column, ruling):
-                found[average, category, column.name] = names
+            leader, *others = best[column.name]
+            if others:
+                told = (ruling[name, leader, column.name] for name in others)
+                ties = (pair.row for pair in told if judge(pair, column) == "open")
+                found[average, category, column.name] = frozenset([leader, *ties])
     return found
+
+
+def _best(tests: PairTests, average: Average, category: str | None, column: Column) -> list[str]:
+    """The models that have an interval in a place, the best first; nobody's name where there is none."""
+    have = {}
+    for row in tests.rows.values():
+        if row.ranked and row.complete:
+            estimates = row.means(average) if category is None else row.categories[category]
+            estimate = estimates[column.name]
+            if estimate is not None and estimate.low is not None:
+                have[row.name] = estimate.mean
+    sign = -1.0 if column.better == "higher" else 1.0
+    return sorted(have, key=lambda name: sign * have[name]) or [""]
 
 
 def known_pairs(paired: Sequence[PairedRow]) -> dict[tuple[str, str, str], PairedRow]:
@@ -132,22 +145,3 @@ def turned(pair: PairedRow) -> PairedRow:
     paired = type(p)(-p.difference, -p.high, -p.low, p.p, p.n, p.clusters)
     improves = type(w)(1 - w.mean, 1 - w.high, 1 - w.low, w.n, w.clusters, w.seeds)
     return PairedRow(pair.against, pair.row, pair.metric, paired, pair.p_holm, improves)
-
-
-def _leading(
-    tests: PairTests,
-    estimates: Mapping[str, Estimate | None],
-    place: Place,
-    column: Column,
-    shown: Mapping[tuple[str, str, str], PairedRow],
-) -> frozenset[str]:
-    """The best and what is not told from it; nobody without an interval, or with nobody to be better than."""
-    have = {name: e.mean for name, e in estimates.items() if e is not None and e.low is not None}
-    if len(have) < 2:
-        return frozenset()
-    best = (max if column.better == "higher" else min)(have, key=lambda name: have[name])
-    average, category, metric = place
-    wanted = [(name, best, metric) for name in have if name != best]
-    found = {key_of(pair): pair for pair in tests.run(wanted, average, category)}
-    verdicts: dict[str, Verdict] = {k[0]: judge(shown.get(k, found[k]), column) for k in wanted}
-    return frozenset([best, *(name for name, verdict in verdicts.items() if verdict == "open")])

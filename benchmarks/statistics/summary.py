@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.records.results import Record, Rows
+from benchmarks.records.schema import Record, Rows
 from benchmarks.statistics.bootstrap import cluster_bootstraps
 from benchmarks.statistics.design import Average
 from benchmarks.statistics.rows import MIN_CLUSTERS, ComparedRow, Estimate, Instance, shapes_and_categories

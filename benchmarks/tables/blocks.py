@@ -45,7 +45,9 @@ def main_block(
             the headline and the counts.
         rows: those that are shown; None for all.
     """
-    chosen = [*headline(comparison), *COUNTS] if columns is None else list(columns)
+    seeded = any(row.seeds or row.absent for row in comparison.rows)
+    counts = [name for name in COUNTS if name != "seeds" or seeded]
+    chosen = [*headline(comparison), *counts] if columns is None else list(columns)
     shown = [*comparison.models, *comparison.controls] if rows is None else rows
     called = row_names(comparison, names)
     metrics = {c.name: c for c in comparison.protocol.columns}

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks.protocols import PROTOCOLS, Protocol, Truth, TruthError
-from benchmarks.records.results import canonical_json
+from benchmarks.records.identity import canonical_json
 from tests.helpers.protocol_shapes import box_mesh, boxes, truth
 from zoo.geometry.mesh import Mesh
 from zoo.registry import Entry

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.records.results import Record, load
+from benchmarks.records.schema import Record
+from benchmarks.records.storage import load
 from benchmarks.statistics.bootstrap import Interval
 from benchmarks.statistics.comparison import Comparison
 from benchmarks.statistics.paired import Paired

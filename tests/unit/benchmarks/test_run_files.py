@@ -11,7 +11,7 @@ from huggingface_hub import constants
 
 from benchmarks import driver
 from benchmarks.cells.session import save
-from benchmarks.records.results import load
+from benchmarks.records.storage import load
 from benchmarks.run import main
 from tests.unit.benchmarks.test_benchmark_run import TINY
 from zoo import files

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from benchmarks.cells.session import Session
-from benchmarks.records.results import cell_hash, load
+from benchmarks.records.identity import cell_hash
+from benchmarks.records.storage import load
 from benchmarks.request.settings import settings
 from benchmarks.run import main
 from datasets.prepare import open_dataset, request

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from benchmarks.protocols import PROTOCOLS
-from benchmarks.records.results import Record, ResultError, Rows, load, save
+from benchmarks.records.schema import Record, ResultError, Rows
+from benchmarks.records.storage import load, save
 from benchmarks.results.__main__ import main
 from benchmarks.results.find import Stored, find_result, read_store, short_names
 from benchmarks.results.leaderboard import leaderboard, protocol_of

@@ -12,12 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.records.results import (
-    Record,
-    ResultError,
-    Rows,
-    load,
-)
+from benchmarks.records.schema import Record, ResultError, Rows
+from benchmarks.records.storage import load
 from benchmarks.statistics.bootstrap import cluster_bootstrap
 from benchmarks.statistics.comparison import compare
 from benchmarks.statistics.paired import paired_differences

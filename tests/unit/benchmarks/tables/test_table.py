@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from benchmarks.controls import CONTROLS
-from benchmarks.records.results import Record
+from benchmarks.records.schema import Record
 from benchmarks.statistics.comparison import Comparison
 from benchmarks.statistics.pairs import judge
 from benchmarks.statistics.rows import Estimate
