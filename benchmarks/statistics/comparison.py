@@ -152,19 +152,16 @@ def compare(
     rows = (*ordered, *(r for r in summary if not r.ranked))
     better = {column.name: column.better for column in columns}
     tests = PairTests({r.name: r for r in rows}, instances, better, protocol.average, resamples)
+    against = [name for name in dict.fromkeys((reference, baseline)) if name in groups]
     paired = tests.run(
         [
             (model.name, name, metric)
-            for name in dict.fromkeys((reference, baseline))
-            if name is not None and name in groups
+            for name in against
             for model in ordered
             for metric in chosen
             if tests.testable(model.name, name, metric)
         ]
     )
-    tested = [next(c for c in columns if c.name == metric) for metric in chosen]
-    shapes = Counter(c for _, c in {(i, c) for i, _, c in instances})
-    many = [c for c, n in sorted(shapes.items()) if n >= MIN_CLUSTERS]
     return Comparison(
         protocol=protocol,
         record=results[0][0],
@@ -177,9 +174,15 @@ def compare(
         resamples=resamples,
         notes=tuple(notes),
         absent=tuple(name for name in wanted if name not in groups),
-        standings=standings(tests, tested, paired),
-        leaders=leaders(tests, columns, chosen, many, paired),
+        standings=standings(tests, [c for m in chosen for c in columns if c.name == m], paired),
+        leaders=leaders(tests, columns, chosen, _with_intervals(instances), paired),
     )
+
+
+def _with_intervals(instances: Sequence[Instance]) -> list[str]:
+    """Categories of enough shapes."""
+    shapes = Counter(category for _, category in {(shape, category) for shape, _, category in instances})
+    return [category for category, n in sorted(shapes.items()) if n >= MIN_CLUSTERS]
 
 
 def _best_first(

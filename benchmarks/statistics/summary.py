@@ -60,27 +60,46 @@ class Summary:
             for c, k in sorted(shapes.items())
         }
         return [
-            ComparedRow(
-                name=name,
-                records=tuple(record for record, _ in members),
-                n=int(there[name].sum()),
-                missing=max(len(category), *(r.dataset.n for r, _ in members)) - int(there[name].sum()),
-                instance_mean={m: of_instances[name, m] for m in self.metrics},
-                category_mean={m: of_categories[name, m] for m in self.metrics},
-                categories={c: {m: found[name, m] for m in self.metrics} for c, found in within.items()},
-                values=values[name],
-                failures=tuple(
-                    (record.seed, row["id"], row["view"], row["reason"])
-                    for record, rows in members
-                    for row in rows
-                    if row["failed"]
-                ),
-                absent=tuple(
-                    seed for seed in self.wanted.get(name, ()) if seed not in {r.seed for r, _ in members}
-                ),
+            self._row(
+                members,
+                there[name],
+                values[name],
+                {m: of_instances[name, m] for m in self.metrics},
+                {m: of_categories[name, m] for m in self.metrics},
+                {c: {m: found[name, m] for m in self.metrics} for c, found in within.items()},
             )
             for name, members in groups.items()
         ]
+
+    def _row(
+        self,
+        members: Sequence[tuple[Record, Rows]],
+        there: np.ndarray,
+        values: dict[str, np.ndarray],
+        instance_mean: dict[str, Estimate | None],
+        category_mean: dict[str, Estimate | None],
+        categories: dict[str, dict[str, Estimate | None]],
+    ) -> ComparedRow:
+        """One row of results that differ by their seed alone."""
+        records = tuple(record for record, _ in members)
+        wanted = self.wanted.get(records[0].name, ())
+        return ComparedRow(
+            name=records[0].name,
+            records=records,
+            n=int(there.sum()),
+            missing=max(len(there), *(record.dataset.n for record in records)) - int(there.sum()),
+            instance_mean=instance_mean,
+            category_mean=category_mean,
+            categories=categories,
+            values=values,
+            failures=tuple(
+                (record.seed, row["id"], row["view"], row["reason"])
+                for record, rows in members
+                for row in rows
+                if row["failed"]
+            ),
+            absent=tuple(seed for seed in wanted if seed not in {record.seed for record in records}),
+        )
 
     def _table(self, rows: Rows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Which instances the rows hold (N,), and each metric (N,) with NaN where there is nothing."""

@@ -70,7 +70,8 @@ def _pixels(page: Any, place: str) -> np.ndarray:
 
 
 def _column(page: Any, column: int) -> list[str]:
-    cells = page.locator("#results table").first.locator(f"tbody tr > :nth-child({column + 1})")
+    models = page.locator("#results table").first.locator("tbody:not(.heading)").first
+    cells = models.locator(f"tr > :nth-child({column + 1})")
     texts: list[str] = cells.all_inner_texts()
     return [text.split(" ")[0] for text in texts]
 
@@ -92,8 +93,16 @@ def test_without_an_input_picture_there_is_no_place_for_one(browser: Any, tmp_pa
 def test_there_is_no_horizontal_scroll(page: Any) -> None:
     for opened in (False, True):
         if opened:
-            page.locator("details summary").click()
+            page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_first_column_stays_where_a_table_is_scrolled(page: Any) -> None:
+    table = page.locator("#results .scroll").first
+    name = table.locator("tbody:not(.heading) th").first
+    before = name.bounding_box()["x"]
+    table.evaluate("(box) => { box.scrollLeft = 200; }")
+    assert name.bounding_box()["x"] == before
 
 
 def test_a_table_sorts_by_numbers_and_turns_round(page: Any) -> None:
