@@ -1,5 +1,6 @@
 """Run a stored result again, from its record alone, and say whether its numbers hold.
 
+    python -m benchmarks.repro r3d-0
     python -m benchmarks.repro runs/cells/0123456789abcdef
 
 A record that somebody else made is data, not an order: modules that it would import, folders that it would
@@ -31,7 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("result", type=Path, help="folder of a cell: that of its record.json")
+    parser.add_argument(
+        "result",
+        help="folder of a cell, that of its record.json; or what python -m benchmarks.results list calls it",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs"), help="folder of results for names (default: %(default)s/)"
+    )
     parser.add_argument(
         "--workers", type=int, help="processes for data and measuring (default: one per core)"
     )

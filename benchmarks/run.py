@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.request.filling import add_config, fill
+from benchmarks.tables.options import add_table_options
 from zoo.cli.command import leave, run_command
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def _add_where(p: argparse.ArgumentParser) -> None:
         help="what is printed (rich) and written (md, csv, latex, json, html), or all; default: all, with "
         "--only-cache all but html",
     )
+    add_table_options(p)
     p.add_argument(
         "--device",
         help="auto, cpu, cuda (every GPU of the machine), cuda:1 (that one) or mps (default: auto)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.cells.cell import ModelCell
 from benchmarks.protocols import Protocol
-from benchmarks.records.results import Record, Rows, metric_names
+from benchmarks.records.schema import Record, Rows, metric_names
 from zoo.model.decision import Decision
 from zoo.training.checkpoint import checkpoints, load_config_of
 from zoo.training.decisions import read_decisions, write_decision

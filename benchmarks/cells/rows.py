@@ -10,7 +10,7 @@ from benchmarks.cells.cell import ControlCell, ModelCell
 from benchmarks.cells.predictor import Predictor
 from benchmarks.cells.session import Session
 from benchmarks.protocols import ThresholdChoice
-from benchmarks.records.results import InferenceCost, TrainCost
+from benchmarks.records.schema import InferenceCost, TrainCost
 from zoo.shapes import Shape
 from zoo.system.source import followed
 from zoo.training.checkpoint import load_state

@@ -26,8 +26,10 @@ from benchmarks.controls import Control
 from benchmarks.controls.lookup import Training
 from benchmarks.protocols import Protocol
 from benchmarks.records import environment
+from benchmarks.records.identity import canonical_json, cell_hash
 from benchmarks.records.making import describe_protocol
-from benchmarks.records.results import DatasetInfo, ResultStore, canonical_json, cell_hash
+from benchmarks.records.schema import DatasetInfo
+from benchmarks.records.storage import ResultStore
 from benchmarks.request.run_request import RunRequest
 from benchmarks.request.settings import Settings, code_of
 from datasets.store import Store, StoreSplit

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from benchmarks.cells.cell import ModelCell
 from benchmarks.cells.session import Session
-from benchmarks.records.results import Record, Rows
+from benchmarks.records.schema import Record, Rows
 from zoo.config import ModelConfig
 from zoo.system.source import changed, parts_of
 from zoo.training.checkpoint import CheckpointError, checkpoints, load_state

@@ -19,7 +19,7 @@ from benchmarks.cells.predictor import Predictor
 from benchmarks.cells.rows import Row, control_row, model_row
 from benchmarks.cells.session import Session
 from benchmarks.records.making import make_record
-from benchmarks.records.results import save
+from benchmarks.records.storage import save
 from benchmarks.scoring.journal import JOURNAL
 from benchmarks.scoring.score import score
 from zoo.files import sweep

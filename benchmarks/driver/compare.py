@@ -9,7 +9,7 @@ from benchmarks.cells.stale import stale_results
 from benchmarks.controls.backbone import DEFAULT
 from benchmarks.driver.execution import latent_names
 from benchmarks.driver.plan import Plan, seeds_of
-from benchmarks.records.results import Record, ResultError, Rows
+from benchmarks.records.schema import Record, ResultError, Rows
 from benchmarks.statistics.comparison import Comparison, compare
 from benchmarks.tables.views import ByViews
 

@@ -17,9 +17,11 @@ from benchmarks.gallery.cases import write_gallery
 from benchmarks.gallery.of_files import gather_foreign
 from benchmarks.protocols import Protocol, ThresholdChoice, Truth, TruthError
 from benchmarks.records import environment
+from benchmarks.records.identity import cell_hash
 from benchmarks.records.making import describe_protocol, make_record
-from benchmarks.records.results import DatasetInfo, Record, ResultStore, Rows, cell_hash, save
-from benchmarks.report import write_report
+from benchmarks.records.schema import DatasetInfo, Record, Rows
+from benchmarks.records.storage import ResultStore, save
+from benchmarks.report import charts, write_report
 from benchmarks.report.surfaces import lighten
 from benchmarks.request.evaluate_request import EvaluateRequest
 from benchmarks.request.named_folders import named_folders
@@ -27,6 +29,8 @@ from benchmarks.request.settings import build_protocol, code_of, patience
 from benchmarks.scoring.journal import JOURNAL
 from benchmarks.scoring.score import score
 from benchmarks.statistics.comparison import Comparison, compare
+from benchmarks.tables.columns import parse_columns
+from benchmarks.tables.kept import TABLES, keep
 from benchmarks.tables.outputs import FILES, FORMATS, parse_formats, write_outputs
 from datasets import BadItem, DataError
 from zoo.cli.plugins import load_plugins
@@ -36,7 +40,7 @@ from zoo.registry import did_you_mean
 
 PRESET = "files"
 """What stands for the preset in the records of predictions that were not made here."""
-WRITTEN = (*(file for file, _ in FILES.values()), "gallery.png", "report.html")
+WRITTEN = (*FILES, "gallery.png", "report.html")
 """Files of the folder that a command writes."""
 FLOOR = next(control for control in CONTROLS if control.name == "floor")
 
@@ -95,8 +99,9 @@ def evaluate_files(request: EvaluateRequest, tell: Tell, outcome: Outcome) -> No
     load_plugins(request.plugins, request.protocol)
     protocol = build_protocol(request.protocol, parse_overrides(request.overrides))
     formats = parse_formats(",".join(request.formats or FORMATS))
+    columns = parse_columns(",".join(request.columns), protocol) if request.columns else None
     named, listed = named_folders(request.pred, FLOOR.name), instances(request.gt, request.names)
-    for folder in (request.out, request.out / "cells"):
+    for folder in (request.out, request.out / "cells", request.out / TABLES):
         try_folder(folder, WRITTEN)
     wanted, skipped = _usable(listed, protocol.check, request.allow_missing, tell)
     folders = [PredictionFiles.below(path, name, wanted) for name, path in named.items()]
@@ -116,13 +121,14 @@ def evaluate_files(request: EvaluateRequest, tell: Tell, outcome: Outcome) -> No
     reference = None if request.reference in outcome.failed else request.reference
     comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
     outcome.comparison = comparison
-    outcome.written += write_outputs(comparison, request.out, formats)
+    outcome.written += write_outputs(comparison, request.out, formats, columns=columns)
     found = {record.name: (record, scored) for record, scored in results}
     cases = gather_foreign(comparison, wanted, folders, found, lighten if "html" in formats else None)
     if cases.overall:
         outcome.written.append(write_gallery(request.out / "gallery.png", cases, comparison))
     if "html" in formats:
         outcome.written.append(write_report(comparison, cases, request.out))
+    keep(comparison, request.out, [*outcome.written, *charts(outcome.written)])
     for record, _ in results:
         for hint in record.hints:
             tell(Event("note", "look", f"the predictions of {record.name} {hint}"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.driver.plan import Plan
+from benchmarks.report import charts
 from benchmarks.report.pages import FOLDERS, write_pages
 from benchmarks.statistics.comparison import Comparison
+from benchmarks.tables.kept import keep
 from benchmarks.tables.outputs import write_outputs
 from benchmarks.tables.views import ByViews, write_views
 from zoo.files import sweep
@@ -25,11 +27,12 @@ def write_all(
     """
     out, formats = plan.request.out, plan.formats
     late: dict[str, Exception] = {}
-    written += write_outputs(comparison, out, formats)
+    written += write_outputs(comparison, out, formats, columns=plan.columns)
     written += write_views(by_views, out) if by_views else []
     if "html" in formats or not plan.request.only_cache:
         pages, late = write_pages(plan.session, plan.cells, comparison, formats, out)
         written += pages
+    keep(comparison, out, [*written, *charts(written)])
     for folder in (out, *(out / name for name in FOLDERS)):
         sweep(folder)
     return late

@@ -23,6 +23,8 @@ from benchmarks.request.models import asked_by_name, resolve_models
 from benchmarks.request.run_request import RunRequest
 from benchmarks.request.settings import Settings, patience, settings
 from benchmarks.scoring.score import check_truths
+from benchmarks.tables.columns import parse_columns
+from benchmarks.tables.kept import TABLES as KEPT
 from benchmarks.tables.outputs import FILES, FORMATS, TABLES, parse_formats
 from benchmarks.tables.views import FILES as VIEWS
 from datasets import DataError
@@ -56,6 +58,7 @@ class Plan:
 
     request: RunRequest
     formats: tuple[str, ...]
+    columns: tuple[str, ...] | None
     device: torch.device
     executor: Executor
     settings: Settings
@@ -111,6 +114,7 @@ def make_plan(request: RunRequest, tell: Tell) -> Plan:
     torch.set_num_threads(executor.threads)
     chosen = settings(request.preset, request.dataset, request.settings)
     protocol = chosen.protocol(request.protocol)
+    columns = parse_columns(",".join(request.columns), protocol) if request.columns else None
     configs = [_config(chosen, name, limit) for name in names]
     labels = [config.name for config in configs]
     _check_names(labels, request.reference)
@@ -140,6 +144,7 @@ def make_plan(request: RunRequest, tell: Tell) -> Plan:
     return Plan(
         request,
         formats,
+        columns,
         device,
         executor,
         chosen,
@@ -179,8 +184,8 @@ def _try_folders(out: Path, only_cache: bool) -> None:
     Raises:
         UserError: a folder takes no files, or something stands where a file shall be.
     """
-    try_folder(out, [*(file for file, _ in FILES.values()), *VIEWS, *PAGES])
-    for name in FOLDERS if only_cache else ("cells", "runs", *FOLDERS):
+    try_folder(out, [*FILES, *VIEWS, *PAGES])
+    for name in (*(() if only_cache else ("cells", "runs")), KEPT, *FOLDERS):
         try_folder(out / name)
 
 

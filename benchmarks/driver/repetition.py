@@ -21,10 +21,12 @@ from benchmarks.cells.session import Session
 from benchmarks.cells.work import CellWork
 from benchmarks.protocols import Protocol
 from benchmarks.records import environment
-from benchmarks.records.results import Record, ResultError, Rows, load
+from benchmarks.records.schema import Record, ResultError, Rows
+from benchmarks.records.storage import load
 from benchmarks.request.run_request import RunRequest
 from benchmarks.request.settings import patience, settings
-from benchmarks.statistics.stats import cluster_bootstrap
+from benchmarks.results.find import find_result
+from benchmarks.statistics.bootstrap import cluster_bootstrap
 from datasets import DATASETS
 from datasets.prepare import open_dataset
 from zoo.cli.plugins import load_plugins
@@ -182,7 +184,7 @@ def again(
     place = Place(device, plugins, patience(asked.time_limit), own.workers)
     executor = make_executor(asked.executor, place, asked.model_copy(update={"jobs": jobs}).executor_settings)
     torch.set_num_threads(executor.threads)
-    config = parse_model(record.config, source=str(own.result / "record.json"))
+    config = parse_model(record.config, source=f"the record of {printable(record.name)}")
     with tempfile.TemporaryDirectory() as folder, console.status("") as status:
         session = Session(chosen, store, protocol, device, Path(folder), asked.views[0], asked.limit)
         info = session.dataset_info
@@ -207,7 +209,9 @@ def again(
 
 def run_again(args: argparse.Namespace, console: Console) -> int:
     """Measure the record's cell again and print what holds."""
-    record, before = load(args.result)
+    named = Path(args.result)
+    folder = named if named.is_dir() or len(named.parts) > 1 else find_result(args.out, args.result)
+    record, before = load(folder)
     asked = request_of(record)
     agree(record, reaches(record, asked, args), args.trust, console)
     rows, protocol = again(record, asked, args, console)

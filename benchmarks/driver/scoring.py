@@ -13,8 +13,9 @@ from benchmarks.cells.events import Event, Tell, silent
 from benchmarks.cells.session import Session
 from benchmarks.cells.work import CellWork
 from benchmarks.controls import CONTROLS, title_of
+from benchmarks.records.identity import cell_hash
 from benchmarks.records.making import make_record
-from benchmarks.records.results import Record, ResultError, Rows, cell_hash
+from benchmarks.records.schema import Record, ResultError, Rows
 from benchmarks.request.run_request import settings_of
 from benchmarks.request.settings import settings
 from benchmarks.scoring.score import score as score_rows

@@ -20,9 +20,10 @@ from benchmarks.driver.outcome import Outcome
 from benchmarks.request.evaluate_request import EvaluateRequest
 from benchmarks.request.run_request import RunRequest
 from benchmarks.request.settings import patience
+from benchmarks.tables.columns import parse_columns
 from benchmarks.tables.outputs import FORMATS, parse_formats
+from benchmarks.tables.rich import to_rich
 from benchmarks.tables.say import say, say_failed
-from benchmarks.tables.table import to_rich
 from benchmarks.tables.views import views_rich
 from zoo.cli.plugins import load_plugins
 from zoo.config import list_models as names_of_models
@@ -74,9 +75,12 @@ def evaluate_in_terminal(request: EvaluateRequest) -> int:
 def _show(request: RunRequest | EvaluateRequest, outcome: Outcome, console: Console) -> None:
     if outcome.comparison is None or "rich" not in parse_formats(",".join(request.formats or FORMATS)):
         return
-    console.print("", to_rich(outcome.comparison, console.width))
     if outcome.by_views:
         console.print("", views_rich(outcome.by_views, console.width))
+    columns = None
+    if request.columns:
+        columns = parse_columns(",".join(request.columns), outcome.comparison.protocol)
+    console.print("", to_rich(outcome.comparison, console.width, verbose=request.verbose, columns=columns))
 
 
 class Bars:

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.files.pairing import Instance, ShapeFolder
 from benchmarks.protocols import Protocol, ThresholdChoice, Truth
-from benchmarks.records.results import canonical_json
+from benchmarks.records.identity import canonical_json
 from benchmarks.scoring.measuring import Unread
 from datasets import BadItem, DataError
 from datasets.formats.shapes import holds_grid, read_shape

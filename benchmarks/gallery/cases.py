@@ -16,10 +16,11 @@ import numpy as np
 
 from benchmarks.cells.cell import ModelCell
 from benchmarks.cells.session import Session
+from benchmarks.controls import CONTROLS
 from benchmarks.gallery.picture import VIEWS, Case, Drawn, choose_cases, gallery
-from benchmarks.records.results import Record, Rows
+from benchmarks.records.schema import Record, Rows
 from benchmarks.statistics.comparison import Comparison
-from benchmarks.tables.table import find_column, print_value
+from benchmarks.tables.columns import print_value
 from zoo.geometry.camera import Camera
 from zoo.metrics import Column
 from zoo.shapes import Shape
@@ -27,16 +28,31 @@ from zoo.sketches import sketch_pictures
 from zoo.training.checkpoint import CheckpointError, checkpoints
 from zoo.visualize import TRUTH, strip
 
+RETRIEVAL = "image_retrieval"
+"""The control that stands beside the models."""
+
 CROWDED = 6
 """Models from which on each shape of the gallery is drawn from one side alone."""
 
 TRIED = 8
 """Pixels of a first drawing: what is wrong with a shape shows where it costs its own model."""
 
+PICTURES = 2000
+"""Pictures of instances at most."""
+
 Choice = list[tuple[str, str, int | None]]
 """(group, id, view), as `choose_cases` gives them."""
 Found = tuple[Record, Rows]
 """A result, as it is stored."""
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """An instance and its picture, uint8 (H, W, 3 or 4) as it is stored."""
+
+    id: str
+    view: int | None
+    image: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -48,12 +64,14 @@ class Cases:
         overall: best, median and worst of all instances.
         by_category: of each category; their predictions may be lightened.
         failed: models whose predictions could not be made again or drawn, with the error; they have none.
+        pictures: what the models saw, of every instance, or of `PICTURES` of them evenly chosen.
     """
 
     chosen: str
     overall: tuple[Case, ...]
     by_category: tuple[Case, ...] = ()
     failed: Mapping[str, Exception] = field(default_factory=dict)
+    pictures: tuple[Pictured, ...] = ()
 
 
 def gather_cases(
@@ -76,8 +94,9 @@ def gather_cases(
     found = session.results.find(first[reference].hash)
     assert found is not None
     words, overall, by_category = choose(comparison, reference, found[1], lighten is not None)
+    pictures = _pictures(session, comparison) if lighten is not None else ()
     if not overall:
-        return Cases(words, ())
+        return Cases(words, (), pictures=pictures)
     cases = {shape_id: _case(session, shape_id, view) for _, shape_id, view in [*overall, *by_category]}
     whole = {shape_id for _, shape_id, _ in overall}
 
@@ -99,10 +118,25 @@ def gather_cases(
             case = cases[shape_id]
             cases[shape_id] = replace(case, predictions={**case.predictions, row.name: drawn})
 
+    try:
+        retrieved = _retrieved(session, comparison, list(cases))
+    except Exception as error:
+        failed[RETRIEVAL], retrieved = error, {}
+    for shape_id, drawn in retrieved.items():
+        case, kept = cases[shape_id], shown(shape_id, drawn)
+        cases[shape_id] = replace(case, predictions={**case.predictions, RETRIEVAL: kept})
+
     def grouped(choice: Choice) -> tuple[Case, ...]:
         return tuple(replace(cases[shape_id], group=group) for group, shape_id, _ in choice)
 
-    return Cases(words, grouped(overall), grouped(by_category), failed)
+    return Cases(words, grouped(overall), grouped(by_category), failed, pictures)
+
+
+def columns_of(cases: Cases, comparison: Comparison) -> dict[str, str]:
+    """Rows that have a place in pictures, with their headings: every model, and controls that were drawn."""
+    drawn = {name for case in (*cases.overall, *cases.by_category) for name in case.predictions}
+    controls = {row.name: row.title for row in comparison.controls if row.name in drawn}
+    return {row.name: row.name for row in comparison.models} | controls
 
 
 def choose(
@@ -116,7 +150,7 @@ def choose(
         rows: what the reference scored.
         each_category: whether those of the categories are wanted.
     """
-    columns = [find_column(comparison, name) for name in comparison.protocol.cases]
+    columns = [comparison.column(name) for name in comparison.protocol.cases]
     column = next((c for c in columns if any(row[c.name] is not None for row in rows)), None)
     if column is None:
         return f"of {reference}", [], []
@@ -126,7 +160,7 @@ def choose(
 
 def scores_of(comparison: Comparison, row: Mapping[str, Any]) -> dict[str, str]:
     """What is printed under a prediction."""
-    columns = [find_column(comparison, name) for name in comparison.protocol.cases]
+    columns = [comparison.column(name) for name in comparison.protocol.cases]
     return {c.label: print_value(row[c.name], c) for c in columns}
 
 
@@ -140,7 +174,7 @@ def write_gallery(path: Path, cases: Cases, comparison: Comparison) -> Path:
     gallery(
         path,
         cases.overall,
-        {row.name: row.name for row in comparison.models},
+        columns_of(cases, comparison),
         views=VIEWS[:1] if len(comparison.models) > CROWDED else VIEWS,
         caption="; ".join(
             [
@@ -170,6 +204,34 @@ def _case(session: Session, shape_id: str, view: int | None) -> Case:
         camera = Camera.from_row(np.asarray(session.test.cameras([k], [[view or 0]])[0, 0]))
     truth = session.truths("test")[k].shape
     return Case(shape_id, session.test.categories[k], "", picture, truth, {}, camera)
+
+
+def _pictures(session: Session, comparison: Comparison) -> tuple[Pictured, ...]:
+    """The picture of each instance, or of some."""
+    place = {shape_id: k for k, shape_id in enumerate(session.test.ids)}
+    every = [(shape_id, view) for shape_id, view, _ in comparison.instances if shape_id in place]
+    few = every[:: max(1, -(-len(every) // PICTURES))]
+    images = (session.test.images([place[i]], [[view or 0]])[0, 0].transpose(1, 2, 0) for i, view in few)
+    return tuple(Pictured(*one, image) for one, image in zip(few, images, strict=True))
+
+
+def _retrieved(session: Session, comparison: Comparison, shape_ids: Sequence[str]) -> dict[str, Drawn]:
+    """What the control that takes the nearest training image gives for the cases, where it was measured."""
+    control = next((c for c in CONTROLS if c.name == RETRIEVAL), None)
+    found = None if control is None else session.results.find(session.control_cell(control).hash)
+    if control is None or found is None or RETRIEVAL not in {row.name for row in comparison.controls}:
+        return {}
+    by_id = {row["id"]: row for row in found[1]}
+    places = [session.test.ids.index(shape_id) for shape_id in shape_ids]
+    truths = session.truths("test")
+    images = session.test.images(places, [[0]] * len(places))[:, 0].transpose(0, 2, 3, 1)
+    predict = control.fit(session.training(), (), images[:0])
+    shapes = predict([truths[k] for k in places], images)
+    return {
+        shape_id: Drawn(shape, 0.5, scores_of(comparison, by_id[shape_id]))
+        for shape_id, shape in zip(shape_ids, shapes, strict=True)
+        if shape is not None
+    }
 
 
 def _predict(

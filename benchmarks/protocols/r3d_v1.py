@@ -180,15 +180,11 @@ class R3DV1(Protocol):
         return Measurement(values, curve, True, "empty")
 
     def failure(self, threshold: float | None, truth: Truth, reason: str) -> Measurement:
-        values: dict[str, float | None] = {}
-        for column in self.columns:
-            undefined = (
-                (column.name.startswith("iou@") and threshold is None)
-                or (column.name.startswith("iou") and truth.grid is None)
-                or ("_mesh" in column.name and truth.surface is None)
-            )
-            values[column.name] = None if undefined else column.worst
-        curve = None if threshold is None or truth.grid is None else np.zeros(len(self.curve))
+        grid = truth.grid
+        there = {"threshold": threshold, "true grid": grid, "true mesh": truth.surface}
+        lacking = {need for need, value in there.items() if value is None}
+        values = {c.name: None if lacking & {*c.defined_for} else c.worst for c in self.columns}
+        curve = None if threshold is None or grid is None else np.zeros(len(self.curve))
         return Measurement(values, curve, True, reason)
 
     def _against_mesh(self, measured: Measured, mesh: Measured | None) -> dict[str, float | None]:
@@ -224,4 +220,5 @@ def _mesh_name(name: str) -> str:
 
 
 def _of_mesh(column: Column) -> Column:
-    return replace(column, name=_mesh_name(column.name), label=f"{column.label} (mesh)")
+    name, label = _mesh_name(column.name), f"{column.label} (mesh)"
+    return replace(column, name=name, label=label, defined_for=("true mesh",), curve=None)

@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.records.results import Git
+from benchmarks.records.schema import Git
 
 PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "trimesh")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.protocols import Protocol, ThresholdChoice
 from benchmarks.records import environment
-from benchmarks.records.results import ProtocolInfo, Record, Rows, Threshold
+from benchmarks.records.schema import ProtocolInfo, Record, Rows, Threshold
 from zoo.metrics.neighbours import active_backend
 
 

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.records.results import Record, canonical_json
-from benchmarks.statistics.comparison import MIN_CLUSTERS, ComparedRow, Comparison
-from benchmarks.tables.table import Block, Cell, Section
+from benchmarks.records.identity import canonical_json
+from benchmarks.records.schema import Record
+from benchmarks.statistics.comparison import Comparison
+from benchmarks.statistics.rows import MIN_CLUSTERS, ComparedRow
+from benchmarks.tables.block import NAMES, NOTHING, Block, Cell, Heading, Section
+from benchmarks.tables.captions import counted
 
 LISTED = 20
 """Failed instances of a row and a reason that are named; the others are counted."""
@@ -32,9 +35,11 @@ def runs_block(comparison: Comparison) -> Block:
     """What was run, one line for each model and seed: threshold, cost, code and date."""
     models = [_run(row, record) for row in comparison.models for record in row.records]
     controls = [_run(row, record) for row in comparison.controls for record in row.records]
-    columns = ("", "seed", "threshold", "chosen by", "n", "failed", "steps", "train s", "commit", "date")
+    words = ("chosen by", "commit", "date")
+    names = ("seed", "threshold", "chosen by", "n", "failed", "steps", "train s", "commit", "date")
+    columns = (NAMES, *(Heading(name, numeric=name not in words) for name in names))
     sections = (Section("models", tuple(models)), Section("controls", tuple(controls)))
-    return Block("Runs", columns, tuple(section for section in sections if section.rows))
+    return Block("Runs", columns, tuple(section for section in sections if section.rows), label="runs")
 
 
 def failures_block(comparison: Comparison) -> Block | None:
@@ -49,8 +54,10 @@ def failures_block(comparison: Comparison) -> Block | None:
             lines.append((Cell(row.name), Cell(f"{count:,}"), Cell(reason), Cell(named + more)))
     if not lines:
         return None
-    columns = ("", "failed", "reason", "instances")
-    return Block("Failures", columns, (Section("", tuple(lines)),), ("Each counts with the worst value.",))
+    texts = (Heading(name, numeric=False) for name in ("reason", "instances"))
+    notes = ("Each counts with the worst value.",)
+    sections = (Section("", tuple(lines)),)
+    return Block("Failures", (NAMES, Heading("failed"), *texts), sections, notes, label="failures")
 
 
 def _data(comparison: Comparison) -> Facts:
@@ -108,17 +115,16 @@ def _origin(records: Iterable[Record]) -> Facts:
 
 
 def _run(row: ComparedRow, record: Record) -> tuple[Cell, ...]:
-    nothing = Cell("-", "faint")
     threshold, train = record.threshold, record.train
     return (
         Cell(row.name),
-        nothing if record.seed is None else Cell(str(record.seed)),
-        nothing if threshold is None else Cell(f"{threshold.value:g}"),
-        nothing if threshold is None else Cell(threshold.chosen),
+        NOTHING if record.seed is None else Cell(str(record.seed)),
+        NOTHING if threshold is None else Cell(f"{threshold.value:g}"),
+        NOTHING if threshold is None else Cell(threshold.chosen),
         Cell(f"{record.n:,}"),
         Cell(f"{record.n_failed:,}", "warn" if record.n_failed else ""),
-        nothing if train is None else Cell(f"{train.steps:,}"),
-        nothing if train is None else Cell(f"{train.seconds:,.0f}"),
+        NOTHING if train is None else Cell(f"{train.steps:,}"),
+        NOTHING if train is None else Cell(f"{train.seconds:,.0f}"),
         Cell(_commit(record, 10)),
         Cell(f"{record.date:%Y-%m-%d %H:%M} UTC"),
     )
@@ -137,8 +143,7 @@ def _instance(seed: int | None, shape_id: str, view: int | None) -> str:
 
 def _counted(reasons: Mapping[str, int]) -> str:
     total = sum(reasons.values())
-    listed = ", ".join(f"{n:,} {reason}" for reason, n in sorted(reasons.items()))
-    return f"{total:,} ({listed})" if reasons else "0"
+    return f"{total:,} ({counted(reasons)})" if reasons else "0"
 
 
 def _distinct(values: Iterable[str]) -> str:

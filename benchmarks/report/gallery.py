@@ -19,10 +19,13 @@ RAMP, FIRST, LAST, STOPS = "YlOrRd", 0.2, 0.85, 9
 of the map are left out: one is too pale for points on a light page, the other too dark for a dark one."""
 
 
-def pack_cases(cases: Cases, models: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def pack_cases(cases: Cases, columns: Mapping[str, str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What the page knows of all cases at once, and what it unpacks of each.
 
     An instance that is chosen twice, of all and of its category, is packed once with both tags.
+
+    Args:
+        columns: rows whose predictions are shown, with their headings.
     """
     found: dict[str, Case] = {}
     tags: dict[str, list[tuple[str, str]]] = {}
@@ -35,10 +38,10 @@ def pack_cases(cases: Cases, models: list[str]) -> tuple[dict[str, Any], list[di
         {"id": case.id, "category": case.category, "tags": [list(tag) for tag in tags[case.id]]}
         for case in order
     ]
-    faces = faces_each(len(order) * (len(models) + 1))
+    faces = faces_each(len(order) * (len(columns) + 1))
     head = {
         "chosen": cases.chosen,
-        "models": models,
+        "models": [list(column) for column in columns.items()],
         "cases": index,
         "faces": faces,
         "points": POINTS,
@@ -46,7 +49,7 @@ def pack_cases(cases: Cases, models: list[str]) -> tuple[dict[str, Any], list[di
         "span": SPAN,
         "ramp": ramp(),
     }
-    return head, [_packed(case, models, faces) for case in order]
+    return head, [_packed(case, list(columns), faces) for case in order]
 
 
 def ramp() -> list[str]:

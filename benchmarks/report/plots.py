@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.report.drawing import GRID, INK, Plot, style
+from benchmarks.report.instance_plots import by_instance
 from benchmarks.report.training import Curve
-from benchmarks.statistics.comparison import ComparedRow, Comparison, Estimate
+from benchmarks.statistics.comparison import Comparison
+from benchmarks.statistics.rows import ComparedRow, Estimate
+from benchmarks.tables.blocks import slug
+from benchmarks.tables.columns import column_label
 from benchmarks.tables.labels import plot_label
-from benchmarks.tables.table import column_label, find_column
 from zoo.metrics import Column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RADIUS = re.compile(r"(fscore|precision|recall)@([\d.]+)%")
-LABELS = {"fscore": "F-score", "precision": "precision", "recall": "recall"}
+PANELS = ("F-score", "precision", "recall")
+"""Curves of the chart over distance, see `Column.curve`."""
 
 
 def every_plot(comparison: Comparison, curves: Sequence[Curve]) -> list[Plot]:
     """All charts that this comparison has something for, in the order of the page."""
     found = [
         *(by_category(comparison, metric) for metric in comparison.primary),
+        *by_instance(comparison),
         two_metrics(comparison),
         iou_over_threshold(comparison),
         fscore_over_distance(comparison),
@@ -42,11 +45,13 @@ def label(row: ComparedRow) -> str:
 
 def by_category(comparison: Comparison, metric: str) -> Plot | None:
     """One metric of every model by category, with intervals where there are enough shapes."""
-    column = find_column(comparison, metric)
+    column = comparison.column(metric)
     rows = [(k, row) for k, row in enumerate(comparison.models) if row.instance_mean[metric] is not None]
     if not rows:
         return None
     names = list(comparison.categories)
+    control = next((s.control for s in comparison.standings if s.metric == metric), None)
+    beside = next((row for row in comparison.controls if row.name == control), None)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -60,6 +65,11 @@ def by_category(comparison: Comparison, metric: str) -> Plot | None:
                 label=label(row),
                 **_mark(k),
             )
+        if beside is not None:
+            places = [(e.mean, y) for y, c in enumerate(names) if (e := beside.categories[c][metric])]
+            x = [mean * column.display for mean, _ in places]
+            title = plot_label(f"{beside.title} (control)")
+            axes.plot(x, [y for _, y in places], "|", color=INK, markersize=12, label=title)
         for y in range(1, len(names)):
             axes.axhline(y - 0.5, color=GRID, linewidth=0.5, alpha=0.5)
         axes.set_yticks(
@@ -69,15 +79,15 @@ def by_category(comparison: Comparison, metric: str) -> Plot | None:
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(_axis(column))
-        _legend(figure, axes, len(rows))
+        _legend(figure, axes, len(rows) + (beside is not None))
 
     return Plot(
-        f"categories-{_slug(metric)}",
+        f"categories-{slug(metric)}",
         f"{column_label(column)} by category",
         "Mean over the instances of a category (their number in brackets) and its 95 % interval, "
         "where there are enough shapes for one.",
         draw,
-        1.0 + len(names) * max(0.3, 0.1 * len(rows)) + 0.16 * _lines(len(rows)),
+        1.0 + len(names) * max(0.3, 0.1 * len(rows)) + 0.16 * _lines(len(rows) + 1),
     )
 
 
@@ -91,7 +101,7 @@ def two_metrics(comparison: Comparison) -> Plot | None:
     if not have:
         return None
     lack = [row.name for row in comparison.models if not any(row is r for _, r in have)]
-    columns = find_column(comparison, x), find_column(comparison, y)
+    columns = comparison.column(x), comparison.column(y)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -116,7 +126,7 @@ def two_metrics(comparison: Comparison) -> Plot | None:
 
     without = f" Without {columns[1].label} or {columns[0].label}: {', '.join(lack)}." if lack else ""
     return Plot(
-        f"{_slug(x)}-against-{_slug(y)}",
+        f"{slug(x)}-against-{slug(y)}",
         f"{columns[0].label} against {columns[1].label}",
         f"{comparison.average.capitalize()} means with 95 % intervals.{without}",
         draw,
@@ -162,12 +172,11 @@ def fscore_over_distance(comparison: Comparison) -> Plot | None:
     """F-score, precision and recall of every model over the distance that counts as near."""
     found: dict[str, dict[float, str]] = {}
     for column in comparison.protocol.columns:
-        match = RADIUS.fullmatch(column.name)
-        if match:
-            found.setdefault(match[1], {})[float(match[2])] = column.name
+        if column.curve is not None:
+            found.setdefault(column.curve[0], {})[column.curve[1]] = column.name
     if max(map(len, found.values()), default=0) < 2:
         return None
-    parts = [name for name in LABELS if name in found]
+    parts = [name for name in PANELS if name in found]
 
     def draw(figure: Figure) -> None:
         grid = figure.subplots(2, 2, sharey=True).flat
@@ -183,7 +192,7 @@ def fscore_over_distance(comparison: Comparison) -> Plot | None:
                         **look,
                         label=label(row),
                     )
-            axes.set_title(LABELS[part], fontsize="medium")
+            axes.set_title(part, fontsize="medium")
             axes.set_xlabel("distance, % of longest edge")
             axes.set_ylim(0, 1)
             axes.set_xlim(left=0)
@@ -268,7 +277,3 @@ def _legend(figure: Figure, axes: Axes, entries: int) -> None:
 
 def _lines(entries: int) -> int:
     return -(-entries // 3)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

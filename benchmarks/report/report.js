@@ -31,6 +31,7 @@
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = head.textContent || "name";
+      button.title = head.title;
       button.addEventListener("click", () => sort(table, head, column));
       head.replaceChildren(button);
     });
@@ -205,9 +206,9 @@
       input.view.replaceChildren(Object.assign(make("img"), { src: data.image, alt: `input picture of ${about.id}` }));
     }
     panels.push(panel("ground truth", data.truth));
-    for (const name of head.models) {
+    for (const [name, heading] of head.models) {
       const found = data.models[name];
-      panels.push(found ? panel(name, found.surface, found.scores, found.maps) : panel(name, null));
+      panels.push(found ? panel(heading, found.surface, found.scores, found.maps) : panel(heading, null));
     }
     status.textContent = `${about.id}: ${about.tags.map(tagged).join(", ")}.`;
     if (renderer) {
@@ -236,8 +237,8 @@
   for (const name of ["best", "median", "worst"]) option(group, name, name);
   const fits = ([scope, name]) => (category.value === "any" || category.value === scope)
     && (group.value === "any" || group.value === name);
-  function filter() {
-    const before = instance.value;
+  function filter(wanted) {
+    const before = wanted === undefined ? instance.value : wanted;
     instance.replaceChildren();
     head.cases.forEach((c, k) => {
       const tags = c.tags.filter(fits);
@@ -260,9 +261,20 @@
     instance.selectedIndex = (instance.selectedIndex + by + n) % n;
     choose();
   }
-  category.addEventListener("change", filter);
-  group.addEventListener("change", filter);
+  category.addEventListener("change", () => filter());
+  group.addEventListener("change", () => filter());
   instance.addEventListener("change", choose);
+  for (const thumbnail of document.querySelectorAll("[data-case]")) {
+    thumbnail.tabIndex = 0;
+    thumbnail.setAttribute("role", "button");
+    const open = () => {
+      category.value = group.value = "any";
+      filter(thumbnail.dataset.case);
+      element("shapes").scrollIntoView();
+    };
+    thumbnail.addEventListener("click", open);
+    thumbnail.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
+  }
   element("previous").addEventListener("click", () => step(-1));
   element("next").addEventListener("click", () => step(1));
   element("shaded").addEventListener("change", redraw);

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.request.filling import add_config
+from benchmarks.tables.options import add_table_options
 
 EXAMPLES = """examples:
   python -m benchmarks.evaluate --pred out/my_model --gt data/true_meshes
@@ -54,6 +55,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         action="store_true",
         help="leave out true shapes that cannot be read; the table counts them",
     )
+    add_table_options(p)
     p.add_argument("--out", type=Path, help="folder of results and tables (default: runs/evaluate)")
     p.add_argument(
         "--format",

@@ -53,6 +53,10 @@ class EvaluateRequest(EntryConfig):
     """Folder of results and tables."""
     formats: Words = ()
     """What is printed and written; none for all."""
+    columns: Words = ()
+    """Columns of the printed table and of table.tex; none for the protocol's headline."""
+    verbose: bool = False
+    """Print all tables, with every test and definition."""
     workers: int | None = None
     """Processes that measure; None for one per core, 0 for none."""
     time_limit: float = Field(30.0, allow_inf_nan=True)

@@ -96,6 +96,10 @@ class RunRequest(EntryConfig):
     """Folder of runs, results and tables."""
     formats: Words = ()
     """What is printed and written; none for all."""
+    columns: Words = ()
+    """Columns of the printed table and of table.tex; none for the protocol's headline."""
+    verbose: bool = False
+    """Print all tables, with every test and definition."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     executor: str = "local"
@@ -153,6 +157,8 @@ class RunRequest(EntryConfig):
                 "views": (views,),
                 "reference": None,
                 "formats": (),
+                "columns": (),
+                "verbose": False,
                 "force": False,
                 "only_cache": False,
             }

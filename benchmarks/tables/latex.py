@@ -1,27 +1,20 @@
-r"""The comparison for a paper: LaTeX tabulars with booktabs, controls and quoted numbers in their own.
+r"""The tables for a paper: LaTeX tabulars with booktabs, narrow enough for the page.
 
-The best printed mean of the ranked models is bold, the second best underlined, half the interval small. The
-text needs ``\usepackage{booktabs}`` and nothing else.
+Leaders are bold, half the interval is small. The text needs ``\usepackage{booktabs}`` and nothing else; the
+keys that are cited lie in `table.bib` beside it (`benchmarks.tables.bibliography`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Literal
 
-from benchmarks.statistics.comparison import MIN_CLUSTERS, ComparedRow, Comparison, Estimate
-from benchmarks.tables.published import Published, PublishedRow, PublishedTable, load_published
-from benchmarks.tables.table import (
-    ARROWS,
-    absent_titles,
-    column_label,
-    find_column,
-    headline,
-    is_ranked,
-    print_value,
-)
-from zoo.metrics import Column
+from benchmarks.statistics.comparison import Comparison
+from benchmarks.tables.bibliography import cite_key
+from benchmarks.tables.block import NA, NOTHING, Block, Cell, Section
+from benchmarks.tables.blocks import category_block, main_block, paired_block, published_block
+from benchmarks.tables.columns import COUNTS, headline
+from benchmarks.tables.published import Published, load_published
+from benchmarks.tables.verdict import verdict
 from zoo.system.text import printable
 
 SPECIAL = {
@@ -49,7 +42,9 @@ SPECIAL = {
     "≥": r"$\geq$",
     "√": r"$\surd$",
 }
-NOTHING = "--"
+BARE = "--"
+COLUMN = 3
+"""Columns of numbers that fit one column of a two-column page; wider tables span both."""
 
 
 def escape(text: str) -> str:
@@ -57,146 +52,77 @@ def escape(text: str) -> str:
     return "".join(SPECIAL.get(c, c if c.isprintable() else " ") for c in text)
 
 
-def to_latex(comparison: Comparison, published: Published | None = None) -> str:
-    """Models, controls, the primary metrics by category, and the quoted numbers, a table each."""
-    published = load_published() if published is None else published
-    info = comparison.dataset
-    where = f"{info.name} {info.version}, {info.split} split, {comparison.extent}"
-    head = f"{comparison.protocol.id} on {where}, preset {comparison.preset}"
-    parts = [
-        f"% {_comment(head)}\n% data {info.fingerprint}\n% needs \\usepackage{{booktabs}}",
-        _rows(comparison, "model", f"Models: {head}. {_notes(comparison)}"),
-        _rows(comparison, "control", f"Controls, not ranked: {head}."),
-        *(_categories(comparison, metric) for metric in comparison.primary),
-        *(_quoted(published, published.table(name)) for name in comparison.protocol.published),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _notes(comparison: Comparison) -> str:
-    seeds = ", and over training seeds" if any(len(row.seeds) > 1 for row in comparison.models) else ""
-    return (
-        f"{comparison.average.capitalize()} means; ± half of a 95 % interval: bootstrap over shapes within "
-        f"categories{seeds}, {comparison.resamples:,} resamples. Best in bold, second best underlined."
-    )
-
-
-def _rows(comparison: Comparison, kind: Literal["model", "control"], caption: str) -> str:
-    rows = comparison.models if kind == "model" else comparison.controls
-    absent = absent_titles(comparison)[kind]
-    if not (rows or absent):
-        return ""
-    columns = [find_column(comparison, name) for name in headline(comparison)]
-    cells = [_estimates(rows, c, [row.means(comparison.average)[c.name] for row in rows]) for c in columns]
-    counts = [[f"{r.n:,}", str(len(r.seeds)) if r.seeds else NOTHING, f"{r.n_failed:,}"] for r in rows]
-    lines = [[_name(row), *own, *n] for row, n, *own in zip(rows, counts, *cells, strict=True)]
-    lines += [[escape(title), *[NOTHING] * (len(columns) + 3)] for title in absent]
-    heads = ["", *(escape(column_label(c)) for c in columns), "$n$", "seeds", "failed"]
-    return _table(caption, f"{kind}s", heads, [lines])
-
-
-def _categories(comparison: Comparison, metric: str) -> str:
-    """A metric by category, models across."""
-    rows, column = comparison.models, find_column(comparison, metric)
-    shapes = {c: len({i for i, _, own in comparison.instances if own == c}) for c in comparison.categories}
-    mark = {c: " †" if n < MIN_CLUSTERS else "" for c, n in shapes.items()}
-
-    def line(name: str, estimates: Sequence[Estimate | None]) -> list[str]:
-        return [escape(name), *_estimates(rows, column, estimates)]
-
-    lines = [
-        line(f"{c}{mark[c]} ({n:,})", [row.categories[c][metric] for row in rows])
-        for c, n in comparison.categories.items()
-    ]
-    averages = [
-        line("mean of categories", [row.category_mean[metric] for row in rows]),
-        line("mean of instances", [row.instance_mean[metric] for row in rows]),
-    ]
-    few = f" † fewer than {MIN_CLUSTERS} shapes: too few for an interval." if any(mark.values()) else ""
-    caption = f"{column_label(column)} by category, number of instances in brackets.{few}"
-    return _table(caption, f"by-category-{_slug(metric)}", ["", *map(_name, rows)], [lines, averages])
-
-
-def _quoted(published: Published, table: PublishedTable) -> str:
-    """Numbers of others, grouped by their protocols; nothing in it is ranked."""
-    columns = published.columns_of(table)
-
-    def line(row: PublishedRow) -> list[str]:
-        values = [row.values.get(column.name, NOTHING) for column in columns]
-        return [escape(text) for text in (row.method, *values, row.source)]
-
-    names = list(dict.fromkeys(row.protocol for row in table.rows))
-    groups = [[line(row) for row in table.rows if row.protocol == name] for name in names]
-    protocols = [published.protocols[name] for name in names]
-    counts = ["n not stated" if p.n is None else f"n = {p.n:,}" for p in protocols]
-    described = "; ".join(f"{p.title} ({p.data}, {n})" for p, n in zip(protocols, counts, strict=True))
-    heads = ["", *(escape(f"{c.label} {ARROWS[c.better]}") for c in columns), "source"]
-    caption = (
-        f"Published, quoted from {table.title}; not comparable with what was measured here, nor one group "
-        f"with another. Groups: {described}."
-    )
-    return _table(caption, f"published-{_slug(table.name)}", heads, groups, texts=1)
-
-
-def _table(
-    caption: str, label: str, heads: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], texts: int = 0
+def to_latex(
+    comparison: Comparison, published: Published | None = None, columns: Sequence[str] | None = None
 ) -> str:
-    """A floating table; the last `texts` columns hold text."""
-    alignment = "l" + "r" * (len(heads) - 1 - texts) + "l" * texts
-    bodies = "\n\\midrule\n".join("\n".join(_line(line) for line in group) for group in groups)
+    """The verdict as a comment; models and controls, pairs, primary metrics by category, quoted numbers.
+
+    Args:
+        columns: of the main table, as `benchmarks.tables.columns.parse_columns` gives them; None for the
+            headline, and of the counts those of failures.
+    """
+    failed = any(row.n_failed for row in comparison.rows)
+    chosen = columns or [*headline(comparison), *(name for name in COUNTS if name == "failed" and failed)]
+    published = load_published() if published is None else published
+    main = main_block(comparison, chosen, "title")
+    shown = [main, paired_block(comparison)]
+    shown += [category_block(comparison, metric, "title") for metric in comparison.primary]
+    shown += [published_block(published, published.table(name)) for name in comparison.protocol.published]
+    head = [
+        verdict(comparison),
+        main.title,
+        f"data {comparison.dataset.fingerprint}",
+        "needs \\usepackage{booktabs}; what is \\cite'd lies in table.bib",
+    ]
+    comments = "\n".join(f"% {printable(' '.join(line.split()))}" for line in head)
+    return "\n\n".join([comments, *(latex_block(block) for block in shown if block is not None)]) + "\n"
+
+
+def latex_block(block: Block) -> str:
+    """A floating table with the block's notes in its caption."""
+    wide = "*" * (len(block.columns) - 1 > COLUMN)
+    caption = " ".join([f"{block.title}.", *block.notes])
+    alignment = "".join("r" if column.numeric else "l" for column in block.columns)
+    bodies = "\n\\midrule\n".join("\n".join(_section(block, section)) for section in block.sections)
     return "\n".join(
         [
-            "\\begin{table}[t]",
-            "\\centering",
+            f"\\begin{{table{wide}}}[t]",
+            "\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}",
             f"\\caption{{{escape(caption)}}}",
-            f"\\label{{tab:{label}}}",
-            f"\\begin{{tabular}}{{{alignment}}}",
+            f"\\label{{tab:{block.label}}}",
+            f"\\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
             "\\toprule",
-            _line(heads),
+            _line([escape(column.text) for column in block.columns]),
             "\\midrule",
             bodies,
             "\\bottomrule",
             "\\end{tabular}",
-            "\\end{table}",
+            f"\\end{{table{wide}}}",
         ]
     )
+
+
+def _section(block: Block, section: Section) -> list[str]:
+    lines = [_line([_cell(cell) for cell in row]) for row in section.rows]
+    if not section.heading:
+        return lines
+    heading = f"\\multicolumn{{{len(block.columns)}}}{{@{{}}l}}{{\\emph{{{escape(section.heading)}}}}}"
+    return [_line([heading]), *lines]
+
+
+def _cell(cell: Cell) -> str:
+    if cell.text in (NA.text, NOTHING.text):
+        return BARE
+    text = escape(cell.text)
+    if cell.style == "best":
+        text = f"\\textbf{{{text}}}"
+    if cell.half:
+        text += f"{{\\scriptsize\\,$\\pm${escape(cell.half)}}}"
+    if cell.cites:
+        text += f"~\\cite{{{','.join(map(cite_key, cell.cites))}}}"
+    return text
 
 
 def _line(cells: Sequence[str]) -> str:
     # [ or * at its beginning would be an argument of the rule or of the \\ before
     return "{}" * cells[0].startswith(("[", "*")) + " & ".join(cells) + " \\\\"
-
-
-def _estimates(
-    rows: Sequence[ComparedRow], column: Column, estimates: Sequence[Estimate | None]
-) -> list[str]:
-    """Mean and half the interval of each row; equal printed means are marked alike."""
-    pairs = list(zip(rows, estimates, strict=True))
-    means = [e.mean for row, e in pairs if e is not None and is_ranked(row)]
-    ordered = sorted(means, reverse=column.better == "higher")
-    places = list(dict.fromkeys(print_value(mean, column) for mean in ordered))
-    cells = []
-    for row, e in pairs:
-        if e is None:
-            cells.append(NOTHING)
-            continue
-        text = print_value(e.mean, column)
-        shown = escape(text)
-        if is_ranked(row) and len(means) > 1 and text in places[:2]:
-            shown = f"\\textbf{{{shown}}}" if text == places[0] else f"\\underline{{{shown}}}"
-        half = "" if e.half is None else f"{{\\scriptsize\\,$\\pm${escape(print_value(e.half, column))}}}"
-        cells.append(shown + half)
-    return cells
-
-
-def _name(row: ComparedRow) -> str:
-    name = row.name if row.ranked else row.title
-    return escape(name if row.complete else f"{name} (incomplete)")
-
-
-def _comment(text: str) -> str:
-    return printable(" ".join(text.split()))
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

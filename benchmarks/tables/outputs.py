@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.statistics.comparison import Comparison
+from benchmarks.tables.bibliography import to_bib
+from benchmarks.tables.csv import to_csv
+from benchmarks.tables.json import to_json
 from benchmarks.tables.latex import to_latex
-from benchmarks.tables.published import Published
-from benchmarks.tables.table import to_csv, to_json, to_markdown
+from benchmarks.tables.markdown import to_markdown
+from benchmarks.tables.published import Published, load_published
 from zoo.config import ConfigError
 from zoo.files import write_atomic
 from zoo.registry import did_you_mean
@@ -18,13 +21,15 @@ from zoo.registry import did_you_mean
 COMPACT = ("instances", "values")
 """Parts of `results.json` that take a line each: thousands of numbers."""
 
-FILES: dict[str, tuple[str, Callable[[Comparison, Published | None], str]]] = {
-    "json": ("results.json", lambda comparison, published: _lines(to_json(comparison, published))),
-    "md": ("table.md", to_markdown),
-    "csv": ("table.csv", lambda comparison, _: to_csv(comparison)),
-    "latex": ("table.tex", to_latex),
+WRITTEN = {
+    "json": ("results.json",),
+    "md": ("table.md",),
+    "csv": ("table.csv",),
+    "latex": ("table.tex", "table.bib"),
 }
-TABLES = ("rich", *FILES)
+FILES = tuple(file for files in WRITTEN.values() for file in files)
+"""Every file that is written, in this order."""
+TABLES = ("rich", *WRITTEN)
 FORMATS = (*TABLES, "html")
 """`rich` is printed; `html` is the report with its charts, written by `benchmarks.report`."""
 
@@ -52,18 +57,28 @@ def write_outputs(
     out_dir: Path,
     formats: Collection[str] = FORMATS,
     published: Published | None = None,
+    columns: Sequence[str] | None = None,
 ) -> list[Path]:
-    """Write those of `FILES` that are asked for, each atomically; equal results give equal bytes.
+    """Write what is asked for, each file atomically; equal results give equal bytes.
+
+    Args:
+        columns: of the main table, as `benchmarks.tables.columns.parse_columns` gives them.
 
     Raises:
         OSError: a file cannot be written; names it.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, (file, text) in FILES.items():
-        if name in formats:
-            write_atomic(out_dir / file, text(comparison, published))
-            written.append(out_dir / file)
+    published = load_published() if published is None else published
+    texts = {
+        "results.json": lambda: _lines(to_json(comparison, published)),
+        "table.md": lambda: to_markdown(comparison, published, columns),
+        "table.csv": lambda: to_csv(comparison),
+        "table.tex": lambda: to_latex(comparison, published, columns),
+        "table.bib": lambda: to_bib(comparison, published),
+    }
+    written = [out_dir / file for name, files in WRITTEN.items() if name in formats for file in files]
+    for path in written:
+        write_atomic(path, texts[path.name]())
     return written
 
 

@@ -17,21 +17,17 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from benchmarks.statistics.comparison import ComparedRow, Comparison
+from benchmarks.statistics.comparison import Comparison
+from benchmarks.statistics.rows import ComparedRow
+from benchmarks.tables.block import NAMES, NOTHING, Block, Cell, Heading, Section
+from benchmarks.tables.blocks import published_block
+from benchmarks.tables.columns import column_label, estimate_cells
+from benchmarks.tables.csv import triple
+from benchmarks.tables.json import estimates_json
 from benchmarks.tables.labels import csv_text
+from benchmarks.tables.markdown import markdown_block
 from benchmarks.tables.published import Published, load_published
-from benchmarks.tables.table import (
-    Block,
-    Cell,
-    Section,
-    column_label,
-    estimate_cells,
-    find_column,
-    markdown_block,
-    published_block,
-    rich_block,
-    triple,
-)
+from benchmarks.tables.rich import rich_block
 from benchmarks.tables.views_plot import plot
 from zoo.files import write_atomic
 
@@ -96,10 +92,7 @@ def views_json(by_views: ByViews, published: Published | None = None) -> dict[st
                 "seeds": list(row.seeds),
                 "n_failed": row.n_failed,
                 "cells": [record.cell for record in row.records],
-                "instance_mean": {
-                    metric: None if e is None else {"mean": e.mean, "low": e.low, "high": e.high, "n": e.n}
-                    for metric, e in ((m, row.instance_mean[m]) for m in first.primary)
-                },
+                "instance_mean": estimates_json({m: row.instance_mean[m] for m in first.primary}),
             }
             for name, views, row in _rows(by_views)
         ],
@@ -127,24 +120,24 @@ def write_views(by_views: ByViews, out_dir: Path) -> list[Path]:
 
 def _block(by_views: ByViews, metric: str) -> Block:
     first = next(iter(by_views.values()))
-    column, cells = find_column(first, metric), dict[tuple[str, int], Cell]()
+    column, cells = first.column(metric), dict[tuple[str, int], Cell]()
     for views, comparison in by_views.items():
         rows = comparison.models
-        found = estimate_cells(rows, column, [row.instance_mean[metric] for row in rows])
+        found = estimate_cells(comparison, rows, column, "instance")
         cells |= {
-            (row.name, views): cell if row.complete else Cell(f"{cell.text} (incomplete)", "warn")
+            (row.name, views): cell if row.complete else Cell(f"{cell.whole} (incomplete)", "warn")
             for row, cell in zip(rows, found, strict=True)
         }
         cells |= {(name, views): Cell("missing", "warn") for name in comparison.absent}
     names = list(dict.fromkeys(name for name, _, _ in _rows(by_views)))
-    nothing = Cell("-", "faint")
-    lines = tuple((Cell(name), *(cells.get((name, k), nothing) for k in by_views)) for name in names)
+    lines = tuple((Cell(name), *(cells.get((name, k), NOTHING) for k in by_views)) for name in names)
     return Block(
         f"{column_label(column)} by number of views: {first.dataset.name}, {first.dataset.split} split, "
         f"{first.extent}, preset {first.preset}",
-        ("", *(f"{k} view{'s' if k > 1 else ''}" for k in by_views)),
+        (NAMES, *(Heading(f"{k} view{'s' if k > 1 else ''}") for k in by_views)),
         (Section("", lines),),
         _notes(by_views, names),
+        label="by-views",
     )
 
 

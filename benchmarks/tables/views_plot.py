@@ -48,7 +48,7 @@ def plot(by_views: Mapping[int, Comparison]) -> bytes:
                 capsize=3,
                 label=plot_label(name),
             )
-        column = next(c for c in first.protocol.columns if c.name == metric)
+        column = first.column(metric)
         axes.set_xlabel("views")
         axes.set_ylabel(f"{column.label} ({column.better} is better)")
         axes.xaxis.set_major_locator(FixedLocator(list(by_views)))

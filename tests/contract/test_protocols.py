@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks.protocols import PROTOCOLS, Protocol, Truth, TruthError
-from benchmarks.records.results import canonical_json
+from benchmarks.records.identity import canonical_json
 from tests.helpers.protocol_shapes import box_mesh, boxes, truth
 from zoo.geometry.mesh import Mesh
 from zoo.registry import Entry
@@ -68,12 +68,16 @@ def shapes() -> dict[str, tuple[Shape | None, float | None]]:
     }
 
 
+PRINTED = ("name", "label", "better", "worst", "digits", "unit", "display")
+"""Of a column: what its numbers mean and how they are shown."""
+
+
 def fingerprint(protocol: Protocol) -> str:
     facts = {
         "id": protocol.id,
         "settings": protocol.settings,
         "description": protocol.describe(),
-        "columns": [asdict(c) for c in protocol.columns],
+        "columns": [{name: asdict(c)[name] for name in PRINTED} for c in protocol.columns],
         "headline": protocol.headline,
         "curve": protocol.curve,
         "average": protocol.average,

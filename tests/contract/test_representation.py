@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from benchmarks.protocols import Truth
-from benchmarks.records.results import ResultStore
+from benchmarks.records.storage import ResultStore
 from benchmarks.request.settings import build_protocol
 from benchmarks.run import main
 from benchmarks.scoring.score import score

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from benchmarks.protocols import Measurement
-from benchmarks.records.results import load, save
+from benchmarks.records.storage import load, save
 from benchmarks.scoring.journal import Journal
 from datasets import PrepareOptions
 from datasets.store import Store

@@ -15,8 +15,8 @@ from PIL import Image
 from benchmarks.gallery.cases import Cases
 from benchmarks.gallery.picture import Drawn
 from benchmarks.report import write_report
+from tests.helpers.comparisons import example
 from tests.unit.benchmarks.report.test_report import CURVES, _block, _case
-from tests.unit.benchmarks.tables.test_table import _example
 
 api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -34,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overall = (_case("lamp-1"),)
     by_category = (_case("chair-1"), _case("lamp-1"), _case("lamp-2", "worst", predictions=other))
     return write_report(
-        _example(), Cases("of r3d by IoU", overall, by_category), tmp_path_factory.mktemp("report"), CURVES
+        example(), Cases("of r3d by IoU", overall, by_category), tmp_path_factory.mktemp("report"), CURVES
     )
 
 
@@ -70,7 +70,8 @@ def _pixels(page: Any, place: str) -> np.ndarray:
 
 
 def _column(page: Any, column: int) -> list[str]:
-    cells = page.locator("#results table").first.locator(f"tbody tr > :nth-child({column + 1})")
+    models = page.locator("#results table").first.locator("tbody:not(.heading)").first
+    cells = models.locator(f"tr > :nth-child({column + 1})")
     texts: list[str] = cells.all_inner_texts()
     return [text.split(" ")[0] for text in texts]
 
@@ -79,7 +80,7 @@ VIEWS = ".view.turns"
 
 
 def test_without_an_input_picture_there_is_no_place_for_one(browser: Any, tmp_path: Path) -> None:
-    path = write_report(_example(), Cases("of r3d by IoU", (_case(image=None, camera=None),)), tmp_path)
+    path = write_report(example(), Cases("of r3d by IoU", (_case(image=None, camera=None),)), tmp_path)
     opened = browser.new_page()
     opened.goto(path.as_uri())
     opened.wait_for_function("document.documentElement.dataset.gallery === 'ready'")
@@ -92,8 +93,16 @@ def test_without_an_input_picture_there_is_no_place_for_one(browser: Any, tmp_pa
 def test_there_is_no_horizontal_scroll(page: Any) -> None:
     for opened in (False, True):
         if opened:
-            page.locator("details summary").click()
+            page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_first_column_stays_where_a_table_is_scrolled(page: Any) -> None:
+    table = page.locator("#results .scroll").first
+    name = table.locator("tbody:not(.heading) th").first
+    before = name.bounding_box()["x"]
+    table.evaluate("(box) => { box.scrollLeft = 200; }")
+    assert name.bounding_box()["x"] == before
 
 
 def test_a_table_sorts_by_numbers_and_turns_round(page: Any) -> None:

@@ -11,7 +11,17 @@ import pytest
 from tests.unit.test_structure import ROOT, loaded_by, sources, tree
 
 PACKAGES = ("zoo", "datasets", "benchmarks")
-TORCH_FREE = ("request", "records", "protocols", "scoring", "statistics", "tables", "controls", "files")
+TORCH_FREE = (
+    "request",
+    "records",
+    "protocols",
+    "scoring",
+    "statistics",
+    "tables",
+    "controls",
+    "files",
+    "results",
+)
 """Folders of `benchmarks` that can be used, and tested, where there is no network."""
 
 

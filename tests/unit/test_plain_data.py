@@ -7,7 +7,8 @@ import json
 import pytest
 import yaml
 
-from benchmarks.records.results import ResultError, load
+from benchmarks.records.schema import ResultError
+from benchmarks.records.storage import load
 from benchmarks.request.settings import settings
 from benchmarks.run import main as benchmark
 from benchmarks.tables.published import PublishedError, load_published

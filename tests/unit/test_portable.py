@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.records.results import TrainCost
+from benchmarks.records.schema import TrainCost
 from datasets import DataError
 from datasets.prepare import default_cache, open_dataset, request
 from zoo.device import PeakMemory

@@ -118,7 +118,7 @@ def test_bounds(seed, n, radius):
 def test_means_recomputed_by_another_program(tmp_path):
     """From the stored rows.csv, with nothing but csv and sums: instance and category mean of the record."""
     from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-    from benchmarks.records.results import load, save
+    from benchmarks.records.storage import load, save
     from benchmarks.statistics.comparison import compare
 
     folder = Path(__file__).parents[1] / "golden" / "results_v1" / "model"

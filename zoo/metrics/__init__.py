@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from zoo.metrics.inputs import Measured
 
 
+Need = Literal["threshold", "true grid", "true mesh"]
+"""What a number may need: an occupancy threshold of the prediction, cells or a mesh of the truth."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One number that a metric gives for a pair of shapes.
@@ -31,6 +35,9 @@ class Column:
         digits: decimals in a table, after `display` was applied.
         unit: in words.
         display: factor between the stored value and the printed one (1000 for squared distances).
+        defined_for: what there must be for the number to be defined; without it the value is None, also where
+            a prediction failed.
+        curve: a curve of which the number is a point, and where on it: ("F-score", 1.0) at 1 %.
     """
 
     name: str
@@ -40,6 +47,8 @@ class Column:
     digits: int = 3
     unit: str = ""
     display: float = 1.0
+    defined_for: tuple[Need, ...] = ()
+    curve: tuple[str, float] | None = None
 
 
 class Metric(ABC):

@@ -67,9 +67,13 @@ class FScoreMetric(Metric):
     @property
     def columns(self) -> tuple[Column, ...]:
         return tuple(
-            Column(f"{name}@{p:g}%", f"{label}@{p:g}%", "higher", 0.0, 3, "fraction")
+            Column(f"{name}@{p:g}%", f"{label}@{p:g}%", "higher", 0.0, 3, "fraction", curve=(curve, float(p)))
             for p in PERCENT
-            for name, label in (("fscore", "F"), ("precision", "P"), ("recall", "R"))
+            for name, label, curve in (
+                ("fscore", "F", "F-score"),
+                ("precision", "P", "precision"),
+                ("recall", "R", "recall"),
+            )
         )
 
     def __call__(self, prediction: Measured, truth: Measured) -> dict[str, float | None]:

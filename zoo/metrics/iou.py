@@ -107,8 +107,8 @@ class IoUMetric(Metric):
     """Voxel IoU at the threshold that was frozen on the validation split, and at one half."""
 
     columns = (
-        Column("iou@val", "IoU", "higher", 0.0, 3, "fraction"),
-        Column("iou@.5", "IoU@.5", "higher", 0.0, 3, "fraction"),
+        Column("iou@val", "IoU", "higher", 0.0, 3, "fraction", defined_for=("threshold", "true grid")),
+        Column("iou@.5", "IoU@.5", "higher", 0.0, 3, "fraction", defined_for=("threshold", "true grid")),
     )
 
     def __call__(self, prediction: Measured, truth: Measured) -> dict[str, float | None]:

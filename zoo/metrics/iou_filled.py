@@ -154,7 +154,7 @@ class IoUFilledMetric(Metric):
     | mean       |  .856 |  .916 |   .922 |
     """
 
-    columns = (Column("iou_filled", "IoU filled", "higher", 0.0, 3, "fraction"),)
+    columns = (Column("iou_filled", "IoU filled", "higher", 0.0, 3, "fraction", defined_for=("true grid",)),)
 
     def __call__(self, prediction: Measured, truth: Measured) -> dict[str, float | None]:
         if truth.voxels is None:

@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks.cells import work
 from benchmarks.cells.session import _kind_of
 from benchmarks.protocols import PROTOCOLS
-from benchmarks.records.results import load
+from benchmarks.records.storage import load
 from benchmarks.request.settings import build_protocol, settings
 from benchmarks.run import main
 from benchmarks.scoring.score import Scores, score

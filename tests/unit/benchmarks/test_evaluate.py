@@ -23,7 +23,7 @@ from benchmarks.files.predictions import PredictionFiles
 from benchmarks.gallery.of_files import gather_foreign
 from benchmarks.protocols import Truth
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.records.results import load, save
+from benchmarks.records.storage import load, save
 from benchmarks.request.named_folders import named_folders
 from benchmarks.scoring.failures import by_the_machine, kind_of
 from benchmarks.scoring.score import score
@@ -308,7 +308,7 @@ def test_the_report_shows_predictions_beside_truths(folders, capsys):
     assert "written: " in capsys.readouterr().out
     data = islands(folders / "out/report.html")
     head = data["gallery"]
-    assert head["models"] == ["pred", "other"]
+    assert head["models"] == [["pred", "pred"], ["other", "other"]]
     assert {case["id"] for case in head["cases"]} == set(IDS)
     assert {c for case in head["cases"] for c, _ in case["tags"]} == {"", "chair", "lamp"}
     shown = {case["id"]: data[f"case-{k}"] for k, case in enumerate(head["cases"])}
@@ -371,7 +371,9 @@ def test_pictures_of_one_shape_are_cases_of_their_own(folders):
 def test_only_the_formats_that_are_asked_for(folders, capsys):
     status, results = run(folders, "--pred", folders / "pred", "--format", "md")
     assert status == 0 and results == {}
-    assert {path.name for path in (folders / "out").iterdir()} == {"cells", "table.md", "gallery.png"}
+    assert {path.name for path in (folders / "out").iterdir()} == {
+        *("cells", "table.md", "gallery.png", "tables")
+    }
     assert "models, best" not in capsys.readouterr().out
 
 

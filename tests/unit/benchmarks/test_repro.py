@@ -12,7 +12,8 @@ import pytest
 from benchmarks import repro
 from benchmarks.driver import repetition
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.records.results import ResultError, load, save
+from benchmarks.records.schema import ResultError
+from benchmarks.records.storage import load, save
 from benchmarks.run import main
 
 TINY = [

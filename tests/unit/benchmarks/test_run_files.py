@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import constants
 
 from benchmarks.driver import plan, terminal
-from benchmarks.records.results import load, save
+from benchmarks.records.storage import load, save
 from benchmarks.run import main
 from tests.unit.benchmarks.test_benchmark_run import TINY
 from zoo import files

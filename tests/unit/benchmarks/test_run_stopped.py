@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from benchmarks.records.results import load
+from benchmarks.records.storage import load
 from benchmarks.run import main
 from tests.unit.benchmarks.test_benchmark_run import TINY
 from zoo.system.locks import hold

@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks.cells.cell import ModelCell
 from benchmarks.cells.decisions import keep_decision
-from benchmarks.records.results import ResultStore
+from benchmarks.records.storage import ResultStore
 from benchmarks.request.settings import build_protocol
 from benchmarks.run import main
 from datasets.store import Store

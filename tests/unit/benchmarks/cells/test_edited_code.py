@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from benchmarks.cells.session import Session
+from benchmarks.records.identity import cell_hash
 from benchmarks.records.making import describe_protocol
-from benchmarks.records.results import cell_hash, load
+from benchmarks.records.storage import load
 from benchmarks.request.settings import settings
 from benchmarks.run import main
 from datasets.prepare import open_dataset, request

@@ -19,11 +19,12 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmarks.gallery.cases import Cases, _by_category
+from benchmarks.gallery.cases import Cases, Pictured, _by_category
 from benchmarks.gallery.picture import Case, Drawn
-from benchmarks.report import HERE, card, markup, plots, write_report
+from benchmarks.report import HERE, card, plots, write_report
 from benchmarks.report.drawing import INK, Plot, png, svg
 from benchmarks.report.gallery import pack_cases, ramp
+from benchmarks.report.html import sort_value
 from benchmarks.report.surfaces import (
     FACES,
     FAR,
@@ -39,8 +40,10 @@ from benchmarks.report.surfaces import (
 from benchmarks.report.training import POINTS as CURVE_POINTS
 from benchmarks.report.training import Curve, read_curves
 from benchmarks.statistics.comparison import Comparison
-from benchmarks.tables.table import Cell, category_block, main_block, paired_block
-from tests.unit.benchmarks.tables.test_table import COLUMNS, PROTOCOL, _comparison, _example, _row
+from benchmarks.tables.block import Block, Cell
+from benchmarks.tables.blocks import category_block, main_block, paired_block
+from benchmarks.tables.verdict import verdict
+from tests.helpers.comparisons import COLUMNS, PROTOCOL, example, make_comparison, make_row
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.metrics import Column
@@ -133,7 +136,7 @@ def _written(comparison: Comparison, folder: Path, cases: Cases = CASES) -> tupl
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report")
-    _written(_example(), out)
+    _written(example(), out)
     return out
 
 
@@ -151,7 +154,9 @@ def test_nothing_is_loaded_from_anywhere(page: tuple[Page, str]) -> None:
     for tag, attributes in found.tags:
         assert tag not in ("link", "iframe", "object", "embed", "base", "audio", "video", "source")
         for name, value in attributes.items():
-            if name in ("href", "xlink:href", "src", "srcset", "action", "data", "poster"):
+            if tag == "a" and value and value.startswith("https://"):
+                assert dict(attributes)["rel"] == "noreferrer"  # followed by a click alone
+            elif name in ("href", "xlink:href", "src", "srcset", "action", "data", "poster"):
                 assert value and value.startswith(("#", "data:")), f"<{tag} {name}={value}>"
             assert not name.startswith("on"), f"<{tag} {name}>"
     style = text.partition("<style>")[2].partition("</style>")[0]
@@ -166,7 +171,8 @@ def test_every_link_leads_to_a_part_of_the_page_and_no_id_is_twice(page: tuple[P
     ids = [a["id"] for _, a in found.tags if "id" in a]
     assert len(ids) == len(set(ids))
     links = [a.get("href") or a.get("xlink:href") for t, a in found.tags if t in ("a", "use")]
-    assert len(links) > 7 and {link[1:] for link in links if link} <= set(ids)
+    inner = {link[1:] for link in links if link and link.startswith("#")}
+    assert len(inner) > 7 and inner <= set(ids)
 
 
 def test_three_js_is_the_file_that_its_readme_describes(page: tuple[Page, str]) -> None:
@@ -178,24 +184,56 @@ def test_three_js_is_the_file_that_its_readme_describes(page: tuple[Page, str]) 
     assert "</script" not in script.decode().lower()
 
 
-def test_models_controls_and_quoted_rows_are_separate_tables_with_the_printed_numbers(
-    page: tuple[Page, str],
-) -> None:
-    block = main_block(_example())
-    for table, section in zip(page[0].tables, block.sections, strict=False):
-        assert table[0] == list(block.columns)
-        assert table[1:] == [[cell.text.rstrip() for cell in row] for row in section.rows]
-    names = [[row[0] for row in table[1:]] for table in page[0].tables]
-    assert names[0] == ["r3d", "vae_gan_baseline", "psgn", "r2n2 (incomplete)"]
-    quoted = [own for own in names if "PSGN" in own or "R3D" in own]
-    assert len(quoted) == 2 and not set(names[0]) & {name for own in quoted for name in own}
+def _lines(block: Block) -> list[list[str]]:
+    return [[cell.whole.rstrip() for cell in row] for section in block.sections for row in section.rows]
+
+
+def test_models_and_controls_share_a_table_and_quoted_rows_have_their_own(page: tuple[Page, str]) -> None:
+    block = main_block(example())
+    first, *others = page[0].tables
+    assert first[0] == [column.text for column in block.columns]
+    assert [row for row in first[1:] if len(row) > 1] == _lines(block)
+    assert [row for row in first[1:] if len(row) == 1] == [[s.heading] for s in block.sections]
+    names = [[row[0] for row in table[1:]] for table in others]
+    quoted = [own for own in names if "PSGN" in own]
+    assert len(quoted) == 1 and "R3D" in quoted[0] and not {"r3d", "psgn"} & set(quoted[0])
+
+
+def test_names_lead_to_cards_and_carry_what_they_mean(page: tuple[Page, str]) -> None:
+    found, text = page
+    titles = {a["title"] for t, a in found.tags if t == "th" and a.get("title")}
+    assert any(title and title.startswith("iou@val, fraction") for title in titles)
+    assert any("share of training shapes" in str(title) for title in titles)
+    anchors = {a["href"] for t, a in found.tags if t == "a" and str(a.get("href")).startswith("#model-")}
+    assert anchors == {"#model-0", "#model-1", "#model-2"}  # r2n2 is incomplete: its name says so
+    assert "https://arxiv.org/abs/1804.04610" in {a.get("href") for t, a in found.tags if t == "a"}
+    assert text.index(verdict(example()).partition(" (")[0]) < text.index("<nav")
+
+
+def test_every_test_instance_has_its_picture_best_first(tmp_path: Path) -> None:
+    whole = example()
+    scores = {id: 0.1 + 0.01 * k for k, (id, _, _) in enumerate(whole.instances)}
+    values = {**whole.rows[0].values, "iou@val": np.array([list(scores.values())])}
+    rows = (replace(whole.rows[0], values=values), *whole.rows[1:])
+    picture = np.full((48, 64, 4), 90, np.uint8)
+    pictures = tuple(Pictured(id, view, picture) for id, view, _ in whole.instances)
+    cases = replace(CASES, pictures=pictures)
+    found, _ = _written(replace(whole, rows=rows), tmp_path, cases)
+    shown = [a for t, a in found.tags if t == "img" and "loading" in a]
+    assert [a["alt"] for a in shown[:2]] == ["chair-31", "chair-30"] and len(shown) == 36
+    assert str(shown[0]["title"]).startswith("chair-31: r3d 0.410, vae_gan_baseline 0.389, psgn n/a")
+    clicked = [a["data-case"] for t, a in found.tags if t == "figure" and "data-case" in a]
+    assert [found.island("gallery")["cases"][int(str(k))]["id"] for k in clicked] == [
+        "chair-1",
+        "lamp-2",
+        "lamp-1",
+    ]
 
 
 def test_differences_and_categories_are_there(page: tuple[Page, str]) -> None:
-    for block in (paired_block(_example()), category_block(_example(), "cd")):
+    for block in (paired_block(example()), category_block(example(), "cd")):
         assert block is not None
-        wanted = [[cell.text.rstrip() for cell in row] for section in block.sections for row in section.rows]
-        assert any([row for row in table[1:] if len(row) > 1] == wanted for table in page[0].tables)
+        assert any([row for row in table[1:] if len(row) > 1] == _lines(block) for table in page[0].tables)
 
 
 def test_cells_are_sorted_by_what_they_print(page: tuple[Page, str]) -> None:
@@ -219,13 +257,13 @@ def test_cells_are_sorted_by_what_they_print(page: tuple[Page, str]) -> None:
     ],
 )
 def test_numbers_of_cells(text: str, value: float | None) -> None:
-    assert markup.sort_value(text) == value
+    assert sort_value(text) == value
 
 
 def test_the_island_holds_the_estimates_as_they_are(page: tuple[Page, str]) -> None:
     data = page[0].island("comparison")
     assert "values" not in data and "instances" not in data
-    for row, found in zip(_example().rows, data["rows"], strict=True):
+    for row, found in zip(example().rows, data["rows"], strict=True):
         assert found["name"] == row.name
         for metric, estimate in row.instance_mean.items():
             got = found["instance_mean"][metric]
@@ -233,9 +271,9 @@ def test_the_island_holds_the_estimates_as_they_are(page: tuple[Page, str]) -> N
 
 
 def test_names_and_reasons_cannot_leave_their_place(tmp_path: Path, page: tuple[Page, str]) -> None:
-    row = _row(EVIL, 0.5, 0.1)
+    row = make_row(EVIL, 0.5, 0.1)
     row = replace(row, failures=((0, EVIL, 0, f"reason {EVIL}"),))
-    whole = _comparison(row, _row("b", 0.3, 0.2))
+    whole = make_comparison(row, make_row("b", 0.3, 0.2))
     cases = Cases(
         EVIL, (_case(EVIL, category=EVIL, predictions={EVIL: Drawn(_block(4, 9), 0.5, {EVIL: EVIL})}),)
     )
@@ -243,9 +281,9 @@ def test_names_and_reasons_cannot_leave_their_place(tmp_path: Path, page: tuple[
     scripts = [a for t, a in found.tags if t == "script"]
     assert len(scripts) == 2 + 2 + 1  # three.js, ours; comparison, gallery; one case
     assert {t for t, _ in found.tags} <= {t for t, _ in page[0].tags} and "alert('1')</script>" not in text
-    assert found.tables[0][1][0] == EVIL
+    assert found.tables[0][2][0] == EVIL
     assert found.island("comparison")["rows"][0]["name"] == EVIL
-    assert found.island("gallery")["models"][0] == EVIL
+    assert found.island("gallery")["models"][0] == [EVIL, EVIL]
     assert found.island("case-0")["models"][EVIL]["scores"] == [[EVIL, EVIL]]
     assert any(f"reason {EVIL}" in cell for table in found.tables for line in table for cell in line)
 
@@ -254,14 +292,14 @@ def test_equal_results_give_equal_bytes(tmp_path: Path, folder: Path) -> None:
     def content(out: Path) -> dict[Path, bytes]:
         return {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
 
-    _written(_example(), tmp_path)
+    _written(example(), tmp_path)
     found = content(tmp_path)
     assert found == content(folder)
     assert {str(path.parent) for path in found} == {".", "plots"} and len(found) > 4  # no temporary files
 
 
 def test_without_cases_there_is_a_page_without_three_js(tmp_path: Path) -> None:
-    found, text = _written(_example(), tmp_path, Cases("of r3d by IoU", ()))
+    found, text = _written(example(), tmp_path, Cases("of r3d by IoU", ()))
     assert found.island("gallery")["cases"] == [] and "case-0" not in found.scripts
     assert len(text) < 400_000
 
@@ -355,7 +393,7 @@ def test_lightened_shapes_are_small_and_stay_as_they_are(shape: Shape) -> None:
 
 
 def test_a_case_of_two_choices_is_packed_once_with_both(page: tuple[Page, str]) -> None:
-    head, packed = pack_cases(CASES, ["r3d", "r2n2"])
+    head, packed = pack_cases(CASES, {"r3d": "R3D", "r2n2": "r2n2"})
     assert [case["id"] for case in head["cases"]] == ["chair-1", "lamp-1", "lamp-2"]
     assert head["cases"][1]["tags"] == [["", "best"], ["lamp", "best"]]
     assert head["cases"][2]["tags"] == [["lamp", "worst"]]
@@ -377,14 +415,14 @@ def test_many_surfaces_share_the_triangles_of_a_page(monkeypatch: pytest.MonkeyP
     predictions = {name: Drawn(noise, 0.5, {}) for name in names}
     cases = replace(CASES, overall=[_case(predictions=predictions)], by_category=[])
     monkeypatch.setattr("benchmarks.report.surfaces.PAGE_FACES", 4500)
-    head, (packed,) = pack_cases(cases, names)
+    head, (packed,) = pack_cases(cases, dict(zip(names, names, strict=True)))
     assert head["faces"] == 1500
     drawn = [packed["models"][name]["surface"] for name in names]
     assert all(0 < surface["faces"] <= 1500 for surface in drawn)
 
 
-def page_models() -> list[str]:
-    return [row.name for row in _example().models]
+def page_models() -> dict[str, str]:
+    return {row.name: row.name for row in example().models}
 
 
 def test_categories_choose_their_own_best_median_and_worst() -> None:
@@ -408,9 +446,11 @@ def _drawn(plot: Plot | None) -> Figure:
 
 
 def _with_fscore() -> Comparison:
-    names = [f"{part}@{p}%" for part in ("fscore", "precision", "recall") for p in (1, 5)]
-    columns = tuple(Column(name, name, "higher", 0.0) for name in names)
-    example = _example()
+    parts = {"fscore": "F-score", "precision": "precision", "recall": "recall"}
+    places = {f"{part}@{p}%": (curve, float(p)) for part, curve in parts.items() for p in (1, 5)}
+    names = list(places)
+    columns = tuple(Column(name, name, "higher", 0.0, curve=place) for name, place in places.items())
+    whole = example()
     rows = tuple(
         replace(
             row,
@@ -418,17 +458,17 @@ def _with_fscore() -> Comparison:
             | {name: row.instance_mean["cd"] for name in names if row.name != "psgn" or "fscore" not in name}
             | ({f"fscore@{p}%": None for p in (1, 5)} if row.name == "psgn" else {}),
         )
-        for row in example.rows
+        for row in whole.rows
     )
     protocol = SimpleNamespace(**{**vars(PROTOCOL), "columns": (*COLUMNS, *columns)})
-    return replace(example, protocol=protocol, rows=rows)
+    return replace(whole, protocol=protocol, rows=rows)
 
 
 def test_the_chart_by_category_shows_means_and_intervals() -> None:
-    axes = _drawn(plots.by_category(_example(), "cd")).axes[0]
+    axes = _drawn(plots.by_category(example(), "cd")).axes[0]
     bars = dict(zip(axes.get_legend_handles_labels()[1], axes.containers, strict=True))
     assert list(bars) == ["r3d", "vae_gan_baseline", "psgn", "r2n2 (incomplete)"]
-    categories = _example().models[0].categories
+    categories = example().models[0].categories
     line, _, (intervals,) = bars["r3d"].lines  # type: ignore[attr-defined]
     means = [categories[c]["cd"].mean for c in ("chair", "lamp")]  # type: ignore[union-attr]
     np.testing.assert_allclose(line.get_xdata().astype(float), means)
@@ -438,14 +478,14 @@ def test_the_chart_by_category_shows_means_and_intervals() -> None:
 
 
 def test_the_chart_by_category_leaves_out_who_has_no_such_metric() -> None:
-    axes = _drawn(plots.by_category(_example(), "iou@val")).axes[0]
+    axes = _drawn(plots.by_category(example(), "iou@val")).axes[0]
     assert "psgn" not in axes.get_legend_handles_labels()[1]
-    nobody = _comparison(_row("psgn", None, 0.1))
+    nobody = make_comparison(make_row("psgn", None, 0.1))
     assert plots.by_category(nobody, "iou@val") is None and plots.two_metrics(nobody) is None
 
 
 def test_the_scatter_has_models_with_both_metrics_and_names_the_others() -> None:
-    plot = plots.two_metrics(_example())
+    plot = plots.two_metrics(example())
     axes = _drawn(plot).axes[0]
     places = {bar.get_label(): bar.lines[0].get_xydata()[0] for bar in axes.containers}  # type: ignore[attr-defined]
     np.testing.assert_allclose(places["vae_gan_baseline"], [0.1198, 0.389])
@@ -454,7 +494,7 @@ def test_the_scatter_has_models_with_both_metrics_and_names_the_others() -> None
 
 
 def test_the_threshold_chart_shows_the_curve_and_the_frozen_threshold() -> None:
-    record = _example().models[0].records[0]
+    record = example().models[0].records[0]
     curve = ((0.2, 0.1), (0.4, 0.3), (0.6, 0.2))
     records = tuple(
         record.model_copy(
@@ -462,15 +502,17 @@ def test_the_threshold_chart_shows_the_curve_and_the_frozen_threshold() -> None:
         )
         for v in (0.4, 0.5)
     )
-    whole = _comparison(replace(_example().models[0], records=records), _row("b", 0.3, 0.2, iou_curve=()))
+    whole = make_comparison(
+        replace(example().models[0], records=records), make_row("b", 0.3, 0.2, iou_curve=())
+    )
     line, marks = _drawn(plots.iou_over_threshold(whole)).axes[0].lines
     np.testing.assert_allclose(line.get_xydata(), curve)
     np.testing.assert_allclose(marks.get_xydata(), [[0.4, 0.3], [0.5, 0.25]])
-    assert plots.iou_over_threshold(_comparison(_row("b", 0.3, 0.2, iou_curve=()))) is None
+    assert plots.iou_over_threshold(make_comparison(make_row("b", 0.3, 0.2, iou_curve=()))) is None
 
 
 def test_the_fscore_chart_has_a_panel_for_each_part() -> None:
-    assert plots.fscore_over_distance(_example()) is None
+    assert plots.fscore_over_distance(example()) is None
     figure = _drawn(plots.fscore_over_distance(_with_fscore()))
     panels = {axes.get_title(): axes for axes in figure.axes}
     assert [t for t in panels if t] == ["F-score", "precision", "recall"]
@@ -480,18 +522,18 @@ def test_the_fscore_chart_has_a_panel_for_each_part() -> None:
 
 
 def test_the_training_chart_has_a_panel_for_each_run_model() -> None:
-    plot = plots.training(_example(), CURVES)
+    plot = plots.training(example(), CURVES)
     figure = _drawn(plot)
     first, second = figure.axes[:2]
     np.testing.assert_allclose(first.lines[0].get_xydata(), [[10, 300], [20, 20], [30, 5]])
     assert first.lines[1].get_xdata()[0] == 20  # where the second stage begins
     assert (first.get_yscale(), second.get_yscale()) == ("log", "linear")
     assert "No training log: vae_gan_baseline, r2n2." in plot.caption  # type: ignore[union-attr]
-    assert plots.training(_example(), []) is None
+    assert plots.training(example(), []) is None
 
 
 def test_svg_takes_the_colour_of_the_text_and_png_is_for_print() -> None:
-    plot = plots.two_metrics(_example())
+    plot = plots.two_metrics(example())
     assert plot is not None
     text = svg(plot)
     assert text.startswith("<svg ") and "currentColor" in text and INK not in text
@@ -537,8 +579,8 @@ def test_a_damaged_log_costs_lines_and_no_report(tmp_path: Path, torn: bytes) ->
 
 
 def test_the_card_says_what_the_numbers_hang_on() -> None:
-    found = {term: text for part in card.facts(_example()) for term, text in part.lines}
-    record = _example().record
+    found = {term: text for part in card.facts(example()) for term, text in part.lines}
+    record = example().record
     assert found["fingerprint"] == record.dataset.fingerprint
     assert found["could not be read"] == "2 (2 no faces)"
     assert found["also in an earlier split"] == "0"
@@ -550,7 +592,7 @@ def test_the_card_says_what_the_numbers_hang_on() -> None:
 
 
 def test_each_run_has_its_threshold_and_how_it_was_chosen() -> None:
-    models, controls = card.runs_block(_example()).sections
+    models, controls = card.runs_block(example()).sections
     assert [row[1].text for row in models.rows] == ["0", "1", "2", "0", "0", "0"]
     assert models.rows[0][2:4] == (Cell("0.35"), Cell("highest mean IoU on 6 validation instances"))
     psgn = next(row for row in models.rows if row[0].text == "psgn")
@@ -560,10 +602,10 @@ def test_each_run_has_its_threshold_and_how_it_was_chosen() -> None:
 
 def test_failures_are_counted_by_reason_and_the_first_are_named() -> None:
     failures = (*((0, f"lamp-{k}", 0, "empty") for k in range(25)), (1, "chair-1", 3, None))
-    block = card.failures_block(_comparison(replace(_row("r3d", 0.4, 0.1), failures=failures)))
+    block = card.failures_block(make_comparison(replace(make_row("r3d", 0.4, 0.1), failures=failures)))
     assert block is not None
     first, second = block.sections[0].rows
     assert [cell.text for cell in first[:3]] == ["r3d", "25", "empty"]
     assert first[3].text.endswith("lamp-19 and 5 more")
     assert second[2:] == (Cell("no reason given"), Cell("chair-1 view 3 seed 1"))
-    assert card.failures_block(_comparison(_row("b", 0.4, 0.1))) is None
+    assert card.failures_block(make_comparison(make_row("b", 0.4, 0.1))) is None

@@ -19,7 +19,7 @@ import pytest
 
 from benchmarks.protocols import CURVE, PROTOCOLS, Truth, TruthError
 from benchmarks.protocols.r3d_v1 import R3DV1, R3DV1Config
-from benchmarks.records.results import metric_names
+from benchmarks.records.schema import metric_names
 from benchmarks.scoring.measuring import MeasuringError
 from benchmarks.scoring.score import check_truths, score
 from datasets import BadItem

@@ -12,14 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.records.results import (
-    Record,
-    ResultError,
-    Rows,
-    load,
-)
+from benchmarks.records.schema import Record, ResultError, Rows
+from benchmarks.records.storage import load
+from benchmarks.statistics.bootstrap import cluster_bootstrap
 from benchmarks.statistics.comparison import compare
-from benchmarks.statistics.stats import cluster_bootstrap, paired_difference
+from benchmarks.statistics.paired import paired_differences
 from zoo.metrics import Column
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "results_v1"
@@ -128,8 +125,8 @@ def test_means_intervals_and_pairs_are_those_of_the_statistics_over_shapes() -> 
 
     [iou_pair, cd_pair] = found.paired
     assert (iou_pair.row, iou_pair.against, iou_pair.metric) == ("a", "mean_shape", "iou@val")
-    by_hand = paired_difference(
-        both, _sorted(C, rows), shapes, categories, resamples=RESAMPLES, flips=RESAMPLES
+    (by_hand,) = paired_differences(
+        [(both, _sorted(C, rows))], shapes, categories, resamples=RESAMPLES, flips=RESAMPLES
     )
     assert asdict(iou_pair.paired) == pytest.approx(asdict(by_hand), rel=1e-12)
     assert iou_pair.paired.difference == pytest.approx((A + B).mean() / 2 - C.mean())

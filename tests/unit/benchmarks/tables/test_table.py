@@ -8,7 +8,6 @@ import json
 import os
 import re
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,120 +17,35 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from benchmarks.controls import CONTROLS
-from benchmarks.records.results import Record, load
-from benchmarks.statistics.comparison import ComparedRow, Comparison, Estimate, PairedRow
-from benchmarks.statistics.stats import Interval, Paired
-from benchmarks.tables import table
+from benchmarks.records.schema import Record
+from benchmarks.statistics.comparison import Comparison
+from benchmarks.statistics.pairs import judge
+from benchmarks.statistics.rows import Estimate
+from benchmarks.tables import captions
+from benchmarks.tables.block import Block
+from benchmarks.tables.blocks import category_block, main_block, paired_block, published_block, way_block
+from benchmarks.tables.columns import parse_columns
+from benchmarks.tables.csv import to_csv
+from benchmarks.tables.json import OUTPUT_SCHEMA_VERSION, to_json
+from benchmarks.tables.latex import to_latex
+from benchmarks.tables.markdown import markdown_block, to_markdown
 from benchmarks.tables.published import load_published
-from zoo.metrics import Column
-
-GOLDEN = Path(__file__).parents[3] / "golden"
-COLUMNS = (
-    Column("iou@val", "IoU", "higher", 0.0, 3, "fraction"),
-    Column("cd", "CD", "lower", 3.46, 4, "longest edges"),
-    Column("emd", "EMD", "lower", 1.73, 4, "longest edges"),
-    Column("cd_sq", "CD² ×1000", "lower", 6.0, 2, "squared", 1000.0),
+from benchmarks.tables.rich import _wrap, rich_block, to_rich
+from tests.helpers.comparisons import (
+    COLUMNS,
+    GOLDEN,
+    PROTOCOL,
+    example,
+    make_comparison,
+    make_pair,
+    make_row,
 )
-PROTOCOL: Any = SimpleNamespace(
-    id="r3d-v1",
-    version=1,
-    columns=COLUMNS,
-    headline=("iou@val", "cd", "emd"),
-    stand_ins={},
-    average="instance",
-    published=("r3d_table1",),
-    describe=lambda: "as written",
-)
-INSTANCES = tuple((f"{c}-{k}", 0, c) for c, n in (("chair", 32), ("lamp", 4)) for k in range(n))
+from zoo.config import ConfigError
 
 
-def _record(name: str, kind: str, seed: int | None, **changes: Any) -> Record:
-    template = load(GOLDEN / "results_v1" / ("model" if kind == "model" else "control"))[0]
-    dataset = template.dataset.model_copy(update={"n": len(INSTANCES)})
-    return template.model_copy(
-        update={"name": name, "title": name, "seed": seed, "dataset": dataset} | changes
-    )
-
-
-def _row(
-    name: str,
-    iou: float | None,
-    cd: float,
-    kind: str = "model",
-    seeds: int = 1,
-    missing: int = 0,
-    **changes: Any,
-) -> ComparedRow:
-    half = {"iou@val": 0.02, "cd": 0.004, "emd": 0.006}
-    means = {"iou@val": iou, "cd": cd, "emd": cd / 2, "cd_sq": cd**2}
-
-    def estimates(shift: float, interval: bool) -> dict[str, Estimate | None]:
-        return {
-            m: None
-            if v is None
-            else Estimate(v + shift, v + shift - half[m], v + shift + 2 * half[m], 36)
-            if interval and m in half
-            else Estimate(v + shift, None, None, 36)
-            for m, v in means.items()
-        }
-
-    records = [
-        _record(name, kind, k if kind == "model" else None, **changes)
-        for k in range(seeds if kind == "model" else 1)
-    ]
-    return ComparedRow(
-        name=name,
-        records=tuple(records),
-        n=36 - missing,
-        missing=missing,
-        instance_mean=estimates(0.0, True),
-        category_mean=estimates(0.01, True),
-        categories={"chair": estimates(0.02, True), "lamp": estimates(-0.02, False)},
-        values={m: np.full((seeds, 36), np.nan if v is None else v) for m, v in means.items()},
-        failures=((0, "lamp-1", 0, "empty"),) if name == "r3d" else (),
-    )
-
-
-def _pair(row: str, against: str, metric: str, d: float, low: float, high: float, p: float) -> PairedRow:
-    return PairedRow(
-        row, against, metric, Paired(d, low, high, p, 36, 36), p, Interval(0.4, 0.3, 0.5, 36, 36, 1)
-    )
-
-
-def _comparison(*rows: ComparedRow, paired: tuple[PairedRow, ...] = ()) -> Comparison:
-    return Comparison(
-        protocol=PROTOCOL,
-        record=rows[0].records[0],
-        instances=INSTANCES,
-        rows=rows,
-        paired=paired,
-        primary=("iou@val", "cd"),
-        reference=rows[0].name,
-        baseline="mean_shape",
-        resamples=10_000,
-    )
-
-
-def _example() -> Comparison:
-    return _comparison(
-        _row("r3d", 0.412, 0.1234, seeds=3),
-        _row("vae_gan_baseline", 0.389, 0.1198, n_failed=2),
-        _row("psgn", None, 0.1301, threshold=None),
-        _row("r2n2", 0.5, 0.09, missing=4),
-        _row("mean_shape", 0.25, 0.21, kind="control", title="mean shape of training"),
-        _row("other", 0.95, 0.02, kind="control", title="ground truth at model resolution"),
-        paired=(
-            _pair("vae_gan_baseline", "r3d", "iou@val", -0.023, -0.041, -0.004, 0.03),
-            _pair("vae_gan_baseline", "r3d", "cd", -0.0036, -0.0080, 0.0011, 0.2),
-            _pair("r3d", "mean_shape", "iou@val", 0.162, 0.131, 0.193, 0.0004),
-            _pair("r3d", "mean_shape", "cd", -0.0866, -0.1, -0.07, 0.0004),
-        ),
-    )
-
-
-def _printed(comparison: Comparison, width: int) -> str:
+def _printed(comparison: Comparison, width: int, verbose: bool = True) -> str:
     console = Console(width=width, file=io.StringIO(), color_system=None, force_terminal=False)
-    console.print(table.to_rich(comparison, width))
+    console.print(to_rich(comparison, width, verbose=verbose))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
@@ -139,9 +53,9 @@ def _printed(comparison: Comparison, width: int) -> str:
 @pytest.mark.parametrize("name", ["table_80.txt", "table_160.txt", "table.md"])
 def test_the_rendered_tables_are_as_stored(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a wanted change: R3D_UPDATE_GOLDEN=1 pytest, and look at the difference before committing it."""
-    monkeypatch.setattr(table, "CONTROLS", ())  # their explanations are tested by themselves
+    monkeypatch.setattr(captions, "CONTROLS", ())  # their explanations are tested by themselves
     width = re.findall(r"\d+", name)
-    found = _printed(_example(), int(width[0])) if width else table.to_markdown(_example())
+    found = _printed(example(), int(width[0])) if width else to_markdown(example())
     path = GOLDEN / name
     if os.environ.get("R3D_UPDATE_GOLDEN"):
         path.write_text(found, encoding="utf-8")
@@ -150,7 +64,7 @@ def test_the_rendered_tables_are_as_stored(name: str, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 def test_no_line_is_wider_than_the_terminal_and_no_number_is_lost(width: int) -> None:
-    text = _printed(_example(), width)
+    text = _printed(example(), width)
     assert max(map(cell_len, text.splitlines())) <= width
     main = text.partition("Paired differences")[0]
     for value in (
@@ -166,54 +80,101 @@ def test_no_line_is_wider_than_the_terminal_and_no_number_is_lost(width: int) ->
 
 def test_a_wide_terminal_shows_one_grid_a_narrow_one_continues_with_the_names_repeated() -> None:
     def grids(width: int) -> int:
-        return _printed(_example(), width).partition("Paired")[0].count("models, best IoU first")
+        return _printed(example(), width).partition("Costs")[0].count("models, best IoU first")
 
     assert grids(160) == 1
     assert grids(80) > 1
-    block = table.main_block(_example())
-    text = "\n".join(line.plain for line in table.rich_block(block, 64))
+    chosen = ("iou@val", "cd", "emd", "params", "train", "speed", "memory")
+    text = "\n".join(line.plain for line in rich_block(main_block(example(), chosen), 64))
     *_, numbers, costs = text.split("models, best IoU first")
     assert "vae_gan_baseline" in costs and "812" in costs
     assert "controls" in numbers and "controls" not in costs  # controls have no costs to show
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_shows_the_verdict_over_one_grid_that_fits_a_screen(width: int) -> None:
+    """Two models: verdict, models, the strongest control that reads the picture, the mean shape."""
+    whole = example()
+    rows = [
+        make_row("r3d", 0.412, 0.1234),
+        make_row("vae_gan_baseline", 0.389, 0.1198),
+        make_row("floor", 1.0, 0.01, kind="control", title="ground truth, resampled"),
+        make_row("mean_shape", 0.25, 0.21, kind="control", title="mean shape of training"),
+        make_row("image_retrieval", 0.45, 0.1, kind="control", title="nearest training image"),
+    ]
+    text = _printed(replace(whole, rows=tuple(rows)), width, verbose=False)
+    lines = text.splitlines()
+    assert len(lines) <= 24 and max(map(cell_len, lines)) <= width
+    assert lines[0].startswith("r3d is better than vae_gan_baseline by IoU")
+    assert text.count("models, best IoU first") == 1
+    assert "nearest training image" in text.replace("\n ", " ") and "ground truth" not in text
+    assert "--verbose and the files have 1 more control, " in text.replace("\n", " ")
+    assert "Paired differences" not in text and "Paired differences" in _printed(whole, width)
+
+
+def test_columns_may_be_chosen() -> None:
+    protocol: Any = SimpleNamespace(columns=COLUMNS, headline=("iou@val", "cd", "emd"))
+    assert parse_columns("iou, cd,failed,cd", protocol) == ("iou@val", "cd", "failed")
+    with pytest.raises(
+        ConfigError, match=r"unknown --columns 'cdd'\. Did you mean 'cd'\? Known: iou@val, cd"
+    ):
+        parse_columns("cdd", protocol)
+    with pytest.raises(ConfigError, match="--columns names nothing; known: iou@val"):
+        parse_columns(" , ", protocol)
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(to_rich(example(), 80, columns=("cd", "params")))
+    heads = next(line for line in console.file.getvalue().splitlines() if "CD ↓" in line)  # type: ignore[attr-defined]
+    assert heads.split() == ["CD", "↓", "params", "M"]
+    assert [c.text for c in main_block(example(), ("cd", "n")).columns] == ["", "CD ↓", "n"]
+
+
+def _heads(block: Block) -> tuple[str, ...]:
+    return tuple(column.text for column in block.columns)
+
+
+def _said(comparison: Comparison) -> tuple[str, ...]:
+    block = main_block(comparison)
+    return (*block.notes, *block.details, *block.definitions)
 
 
 def _line(text: str, start: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(start))
 
 
-def test_best_is_bold_among_complete_models_only() -> None:
-    text = table.markdown_block(table.main_block(_example()))
+def test_bold_are_the_leaders_and_nobody_else() -> None:
+    text = markdown_block(main_block(example()))
     assert "**0.412 ±0.030**" in _line(
         text, "| r3d "
     )  # not r2n2's .5, which is incomplete, nor a control's .95
     assert "**0.1198 ±0.0060**" in _line(text, "| vae")  # lower is better
-    assert text.count("**") == 2 * 3  # one value in each of the three columns
+    assert "**0.1234 ±0.0060**" in _line(text, "| r3d ")  # the test does not tell it from the best
+    assert text.count("**") == 2 * (1 + 2 + 3)
 
 
 def test_a_stand_in_shows_where_some_row_lacks_a_headline_metric() -> None:
     """Beside it, for every row; where all rows have the metric, the table is as without."""
     protocol = SimpleNamespace(**{**vars(PROTOCOL), "stand_ins": {"iou@val": "cd_sq"}})
-    with_points = replace(_example(), protocol=protocol)
+    with_points = replace(example(), protocol=protocol)
     grids = replace(with_points, rows=tuple(r for r in with_points.rows if r.name != "psgn"), paired=())
-    assert table.main_block(with_points).columns[1:5] == ("IoU ↑", "CD² ×1000 ↓", "CD ↓", "EMD ↓")
-    assert table.main_block(grids).columns[1:4] == ("IoU ↑", "CD ↓", "EMD ↓")
+    assert _heads(main_block(with_points))[1:5] == ("IoU ↑", "CD² ×1000 ↓", "CD ↓", "EMD ↓")
+    assert _heads(main_block(grids))[1:4] == ("IoU ↑", "CD ↓", "EMD ↓")
 
 
 def test_a_model_alone_is_not_the_best_of_anything() -> None:
-    alone = _comparison(_row("r3d", 0.4, 0.1), _row("mean_shape", 0.2, 0.2, kind="control"))
-    assert "**" not in table.markdown_block(table.main_block(alone))
+    alone = make_comparison(make_row("r3d", 0.4, 0.1), make_row("mean_shape", 0.2, 0.2, kind="control"))
+    assert "**" not in markdown_block(main_block(alone))
 
 
-def test_what_prints_alike_is_marked_alike() -> None:
-    close = _comparison(_row("a", 0.41204, 0.1), _row("b", 0.41196, 0.2))
-    text = table.markdown_block(table.main_block(close))
-    assert text.count("**0.412 ±0.030**") == 2
+def test_nothing_is_bold_where_nobody_leads() -> None:
+    close = make_comparison(make_row("a", 0.41204, 0.1), make_row("b", 0.41196, 0.2))
+    assert "**" not in markdown_block(main_block(close)) and "textbf" not in to_latex(close)
 
 
 def test_seeds_failures_and_missing_instances_are_marked() -> None:
-    text = table.markdown_block(table.main_block(_example()))
-    cells = {line.split(" | ")[0]: line.split(" | ") for line in text.splitlines() if line.startswith("| ")}
-    header = cells["|  "] if "|  " in cells else text.splitlines()[2].split(" | ")
+    text = markdown_block(main_block(example()))
+    lines = [line.removesuffix(" |") for line in text.splitlines() if line.startswith("| ")]
+    cells = {line.split(" | ")[0]: line.split(" | ") for line in lines}
+    header = lines[0].split(" | ")
     n, seeds, failed = (
         next(k for k, c in enumerate(header) if c == name) for name in ("n", "seeds", "failed")
     )
@@ -227,12 +188,12 @@ def test_seeds_failures_and_missing_instances_are_marked() -> None:
 
 
 def test_absent_rows_and_seeds_are_marked_and_not_ranked() -> None:
-    whole = _example()
+    whole = example()
     best, *others = whole.rows
     found = replace(
         whole, rows=(replace(best, absent=(3, 4)), *others), absent=("drc", "empty"), record=best.records[0]
     )
-    text = table.markdown_block(table.main_block(found))
+    text = markdown_block(main_block(found))
     assert " 3 of 5 |" in _line(text, "| r3d (incomplete)") and "**" not in _line(text, "| r3d (incomplete)")
     missing = _line(text, "| drc (missing)")
     assert missing.split(" | ")[1:6] == ["n/a", "n/a", "n/a", "0", "-"]
@@ -242,62 +203,62 @@ def test_absent_rows_and_seeds_are_marked_and_not_ranked() -> None:
     assert "missing: asked for, but there is no result." in text
     for width in (60, 80, 160):
         assert "drc (missing)" in _printed(found, width)
-    data = table.to_json(found)
+    data = to_json(found)
     assert data["absent"] == ["drc", "empty"] and data["rows"][0]["absent_seeds"] == [3, 4]
-    assert "(missing)" not in table.markdown_block(table.main_block(whole))
+    assert "(missing)" not in markdown_block(main_block(whole))
 
 
 def test_a_limited_table_says_so_in_its_title_and_under_it() -> None:
-    whole = _example()
+    whole = example()
     info = whole.dataset.model_copy(update={"n": 36, "whole": 4000})
     limited = replace(whole, record=whole.record.model_copy(update={"dataset": info}))
-    block = table.main_block(limited)
+    block = main_block(limited)
     assert "test split: limited to 36 of 4,000 instances (not for publication), preset" in block.title
     assert block.notes[0] == (
         "Limited to 36 of 4,000 instances, drawn evenly over the categories (--limit): a quick look, not for "
         "publication."
     )
-    assert table.to_json(limited)["dataset"]["whole"] == 4000
+    assert to_json(limited)["dataset"]["whole"] == 4000
 
 
 def test_the_caption_says_what_the_numbers_hang_on() -> None:
-    text = _printed(_example(), 200)
+    text = _printed(example(), 200)
     for fact in (
         "r3d-v1 on procedural 1, test split: 36 instances, preset quick",
         "Data 5f5f5f5f5f5f5f5f; view: view 0; seeds: 0, 1, 2; device: CPU, 2 cores; nearest neighbours",
         "highest mean IoU on 6 validation instances: r3d 0.35/0.35/0.35, vae_gan_baseline 0.35, r2n2 0.35.",
         "--allow-missing was given: 2 of the data set's items (2 no faces).",
-        "10,000 resamples, and over training seeds where there are several.",
+        "bootstrap over shapes within categories, and over training seeds, 10,000 resamples.",
     ):
         assert fact in text
 
 
 def test_categories_of_one_shape_are_said_to_make_intervals_too_short() -> None:
-    whole = _example()
-    assert not [note for note in table.main_block(whole).notes if "one shape" in note]
+    whole = example()
+    assert not [note for note in _said(whole) if "one shape" in note]
     lonely = replace(whole, instances=(*whole.instances, ("boat-0", 0, "boat")))
-    (note,) = (note for note in table.main_block(lonely).notes if "one shape" in note)
+    (note,) = (note for note in _said(lonely) if "one shape" in note)
     assert note.startswith("1 of 3 categories")
 
 
 def test_what_was_left_out_and_what_leaks_is_counted() -> None:
-    whole = _example()
+    whole = example()
     info = whole.dataset.model_copy(
         update={"left_out": {"same grid": 12, "known bad item": 1}, "leaks": 1200}
     )
-    notes = table.main_block(replace(whole, record=whole.record.model_copy(update={"dataset": info}))).notes
+    notes = _said(replace(whole, record=whole.record.model_copy(update={"dataset": info})))
     assert "Left out of the data set on purpose: 1 known bad item, 12 same grid." in notes
     assert any(note.startswith("1,200 of 36 instances show a shape that training") for note in notes)
-    assert not any(
-        "Left out" in note or "shape that training" in note for note in table.main_block(whole).notes
-    )
+    assert not any("Left out" in note or "shape that training" in note for note in main_block(whole).notes)
 
 
 def test_controls_are_explained_where_they_are_shown() -> None:
     explanation = next(c.explanation for c in CONTROLS if c.name == "mean_shape")
-    notes = table.main_block(_example()).notes
+    notes = _said(example())
     assert any(explanation in note for note in notes)
-    assert not any("retrieval" in note for note in table.main_block(_comparison(_row("r3d", 0.4, 0.1))).notes)
+    assert not any(
+        "retrieval" in note for note in main_block(make_comparison(make_row("r3d", 0.4, 0.1))).notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -315,35 +276,35 @@ def test_controls_are_explained_where_they_are_shown() -> None:
 def test_a_verdict_needs_interval_and_corrected_p(
     metric: str, low: float, high: float, p: float, verdict: str
 ) -> None:
-    pair = _pair("a", "b", metric, (low + high) / 2, low, high, p)
+    pair = make_pair("a", "b", metric, (low + high) / 2, low, high, p)
     column = next(c for c in COLUMNS if c.name == metric)
-    assert table.judge(pair, column) == verdict
+    assert judge(pair, column) == verdict
 
 
 def test_pairs_show_sign_interval_and_small_p() -> None:
-    text = _printed(_example(), 100)
+    text = _printed(example(), 100)
     assert re.search(r"r3d vs mean_shape +IoU ↑ +\+0\.162 \(\+0\.131 to \+0\.193\) +<0\.001  better", text)
     assert re.search(r"vae_gan_baseline vs r3d +CD ↓ +−0\.0036 \(−0\.0080 to \+0\.0011\) +0\.200  open", text)
-    assert table.paired_block(_comparison(_row("r3d", 0.4, 0.1))) is None
+    assert paired_block(make_comparison(make_row("r3d", 0.4, 0.1))) is None
 
 
 def test_share_of_the_way_is_shown_where_both_ends_are_there() -> None:
     """IoU .4 between .2 and .6 is half of it; CD .1 between .3 and .05 is 80 %."""
     rows = [
-        _row("r3d", 0.4, 0.1),
-        _row("mean_shape", 0.2, 0.3, kind="control"),
-        _row("ceiling", 0.6, 0.05, kind="control"),
+        make_row("r3d", 0.4, 0.1),
+        make_row("mean_shape", 0.2, 0.3, kind="control"),
+        make_row("ceiling", 0.6, 0.05, kind="control"),
     ]
-    block = table.way_block(_comparison(*rows))
+    block = way_block(make_comparison(*rows))
     assert block is not None
     assert [[cell.text for cell in row] for row in block.sections[0].rows] == [["r3d", "50 %", "80 %"]]
-    assert table.way_block(_comparison(*rows[:2])) is None
+    assert way_block(make_comparison(*rows[:2])) is None
 
 
 def test_categories_have_intervals_only_with_enough_shapes_and_both_averages() -> None:
-    text = table.markdown_block(table.category_block(_example(), "iou@val"))
+    text = markdown_block(category_block(example(), "iou@val"))
     assert "| chair | 32 | **0.432 ±0.030** | 0.409 ±0.030 | n/a |" in text
-    assert "| lamp † | 4 | **0.392** | 0.369 | n/a |" in text
+    assert "| lamp † | 4 | 0.392 | 0.369 | n/a |" in text
     assert "| mean of categories | 2 | **0.422 ±0.030** |" in text
     assert "| mean of instances | 36 | **0.412 ±0.030** |" in text
     assert "† fewer than 30 shapes" in text
@@ -351,29 +312,29 @@ def test_categories_have_intervals_only_with_enough_shapes_and_both_averages() -
 
 
 def test_published_rows_stand_apart_with_protocol_data_and_warning() -> None:
-    text = _printed(_example(), 120)
+    text = _printed(example(), 120)
     measured, _, quoted = text.partition("Published, quoted from Table 1 of the R3D report; not comparable")
     assert ".2288" in quoted and ".2288" not in measured
     assert quoted.index("Pix3D evaluation: Pix3D, photographs of chairs, n = 2,894") < quoted.index(".136")
     assert quoted.index("R3D report: ShapeNetCore, renderings, n = 30") < quoted.index(".2288")
     assert "no row here may be ranked against" in quoted
-    block = table.published_block(load_published(), load_published().table("r3d_table1"))
-    assert "**" not in table.markdown_block(block)
+    block = published_block(load_published(), load_published().table("r3d_table1"))
+    assert "**" not in markdown_block(block)
 
 
 def test_markdown_has_every_metric_and_escapes_what_markdown_would_eat() -> None:
-    text = table.to_markdown(_example())
+    text = to_markdown(example())
     assert "cd\\_sq (CD² ×1000 ↓)" in text
     assert "15.23" in text  # .1234^2 x 1000: the display factor
     assert "MarrNet\\*" in text and "&lt;0.001" in text
     tables = [block for block in text.split("\n\n") if block.startswith("| ")]
-    assert len(tables) == 6
+    assert len(tables) == 7
     for block in tables:
         assert len({line.count("|") for line in block.splitlines()}) == 1
 
 
 def test_csv_holds_the_stored_values_unrounded() -> None:
-    lines = list(csv.DictReader(io.StringIO(table.to_csv(_example()))))
+    lines = list(csv.DictReader(io.StringIO(to_csv(example()))))
     by_scope = {(line["name"], line["scope"]): line for line in lines}
     row = by_scope["r3d", "instance mean"]
     found = [float(row[f"iou@val{end}"]) for end in ("", "_low", "_high")]
@@ -392,8 +353,8 @@ def test_csv_holds_the_stored_values_unrounded() -> None:
 
 
 def test_json_holds_everything_needed_to_compute_again() -> None:
-    data = json.loads(json.dumps(table.to_json(_example()), allow_nan=False))
-    assert data["schema_version"] == table.OUTPUT_SCHEMA_VERSION
+    data = json.loads(json.dumps(to_json(example()), allow_nan=False))
+    assert data["schema_version"] == OUTPUT_SCHEMA_VERSION
     row = data["rows"][0]
     assert row["instance_mean"]["iou@val"] == {
         "mean": 0.412,
@@ -417,10 +378,10 @@ def test_json_holds_everything_needed_to_compute_again() -> None:
 
 
 def test_names_are_broken_at_words_and_nothing_is_lost() -> None:
-    lines = table._wrap("ground truth at model_resolution_of_everything", 18)
+    lines = _wrap("ground truth at model_resolution_of_everything", 18)
     assert lines == ["ground truth at", " model_resolution_", " of_everything"]
     assert all(cell_len(line) <= 18 for line in lines)
-    assert table._wrap("x" * 30, 14) == ["x" * 14, " " + "x" * 13, " " + "x" * 3]
+    assert _wrap("x" * 30, 14) == ["x" * 14, " " + "x" * 13, " " + "x" * 3]
 
 
 def test_bars_are_never_negative() -> None:

@@ -217,7 +217,7 @@ def made():
 
 def test_models_are_rows_and_numbers_of_views_columns():
     iou, cd, _ = views_blocks(made())
-    assert iou.columns == ("", "1 view", "2 views")
+    assert [column.text for column in iou.columns] == ["", "1 view", "2 views"]
     shown = [[cell.text.split(" ±")[0].strip() for cell in row] for row in iou.sections[0].rows]
     assert shown == [["r3d", "0.600", "-"], ["r2n2", "0.500", "0.700"]]
     assert [cell.style for cell in iou.sections[0].rows[0]] == ["", "best", "faint"]

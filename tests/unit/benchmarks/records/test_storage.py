@@ -14,16 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from benchmarks.records import results as module
-from benchmarks.records.results import (
-    Record,
-    ResultError,
-    ResultStore,
-    Rows,
-    cell_hash,
-    load,
-    save,
-)
+from benchmarks.records import storage as module
+from benchmarks.records.identity import cell_hash
+from benchmarks.records.schema import Record, ResultError, Rows
+from benchmarks.records.storage import ResultStore, load, save
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "results_v1"
 

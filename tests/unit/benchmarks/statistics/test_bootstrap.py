@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from benchmarks.statistics import stats
-from benchmarks.statistics.stats import cluster_bootstrap, holm, paired_difference, probability_of_improvement
+from benchmarks.statistics import bootstrap
+from benchmarks.statistics.bootstrap import cluster_bootstrap, cluster_bootstraps, cluster_draws
+from benchmarks.statistics.design import design_of
+from benchmarks.statistics.paired import Paired, holm, paired_differences, wins
 
 SIMULATIONS = 2_000
 """The standard error of a share of 5 % is then 0.5 %."""
@@ -22,6 +24,15 @@ def clustered(rng, clusters: int, size: int, icc: float) -> tuple[np.ndarray, li
     shared = rng.normal(size=clusters).repeat(size) * math.sqrt(icc)
     own = rng.normal(size=clusters * size) * math.sqrt(1 - icc)
     return shared + own, [f"shape-{k}" for k in range(clusters) for _ in range(size)]
+
+
+def paired_difference(a, b, clusters, strata=None, **options) -> Paired:
+    return paired_differences([(a, b)], clusters, strata, **options)[0]
+
+
+def improvement(a, b, shapes, better):
+    """How often a beats b on an instance drawn at random, with its interval."""
+    return cluster_bootstrap(wins(np.atleast_2d(a), np.atleast_2d(b), better), shapes)
 
 
 # --------------------------------------------------------------------- bootstrap
@@ -62,17 +73,17 @@ def test_many_tables_at_once_are_what_each_is_alone(average):
     gaps = np.where(rng.random(120) < 0.3, np.nan, rng.random(120))
     tables = [rng.random(120), rng.random((3, 120)), gaps, np.full((2, 120), np.nan), rng.random((2, 120))]
     options = {"average": average, "resamples": 300, "omit_nan": True}
-    together = stats.cluster_bootstraps(tables, shapes, strata, **options)
+    together = cluster_bootstraps(tables, shapes, strata, **options)
     for table, found in zip(tables, together, strict=True):
         alone = cluster_bootstrap(table, shapes, strata, **options)
         assert asdict(found) == pytest.approx(asdict(alone), rel=1e-12, nan_ok=True)
     pairs = [(tables[0], tables[1]), (tables[1], tables[2]), (tables[3], tables[0]), (tables[1], tables[4])]
-    together = stats.paired_differences(pairs, shapes, strata, **options, flips=200)
+    together = paired_differences(pairs, shapes, strata, **options, flips=200)
     for pair, found in zip(pairs, together, strict=True):
         alone = paired_difference(*pair, shapes, strata, **options, flips=200)
         assert asdict(found) == pytest.approx(asdict(alone), rel=1e-12, nan_ok=True)
     assert together[0].difference != together[1].difference and math.isnan(together[2].p)
-    assert stats.cluster_bootstraps([], shapes) == stats.paired_differences([], shapes) == []
+    assert cluster_bootstraps([], shapes) == paired_differences([], shapes) == []
 
 
 def test_resampling_stays_within_categories():
@@ -113,7 +124,7 @@ def test_all_pictures_of_a_shape_travel_together():
     values = np.array([1.0] * 9 + [0.0])
     found = cluster_bootstrap(values, ["a"] * 9 + ["b"])
     assert (found.low, found.high) == (0.0, 1.0)
-    w, _ = next(stats._resampled(stats._design(["a"] * 9 + ["b"], None, "instance"), 1000, 0))
+    w, _ = next(cluster_draws(design_of(["a"] * 9 + ["b"], None, "instance"), 1000, 0))
     means = w @ [9, 0] / (w @ [9, 1])
     assert set(np.round(means, 12)) == {0.0, 0.9, 1.0}
     assert np.mean(means == 0.9) == pytest.approx(0.5, abs=0.06)
@@ -158,14 +169,12 @@ def test_the_order_of_rows_does_not_matter_and_the_seed_does():
 def test_blocks_give_a_bootstrap_too(monkeypatch):
     values, clusters = clustered(np.random.default_rng(0), 50, 2, 0.3)
     whole = cluster_bootstrap(values, clusters)
-    monkeypatch.setattr(stats, "BLOCK", 7_000)
+    monkeypatch.setattr(bootstrap, "BLOCK", 7_000)
     parts = cluster_bootstrap(values, clusters)
     assert parts.low == pytest.approx(whole.low, abs=0.02) and parts.high == pytest.approx(
         whole.high, abs=0.02
     )
-    weights = np.concatenate(
-        [w for w, _ in stats._resampled(stats._design(clusters, None, "instance"), 999, 0)]
-    )
+    weights = np.concatenate([w for w, _ in cluster_draws(design_of(clusters, None, "instance"), 999, 0)])
     assert weights.shape == (999, 50) and (weights.sum(1) == 50).all()
     assert len(np.unique(weights, axis=0)) == 999  # no block repeats another
 
@@ -283,16 +292,16 @@ def test_probability_of_improvement_by_hand():
     """Better, worse, equal, better on four shapes, for either direction."""
     a, b = np.array([0.5, 0.1, 0.3, 0.9]), np.array([0.4, 0.2, 0.3, 0.1])
     shapes = list("wxyz")
-    assert probability_of_improvement(a, b, shapes, better="higher").mean == 0.625
-    assert probability_of_improvement(a, b, shapes, better="lower").mean == 0.375
-    same = probability_of_improvement(a, a, shapes, better="lower")
+    assert improvement(a, b, shapes, "higher").mean == 0.625
+    assert improvement(a, b, shapes, "lower").mean == 0.375
+    same = improvement(a, a, shapes, "lower")
     assert (same.mean, same.low, same.high) == (0.5, 0.5, 0.5)
 
 
 def test_improvement_counts_every_pair_of_seeds():
     a, b = np.array([[1.0, 1.0], [3.0, 1.0], [2.0, 1.0]]), np.array([[2.0, 0.0], [0.0, 2.0]])
     # first shape: 1, 3, 2 against 2 and 0: .5 and 1 and .75; second: 1 against 0 and 2: .5
-    found = probability_of_improvement(a, b, ["x", "y"], better="higher")
+    found = improvement(a, b, ["x", "y"], "higher")
     assert found.mean == pytest.approx(((0.5 + 1 + 0.75) / 3 + 0.5) / 2)
     assert (found.n, found.clusters) == (2, 2)
 
@@ -303,7 +312,7 @@ def test_a_better_mean_may_be_worse_nearly_everywhere():
     a[0] = 1
     shapes = list(range(50))
     assert paired_difference(a, b, shapes).difference > 0
-    found = probability_of_improvement(a, b, shapes, better="higher")
+    found = improvement(a, b, shapes, "higher")
     assert found.mean == 0.02 and found.high < 0.1
 
 

@@ -1,0 +1,1 @@
+"""Everything that lies in a store, under names that can be typed."""
