@@ -105,7 +105,8 @@ class Bars:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._progress.stop()
+        if self._tasks:
+            self._progress.stop()
 
     def __call__(self, event: Event) -> None:
         """Tell one event."""
@@ -138,7 +139,8 @@ class Bars:
         self._update("", "measuring", done, total, ", ".join(open_ones))
 
     def _update(self, key: str, words: str, done: int, total: int, note: str) -> None:
-        self._progress.start()
+        if not self._tasks:
+            self._progress.start()
         words = printable(words)
         if key not in self._tasks:
             self._tasks[key] = self._progress.add_task(words, total=total, note="")
