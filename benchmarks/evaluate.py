@@ -132,10 +132,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     keep(comparison, args.out, [*written, *charts(written)])
     # last of all: a terminal may fail, and costs nothing then
     _tell(console, died, results)
-    if "rich" in formats:
+    _say(console, "written: " + ", ".join(map(str, written)))
+    if "rich" in formats:  # the result comes last
         shown = to_rich(comparison, console.width, verbose=args.verbose, columns=columns)
         console.print("", shown)
-    _say(console, "written: " + ", ".join(map(str, written)))
     return 1 if died else 0
 
 
