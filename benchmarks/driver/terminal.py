@@ -44,14 +44,15 @@ def run_in_terminal(request: RunRequest) -> int:
     except KeyboardInterrupt:
         say(console, f"stopped; the state is saved in {request.out}. The same command goes on from there.")
         raise
-    finally:  # whatever became of the files, what was measured is seen
-        _show(request, outcome, console)
+    finally:  # whatever became of the files, what was measured is seen, last of all
+        if outcome.comparison is not None:
+            parts = [f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items()]
+            say(console, f"{', '.join(parts)}; {sum(outcome.seconds.values()):.0f} s in all")
+            say(console, "written: " + ", ".join(map(str, outcome.written)))
+            _show(request, outcome, console)
     if outcome.comparison is None:
         console.print("no model has a result; see the failures above", style="red")
         return 1
-    parts = [f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items()]
-    say(console, f"{', '.join(parts)}; {sum(outcome.seconds.values()):.0f} s in all")
-    say(console, "written: " + ", ".join(map(str, outcome.written)))
     return 1 if outcome.failed else 0
 
 
@@ -66,9 +67,9 @@ def evaluate_in_terminal(request: EvaluateRequest) -> int:
         evaluate_files(request, bars, outcome)
     for name, error in outcome.failed.items():
         say(console, f"{name}: {error}", "failed", "red")
-    _show(request, outcome, console)
     if outcome.written:
         say(console, "written: " + ", ".join(map(str, outcome.written)))
+    _show(request, outcome, console)
     return 1 if outcome.failed else 0
 
 

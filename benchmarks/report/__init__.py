@@ -85,7 +85,7 @@ def _page(comparison: Comparison, cases: Cases, drawn: Sequence[Plot], published
         title=f"{models} on {info.name}, {info.split} split",
         verdict=verdict(comparison),
         summary=f"{len(comparison.models)} models and {len(comparison.controls)} controls by "
-        f"{comparison.protocol.id} on {comparison.extent} in {len(comparison.categories)} categories; preset "
+        f"{comparison.protocol.id}; {comparison.extent} in {len(comparison.categories)} categories; preset "
         f"{comparison.preset}, data {info.fingerprint[:16]}.",
         main=main_block(comparison),
         anchors={model.name: model.anchor for model in cards},

@@ -83,14 +83,15 @@ def one_against_another(comparison: Comparison) -> Plot | None:
     if not others:
         return None
     lines = -(-len(others) // 2)
+    order = {row.name: k for k, row in enumerate(comparison.models)}
 
     def draw(figure: Figure) -> None:
         grid = list(figure.subplots(lines, 2, squeeze=False).flat)
-        for k, (axes, row) in enumerate(zip(grid, others, strict=False)):
+        for axes, row in zip(grid, others, strict=False):
             x, y = _pairs(best, row, column)
             ends = [min(x.min(), y.min()), max(x.max(), y.max())]
             axes.plot(ends, ends, color=GRID, linewidth=0.8)
-            colour = style(k + 1)["color"] if row.ranked else INK
+            colour = style(order[row.name])["color"] if row.ranked else INK
             axes.plot(x, y, ".", color=colour, markersize=3, alpha=0.6)
             axes.set_title(plot_label(row.name if row.ranked else row.title), fontsize="medium")
             axes.set_xlabel(plot_label(best.name))

@@ -85,7 +85,9 @@ def by_category(comparison: Comparison, metric: str) -> Plot | None:
         f"categories-{slug(metric)}",
         f"{column_label(column)} by category",
         "Mean over the instances of a category (their number in brackets) and its 95 % interval, "
-        "where there are enough shapes for one.",
+        "where there are enough shapes for one."
+        + " Upright strokes: the strongest control that reads the picture."
+        * (beside is not None),
         draw,
         1.0 + len(names) * max(0.3, 0.1 * len(rows)) + 0.16 * _lines(len(rows) + 1),
     )

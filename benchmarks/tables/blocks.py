@@ -43,7 +43,7 @@ def main_block(
     Args:
         columns: metrics, counts and costs, as `benchmarks.tables.columns.parse_columns` gives them; None for
             the headline and the counts.
-        rows: those that are shown; None for all.
+        rows: those that are shown, beside models without any result; None for all.
     """
     seeded = any(row.seeds or row.absent for row in comparison.rows)
     counts = [name for name in COUNTS if name != "seeds" or seeded]
@@ -64,7 +64,7 @@ def main_block(
 
     def absent(kind: Literal["model", "control"]) -> list[tuple[Cell, ...]]:
         nothing = [NA if n in metrics else Cell("0", "warn") if n == "n" else NOTHING for n in chosen]
-        titles = () if rows is not None else absent_titles(comparison)[kind]
+        titles = () if rows is not None and kind == "control" else absent_titles(comparison)[kind]
         return [(Cell(title, "warn"), *nothing) for title in titles]
 
     info = comparison.dataset

@@ -18,7 +18,7 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 COUNTS = {
     "n": Heading("n", about="instances that were measured"),
     "seeds": Heading("seeds", about="trainings, each from other random numbers"),
-    "failed": Heading("failed", about="empty or missing predictions, over all seeds: the worst value each"),
+    "failed": Heading("failed"),
 }
 COSTS = {
     "params": Heading("params M", about="parameters, in millions"),

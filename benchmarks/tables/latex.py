@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from benchmarks.statistics.comparison import Comparison
 from benchmarks.tables.bibliography import cite_key
 from benchmarks.tables.block import NA, NOTHING, Block, Cell, Section
-from benchmarks.tables.blocks import category_block, main_block, paired_block, published_block
+from benchmarks.tables.blocks import category_block, main_block, paired_block, published_block, summary_rows
 from benchmarks.tables.columns import COUNTS, headline
 from benchmarks.tables.published import Published, load_published
 from benchmarks.tables.verdict import verdict
@@ -58,13 +58,13 @@ def to_latex(
     """The verdict as a comment; models and controls, pairs, primary metrics by category, quoted numbers.
 
     Args:
-        columns: of the main table, as `benchmarks.tables.columns.parse_columns` gives them; None for the
-            headline, and of the counts those of failures.
+        columns: of the main table, as `benchmarks.tables.columns.parse_columns` gives them, for one that fits
+            a column: with the strongest controls alone. None for the headline and all controls.
     """
     failed = any(row.n_failed for row in comparison.rows)
     chosen = columns or [*headline(comparison), *(name for name in COUNTS if name == "failed" and failed)]
     published = load_published() if published is None else published
-    main = main_block(comparison, chosen, "title")
+    main = main_block(comparison, chosen, "title", summary_rows(comparison) if columns else None)
     shown = [main, paired_block(comparison)]
     shown += [category_block(comparison, metric, "title") for metric in comparison.primary]
     shown += [published_block(published, published.table(name)) for name in comparison.protocol.published]

@@ -23,6 +23,8 @@ from benchmarks.tables.verdict import verdict
 from zoo.system.text import printable
 
 GAP = 2
+FEW = 2
+"""Metrics that are shown even where names have to be broken for them."""
 STYLES: dict[Style, str] = {"": "", "best": "bold green", "faint": "dim", "warn": "yellow"}
 
 
@@ -56,7 +58,7 @@ def _summary(comparison: Comparison, width: int, columns: Sequence[str] | None) 
     chosen = list(columns or headline(comparison))
     counts = [] if columns else _telling(comparison, rows)
     block = main_block(comparison, [*chosen, *counts], rows=rows)
-    while columns is None and len(chosen) > 1 and not _fits(block, width):
+    while columns is None and len(chosen) > 1 and not _fits(block, width, whole_names=len(chosen) > FEW):
         chosen.pop()
         block = main_block(comparison, [*chosen, *counts], rows=rows)
     left = [name for name in headline(comparison) if name not in chosen]
@@ -71,14 +73,18 @@ def _telling(comparison: Comparison, rows: Sequence[ComparedRow]) -> list[str]:
     """Of the counts those that differ between rows, or count failures."""
     told = {
         "n": any(row.missing for row in rows) or bool(comparison.absent),
-        "seeds": len({(len(row.seeds), row.absent) for row in comparison.models}) > 1,
+        "seeds": len({len(row.seeds) for row in comparison.models}) > 1 or any(row.absent for row in rows),
         "failed": any(row.n_failed for row in rows),
     }
     return [name for name in COUNTS if told[name]]
 
 
-def _fits(block: Block, width: int) -> bool:
-    return len(_groups(block, _widths(block, width), width)) == 1
+def _fits(block: Block, width: int, whole_names: bool) -> bool:
+    """Whether a block takes one grid; with `whole_names`, without breaking the names of its rows."""
+    widths = _widths(block, width)
+    names = [row[0].text for section in block.sections for row in section.rows]
+    broken = whole_names and max(map(cell_len, names), default=0) > widths[0]
+    return len(_groups(block, widths, width)) == 1 and not broken
 
 
 def rich_block(block: Block, width: int) -> list[Text]:

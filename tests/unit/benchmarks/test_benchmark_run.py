@@ -85,18 +85,23 @@ def test_writes_everything(finished):
         names
     )
     assert results["dataset"]["n"] == 4
-    assert "VAE-GAN" in (out / "table.md").read_text(encoding="utf-8") or "vae" in (
-        out / "table.md"
-    ).read_text(encoding="utf-8")
+    assert (out / "table.md").read_text(encoding="utf-8").startswith("vae\\_gan\\_baseline has IoU")
+    (kept,) = (out / "tables").iterdir()
+    assert kept.name.startswith("vae_gan_baseline-procedural-quick-r3d-v1-")
+    for file in ("table.md", "report.html", "table.bib", "plots/training.png"):
+        assert (kept / file).read_bytes() == (out / file).read_bytes()
     assert "vae_gan_baseline" in (out / "table.csv").read_text(encoding="utf-8")
-    assert "vae\\_gan\\_baseline" in (out / "table.tex").read_text(encoding="utf-8")
+    assert "VAE-GAN baseline" in (out / "table.tex").read_text(encoding="utf-8")
     with Image.open(out / "gallery.png") as picture:
         assert picture.width > 400
     report = (out / "report.html").read_text(encoding="utf-8")
     head = json.loads(re.search(r'id="gallery">(.*?)</script>', report)[1])
     tags = {tuple(tag) for case in head["cases"] for tag in case["tags"]}
     assert tags >= {(c, g) for c in ("", "chair", "table") for g in ("best", "worst")}
-    assert head["models"] == ["vae_gan_baseline"]
+    assert head["models"] == [
+        ["vae_gan_baseline", "vae_gan_baseline"],
+        ["image_retrieval", "nearest training image"],
+    ]
     assert {path.stem for path in (out / "plots").iterdir()} >= {"iou-threshold", "training"}
 
 

@@ -340,8 +340,13 @@ def test_shapes_in_other_units_are_shown_in_the_box_of_the_truth(tmp_path):
         {"id": one.name, "view": 0, "category": "object", "cd": k, "iou@val": None}
         for k, one in enumerate(wanted)
     ]
+    protocol = R3DV1(R3DV1Config())
+    columns = {column.name: column for column in protocol.columns}
     comparison = SimpleNamespace(
-        reference="floor", models=[SimpleNamespace(name="pred")], protocol=R3DV1(R3DV1Config())
+        reference="floor",
+        models=[SimpleNamespace(name="pred")],
+        protocol=protocol,
+        column=columns.__getitem__,
     )
     cases = gather_foreign(comparison, wanted, [folder], {"pred": (SimpleNamespace(threshold=None), rows)})
     assert cases.chosen == "of pred by CD" and {case.id for case in cases.overall} == {"a", "b"}
@@ -712,7 +717,7 @@ def test_a_terminal_that_is_gone_costs_no_file(folders, monkeypatch):
     """Every file is there before the table is printed."""
     monkeypatch.setattr(sys, "stdout", sys.stdout)  # what the command puts in its place goes with the test
 
-    def gone(comparison, width):
+    def gone(*_, **__):
         assert (folders / "out/report.html").exists() and (folders / "out/table.md").exists()
         raise BrokenPipeError
 

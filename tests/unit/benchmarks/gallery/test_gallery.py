@@ -276,8 +276,11 @@ def test_no_cases_where_the_protocol_has_no_number_for_the_model():
     cell = SimpleNamespace(config=SimpleNamespace(name="psgn"), hash="0")
     rows = [{"id": "a", "iou@.4": None}]
     results = SimpleNamespace(find=lambda hash: (None, rows))
-    session: Any = SimpleNamespace(results=results, protocol=protocol)
-    comparison: Any = SimpleNamespace(reference="psgn", protocol=protocol)
+    session: Any = SimpleNamespace(results=results, protocol=protocol, test=SimpleNamespace(ids=()))
+    columns = {column.name: column for column in protocol.columns}
+    comparison: Any = SimpleNamespace(
+        reference="psgn", protocol=protocol, column=columns.__getitem__, instances=()
+    )
     cells: Any = [cell]
     found = gather_cases(session, cells, comparison, lighten=lambda shape, level: shape)
     assert (found.overall, found.by_category) == ((), ())

@@ -25,6 +25,7 @@ from benchmarks.report import HERE, card, plots, write_report
 from benchmarks.report.drawing import INK, Plot, png, svg
 from benchmarks.report.gallery import pack_cases, ramp
 from benchmarks.report.html import sort_value
+from benchmarks.report.instance_plots import distribution, one_against_another
 from benchmarks.report.surfaces import (
     FACES,
     FAR,
@@ -482,6 +483,45 @@ def test_the_chart_by_category_leaves_out_who_has_no_such_metric() -> None:
     assert "psgn" not in axes.get_legend_handles_labels()[1]
     nobody = make_comparison(make_row("psgn", None, 0.1))
     assert plots.by_category(nobody, "iou@val") is None and plots.two_metrics(nobody) is None
+
+
+def test_the_chart_by_category_has_the_control_that_the_verdict_names() -> None:
+    control = make_row("image_retrieval", 0.3, 0.1, kind="control", title="nearest training image")
+    told = replace(example().standings[0], control="image_retrieval")
+    whole = replace(example(), rows=(*example().rows, control), standings=(told,))
+    axes = _drawn(plots.by_category(whole, "iou@val")).axes[0]
+    (line,) = (own for own in axes.lines if own.get_label() == "nearest training image (control)")
+    np.testing.assert_allclose(line.get_xdata(), [0.32, 0.28])
+
+
+def test_distributions_count_every_instance_once() -> None:
+    whole = example()
+    values = np.linspace(0.1, 0.9, 36)
+    rows = (replace(whole.rows[0], values={**whole.rows[0].values, "cd": values[None]}), *whole.rows[1:])
+    axes = _drawn(distribution(replace(whole, rows=rows), "cd")).axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["r3d", "vae_gan_baseline", "psgn", "r2n2"]
+    medians = [line.get_xdata()[0] for line in axes.lines]  # type: ignore[index]
+    np.testing.assert_allclose(medians, [0.5, 0.1198, 0.1301, 0.09])
+    first = axes.patches[0].get_data()  # type: ignore[attr-defined]
+    counts = (0 - first.values) / 0.85 * np.histogram(values, first.edges)[0].max()
+    assert round(counts.sum()) == 36
+    assert distribution(make_comparison(make_row("psgn", None, 0.1)), "iou@val") is None
+
+
+def test_one_model_stands_against_another_instance_by_instance() -> None:
+    whole = example()
+    values = np.linspace(0.1, 0.9, 36)
+    first, second, *others = whole.rows
+    rows = (
+        replace(first, values={**first.values, "iou@val": values[None]}),
+        replace(second, values={**second.values, "iou@val": values[::-1][None]}),
+        *others,
+    )
+    plot = one_against_another(replace(whole, rows=rows))
+    panel = _drawn(plot).axes[0]
+    assert (panel.get_title(), panel.get_xlabel()) == ("vae_gan_baseline", "r3d")
+    np.testing.assert_allclose(panel.lines[1].get_xydata(), np.stack([values, values[::-1]], 1))
+    assert one_against_another(make_comparison(make_row("r3d", 0.4, 0.1))) is None
 
 
 def test_the_scatter_has_models_with_both_metrics_and_names_the_others() -> None:

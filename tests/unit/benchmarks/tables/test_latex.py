@@ -62,6 +62,7 @@ def test_a_chosen_table_is_narrow_and_has_what_was_chosen_alone() -> None:
     narrow = to_latex(example(), columns=("iou@val", "cd"))
     main = narrow[narrow.index("\\begin{table}") : narrow.index("\\end{table}")]
     assert "tab:main" in main and {len(line) for line in _cells(main)} == {3}
+    assert "mean shape of training" in main and "model resolution" not in main  # the strongest controls alone
     assert (
         "\\begin{table*}"
         in to_latex(example(), columns=("iou@val", "cd", "emd", "failed")).split("tab:main")[0]
