@@ -46,7 +46,7 @@ from zoo.cli.command import leave, run_command
 from zoo.cli.plugins import add_plugin, load_plugins
 from zoo.config import parse_model
 from zoo.device import pick_device
-from zoo.kinds import MODEL_PARTS
+from zoo.parts import MODEL_PARTS
 from zoo.system.processes import available_cores
 from zoo.system.source import changed as changed_code
 from zoo.system.source import parts_of

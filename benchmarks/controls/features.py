@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from benchmarks.cells.cell import ModelCell
     from benchmarks.cells.predictor import Predictor
     from zoo.model import Reconstructor
-    from zoo.transforms.preprocess import PreprocessConfig
     from zoo.types import Latent
 
 FEATURE_SIZE = 16
@@ -134,7 +133,7 @@ def latent_feature(cell: ModelCell, predictor: Predictor) -> Feature | None:
     Told from others by its cell, so that a result is found again when the weights are gone. None for a model
     that reads more than the picture.
     """
-    if cast("PreprocessConfig", cell.config.preprocess).depth:
+    if cell.config.preprocess.depth:
         return None
 
     def load() -> Describe:
