@@ -1,9 +1,11 @@
 """R3D zoo: interchangeable encoders and decoders that reconstruct a 3D shape from a single image.
 
     import zoo
-    zoo.list_models("*vae*")
-    model = zoo.create_model("r3d")       # or zoo.load_pretrained("runs/runs/r3d-...")
-    shapes = model.reconstruct(rgba)      # uint8 (B, V, 4, H, W), straight alpha; one zoo.shapes.Shape each
+    zoo.list_models("*vae*", representation="voxels")
+    zoo.describe("r3d")                   # its card: parts, parameters, source, departures
+    model = zoo.create_model("r3d", encoder={"latent_dim": 512})
+    model = zoo.load_pretrained("runs/runs/r3d-...")               # the same, trained
+    shapes = model.reconstruct(rgba)      # uint8 (B, V, 4, H, W), straight alpha; one zoo.Shape each
     mesh = shapes[0].mesh(level=0.5)      # in the unit cube
 
 Everything is loaded on first use: importing `zoo` imports neither torch nor timm.
@@ -14,32 +16,71 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from zoo.parts import KINDS
 from zoo.system.version import __version__ as __version__
 
-_HOME = {
-    "create_model": "zoo.model",
-    "list_models": "zoo.config",
-    "load_config": "zoo.config",
-    "load_pretrained": "zoo.training.checkpoint",
-    "Reconstructor": "zoo.model",
-    "ENCODERS": "zoo.encoders",
-    "DECODERS": "zoo.decoders",
-    "DISCRIMINATORS": "zoo.discriminators",
-    "LOSSES": "zoo.losses",
-    "METRICS": "zoo.metrics",
+_HOMES = {
+    "zoo.cards": ("ModelCard", "ModelFacts", "PartCard", "describe", "list_models"),
+    "zoo.config": ("ConfigError", "ModelConfig", "TrainConfig", "list_presets", "load_config"),
+    "zoo.decoders": ("Decoder",),
+    "zoo.discriminators": ("Discriminator",),
+    "zoo.encoders": ("Encoder",),
+    "zoo.errors": ("UserError",),
+    "zoo.fusions": ("Fusion",),
+    "zoo.geometry.camera": ("Camera",),
+    "zoo.geometry.mesh": ("Mesh",),
+    "zoo.heads": ("Head",),
+    "zoo.losses": ("Loss",),
+    "zoo.metrics": ("Metric",),
+    "zoo.model": ("Reconstructor", "build_model", "create_model"),
+    "zoo.registry": ("Entry", "EntryConfig", "Registry", "RegistryError"),
+    "zoo.shape_encoders": ("ShapeEncoder",),
+    "zoo.shapes": ("MeshShape", "PatchShape", "PointShape", "Shape", "VoxelShape"),
+    "zoo.sketchers": ("Sketcher",),
+    "zoo.training.checkpoint": ("load_pretrained",),
+    "zoo.training.trainer": ("TrainReport", "train"),
+    "zoo.types": (
+        *("Batch", "ContractError", "Latent", "Patches", "Points", "Prediction", "Shapes", "Sketches"),
+        *("Source", "Voxels"),
+    ),
 }
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_HOME |= {kind.constant: kind.module for kind in KINDS}
 
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
-    from zoo.config import list_models, load_config
-    from zoo.decoders import DECODERS
-    from zoo.discriminators import DISCRIMINATORS
-    from zoo.encoders import ENCODERS
-    from zoo.losses import LOSSES
-    from zoo.metrics import METRICS
-    from zoo.model import Reconstructor, create_model
+    from zoo.cards import ModelCard, ModelFacts, PartCard, describe, list_models
+    from zoo.config import ConfigError, ModelConfig, TrainConfig, list_presets, load_config
+    from zoo.decoders import DECODERS, Decoder
+    from zoo.discriminators import DISCRIMINATORS, Discriminator
+    from zoo.encoders import ENCODERS, Encoder
+    from zoo.errors import UserError
+    from zoo.fusions import FUSIONS, Fusion
+    from zoo.geometry.camera import Camera
+    from zoo.geometry.mesh import Mesh
+    from zoo.heads import HEADS, Head
+    from zoo.losses import LOSSES, Loss
+    from zoo.metrics import METRICS, Metric
+    from zoo.model import Reconstructor, build_model, create_model
+    from zoo.registry import Entry, EntryConfig, Registry, RegistryError
+    from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
+    from zoo.shapes import MeshShape, PatchShape, PointShape, Shape, VoxelShape
+    from zoo.sketchers import SKETCHERS, Sketcher
     from zoo.training.checkpoint import load_pretrained
+    from zoo.training.trainer import TrainReport, train
+    from zoo.types import (
+        Batch,
+        ContractError,
+        Latent,
+        Patches,
+        Points,
+        Prediction,
+        Shapes,
+        Sketches,
+        Source,
+        Voxels,
+    )
 
 
 def __getattr__(name: str) -> Any:

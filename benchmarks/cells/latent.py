@@ -13,7 +13,6 @@ from benchmarks.cells.cell import ModelCell
 from benchmarks.controls.features import Describe, Feature, in_batches
 from zoo.system.source import require_code
 from zoo.training.checkpoint import load_pretrained
-from zoo.transforms.preprocess import PreprocessConfig
 from zoo.types import Latent
 
 
@@ -23,7 +22,7 @@ def latent_feature(cell: ModelCell, device: torch.device) -> Feature | None:
     Told from others by its cell, so that a result is found again when the weights are gone. None for a model
     that reads more than the picture.
     """
-    if cast(PreprocessConfig, cell.config.preprocess).depth:
+    if cell.config.preprocess.depth:
         return None
     name = cell.config.name
     load = partial(_load_latent, cell.run_dir, dict(cell.code), device)

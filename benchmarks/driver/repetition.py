@@ -32,7 +32,7 @@ from datasets.prepare import open_dataset
 from zoo.cli.plugins import load_plugins
 from zoo.config import ConfigError, parse_model, validate
 from zoo.device import pick_device
-from zoo.kinds import MODEL_PARTS
+from zoo.parts import MODEL_PARTS
 from zoo.system.processes import available_cores
 from zoo.system.source import changed as changed_code
 from zoo.system.source import parts_of

@@ -14,7 +14,6 @@ import numpy as np
 
 from zoo.errors import UserError
 from zoo.metrics import Column
-from zoo.metrics.iou import iou_curve
 from zoo.registry import EntryConfig, Registry
 from zoo.shapes import Shape
 
@@ -273,6 +272,8 @@ class Protocol(ABC):
             ValueError: lengths differ.
             ThresholdError: nothing was predicted, only some predictions have voxels, or a truth has none.
         """
+        from zoo.metrics.iou import iou_curve  # compiled: not for a command that only lists protocols
+
         if len(predictions) != len(truths):
             raise ValueError(f"{len(predictions)} predictions for {len(truths)} validation instances")
         total, voxels, open_surfaces = np.zeros(len(self.curve)), 0, 0

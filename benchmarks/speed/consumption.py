@@ -61,7 +61,7 @@ def work_of(model: str, preset: str | None = None, overrides: list[str] | None =
     # the gate would fetch a number, of which a meta tensor has none; precision changes no count
     config = load_config(model, preset, [*(overrides or []), "train.gate=null", "train.precision=fp32"])
     resolution = getattr(config.decoder.config, "resolution", 32)
-    size: tuple[int, int] = config.preprocess.size  # type: ignore[attr-defined]
+    size: tuple[int, int] = config.preprocess.size
     batch, views, meta = 2, config.train.views[0], torch.device("meta")
     source = SmokeSource(count=1, resolution=resolution, size=size)
     softmaxes = [torch.ops.aten._softmax, torch.ops.aten._safe_softmax]

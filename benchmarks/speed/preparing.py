@@ -22,7 +22,6 @@ from benchmarks.speed.record import write_record
 from datasets.prepare import open_dataset
 from zoo.cli.plugins import add_plugin, load_plugins
 from zoo.config import parse_overrides
-from zoo.device import describe_device, pick_device
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     add_plugin(parser)
     args = parser.parse_args()
+    from zoo.device import describe_device, pick_device  # after a --help, for they load torch
+
     load_plugins(args.plugin, args.dataset)
     options = parse_overrides(o.removeprefix("prepare.") for o in args.overrides if o.startswith("prepare."))
     config = parse_overrides(o for o in args.overrides if not o.startswith("prepare."))

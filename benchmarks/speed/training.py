@@ -84,7 +84,7 @@ def measure(name: str, preset: str, overrides: list[str], steps: int, device_nam
     config, device = load_config(name, preset, overrides), pick_device(device_name)
     train = config.train
     resolution = getattr(config.decoder.config, "resolution", 32)
-    size: tuple[int, int] = config.preprocess.size  # type: ignore[attr-defined]
+    size: tuple[int, int] = config.preprocess.size
     source = SmokeSource(count=train.batch_size, resolution=resolution, size=size)
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
         trainer = Trainer(config, source, Path(folder), seed=0, device=device)

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy
 from rich.console import Console
-from scipy import ndimage
 
 from benchmarks.request.common_options import DATA, add_common, open_store
 from zoo.cli.command import leave, run_command
@@ -41,7 +41,7 @@ def stray(grid: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """The truth, and one unlikely voxel in the corner that is farthest from it."""
     found = grid.astype(np.float32)
     corners = np.array(list(np.ndindex(2, 2, 2))) * (len(grid) - 1)
-    distances = ndimage.distance_transform_edt(~grid)
+    distances = scipy.ndimage.distance_transform_edt(~grid)
     far = corners[np.argmax([distances[tuple(corner)] for corner in corners])]
     found[tuple(far)] = max(found[tuple(far)], STRAY)
     return found
@@ -49,19 +49,19 @@ def stray(grid: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 def noise(grid: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Blurred by a cell, and noise of a tenth on every probability: near, as a good network is."""
-    blurred = ndimage.gaussian_filter(grid.astype(np.float32), 0.7)
+    blurred = scipy.ndimage.gaussian_filter(grid.astype(np.float32), 0.7)
     return np.clip(blurred + generator.normal(0, 0.1, grid.shape), 0, 1).astype(np.float32)
 
 
 def shifted(grid: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """An eighth of the cube to one side; what leaves the cube is lost."""
-    return ndimage.shift(grid.astype(np.float32), (len(grid) // 8, 0, 0), order=0)
+    return scipy.ndimage.shift(grid.astype(np.float32), (len(grid) // 8, 0, 0), order=0)
 
 
 def scaled(grid: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Seven tenths of the size, about the centre of the cube."""
     middle = (len(grid) - 1) / 2
-    return ndimage.affine_transform(
+    return scipy.ndimage.affine_transform(
         grid.astype(np.float32), np.full(3, 1 / 0.7), middle - middle / 0.7, order=1
     )
 

@@ -7,18 +7,11 @@ import pytest
 import torch
 import yaml
 
-from zoo.decoders import DECODERS
-from zoo.discriminators import DISCRIMINATORS
 from zoo.encoders import ENCODERS
-from zoo.fusions import FUSIONS
-from zoo.heads import HEADS
-from zoo.losses import LOSSES
-from zoo.shape_encoders import SHAPE_ENCODERS
-from zoo.sketchers import SKETCHERS
+from zoo.parts import registries
 from zoo.testing.checks import checks_for
 
-REGISTRIES = (SKETCHERS, ENCODERS, SHAPE_ENCODERS, FUSIONS, HEADS, DECODERS, DISCRIMINATORS, LOSSES)
-ENTRIES = [entry for registry in REGISTRIES for entry in registry]
+ENTRIES = [entry for kind, registry in registries() if kind.checks for entry in registry]
 NAMES = [f"{entry.kind}-{entry.name}" for entry in ENTRIES]
 CHECKS = [
     pytest.param(check, id=f"{name}-{check.name.replace(' ', '_')}")

@@ -11,7 +11,7 @@ import torch
 
 from zoo.device import PeakMemory, describe_device, flushed_denormals, pick_device
 from zoo.seeding import derive, rng
-from zoo.testing.checks import CheckFailed, expect_close, expect_gradients, expect_shape
+from zoo.testing.asserts import CheckFailed, expect_close, expect_gradients, expect_shape
 from zoo.testing.smoke import SmokeSource
 from zoo.types import Batch, ContractError, Latent, Source, Voxels
 from zoo.types.batch import _unpack_torch

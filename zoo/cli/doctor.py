@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import Any
+
+from zoo.cli.console import Verbs, add_verb, plain_console
 
 REQUIRED = (
     "torch",
@@ -30,6 +34,12 @@ class Line:
     text: str
 
 
+def add(verbs: Verbs, **given: Any) -> None:
+    """Add the verb."""
+    text = "print versions, device and which optional backends are active and why not"
+    add_verb(verbs, "doctor", _doctor, text, **given)
+
+
 def diagnose() -> list[Line]:
     """Findings in the order in which a reader wants them."""
     from zoo.system.version import __version__
@@ -42,6 +52,17 @@ def diagnose() -> list[Line]:
             lines.append(Line(package, "bad", f"not installed; pip install {package}"))
     lines.append(_device())
     return [*lines, *_neighbours(), _pytorch3d(), *_plugins()]
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from rich.text import Text
+
+    console, colours = plain_console(), {"ok": "green", "off": "yellow", "bad": "red"}
+    lines = diagnose()
+    for line in lines:
+        state = (f"{line.state:4}", colours[line.state])
+        console.print(Text.assemble(state, f" {line.name:20} {line.text}"))
+    return 1 if any(line.state == "bad" for line in lines) else 0
 
 
 def _device() -> Line:
@@ -86,11 +107,10 @@ def _pytorch3d() -> Line:
 
 
 def _plugins() -> list[Line]:
-    from zoo.config import _registries
-    from zoo.metrics import METRICS
+    from zoo.parts import registries
 
     return [
         Line(f"plugin {name}", "bad", f"{type(error).__name__}: {error}")
-        for registry in (*_registries().values(), METRICS)
+        for _, registry in registries()
         for name, error in registry.broken().items()
     ]

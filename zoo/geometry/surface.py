@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage, sparse
-from skimage import measure
+import scipy  # its parts, and skimage's, are loaded when they are used
+import skimage
 
 from zoo.geometry.mesh import Mesh
 
@@ -95,7 +95,7 @@ def _triangles(volume: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray
     # A value equal to the level would put vertices of several edges into one point
     margin = min(MARGIN, level / 2)
     values = np.where(inside, np.maximum(values, level + margin), np.minimum(values, level - margin))
-    vertices, faces, _, _ = measure.marching_cubes(
+    vertices, faces, _, _ = skimage.measure.marching_cubes(
         values.astype(np.float32), level, gradient_direction="ascent", allow_degenerate=True
     )
     return vertices.astype(np.float64), faces
@@ -106,7 +106,7 @@ def _mesh(vertices: np.ndarray, faces: np.ndarray, volume: np.ndarray) -> Mesh:
     return Mesh((vertices - 0.5) / volume.shape[0] - 0.5, faces)
 
 
-def _neighbour_mean(vertices: np.ndarray, faces: np.ndarray) -> sparse.csr_matrix:
+def _neighbour_mean(vertices: np.ndarray, faces: np.ndarray) -> scipy.sparse.csr_matrix:
     """Matrix (V, V) that replaces every vertex by the mean of itself and its neighbours."""
     a, b = faces.ravel(), faces[:, [1, 2, 0]].ravel()
     a, b = a[a < b], b[a < b]  # of a closed surface: every edge once
@@ -120,13 +120,15 @@ def _neighbour_mean(vertices: np.ndarray, faces: np.ndarray) -> sparse.csr_matri
     a, b, each = a[kept], b[kept], np.arange(len(vertices))
     rows, columns = np.concatenate([a, b, each]), np.concatenate([b, a, each])
     weights = 1 / np.bincount(rows)[rows]
-    return sparse.csr_matrix((weights, (rows, columns)), shape=(len(each), len(each)))
+    return scipy.sparse.csr_matrix((weights, (rows, columns)), shape=(len(each), len(each)))
 
 
 def _normals(volume: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     """Outward unit normals (V, 3) from the grid's gradient, which knows nothing of triangles."""
     values = np.pad(volume.astype(np.float32), 1)
-    gradient = [ndimage.map_coordinates(ndimage.sobel(values, d), vertices.T, order=1) for d in range(3)]
+    gradient = [
+        scipy.ndimage.map_coordinates(scipy.ndimage.sobel(values, d), vertices.T, order=1) for d in range(3)
+    ]
     outward = -np.stack(gradient, axis=1).astype(np.float64)
     length = _lengths(outward)
     return outward / np.where(length > 0, length, 1)

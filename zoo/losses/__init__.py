@@ -3,24 +3,13 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
-from pydantic import Field
 from torch import Tensor, nn
 
+from zoo.config import LossConfig as LossConfig
 from zoo.discriminators import Discriminator
-from zoo.kinds import PartName
-from zoo.registry import EntryConfig, Registry
+from zoo.parts import PartName
+from zoo.registry import Registry
 from zoo.types import Batch, Prediction
-
-
-class LossConfig(EntryConfig):
-    """What every loss term has."""
-
-    weight: float = Field(1.0, ge=0)
-    """Factor of the term in the sum; 0 switches it off."""
-    warmup: float = Field(0.0, ge=0, le=1)
-    """Share of the training steps over which the weight rises linearly from 0."""
-    reaches: tuple[PartName, ...] | None = None
-    """Parts of the model that learn from the term, of those that learn at all; None for every one."""
 
 
 class Loss(nn.Module, ABC):

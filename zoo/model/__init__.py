@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zoo.config import ModelConfig, Part, load_config
+from zoo.config import ModelConfig, Overrides, Part, load_config
 from zoo.decoders import DECODERS, Decoder
 from zoo.discriminators import DISCRIMINATORS, Discriminator
 from zoo.encoders import ENCODERS, Encoder
 from zoo.fusions import FUSIONS, Fusion
 from zoo.heads import HEADS, Head
 from zoo.images.given import Array, Pictures, Several, Single, pictures_of, warn_of_opaque
-from zoo.losses import LOSSES, Loss, LossConfig
+from zoo.losses import LOSSES, Loss
 from zoo.model.decision import Decision, main_decision
 from zoo.model.refine import needed, refined
 from zoo.registry import Registry
@@ -24,7 +24,7 @@ from zoo.shapes import Shape
 from zoo.sketchers import SKETCHERS, Sketcher
 from zoo.sketches import cut_out, true_sketches
 from zoo.transforms.frames import to_canonical
-from zoo.transforms.preprocess import Preprocess, PreprocessConfig
+from zoo.transforms.preprocess import Preprocess
 from zoo.types import Batch, ContractError, Latent, Prediction, Sketches
 
 
@@ -48,7 +48,7 @@ class Reconstructor(nn.Module):
         """Raises ContractError when decoder or fusion need what the encoder does not give, or do not fit."""
         super().__init__()
         self.config = config
-        preprocess = cast(PreprocessConfig, config.preprocess)
+        preprocess = config.preprocess
         self.preprocess = Preprocess(preprocess)
         encoder = ENCODERS.get(config.encoder.name).cls
         decoder = DECODERS.get(config.decoder.name).cls
@@ -267,21 +267,33 @@ def _build(registry: Registry[Any], part: Part | None, **given: Any) -> nn.Modul
 
 
 def create_model(
-    name: str, *, preset: str | None = None, overrides: Iterable[str] = (), seed: int | None = None
+    name: str,
+    *,
+    preset: str | None = None,
+    overrides: Overrides = (),
+    seed: int | None = None,
+    **settings: Any,
 ) -> Reconstructor:
     """A model with fresh weights, in training mode.
 
     Args:
         name: a model of `list_models()`, or the path of a YAML file.
         preset: 'quick', 'standard' or 'paper'; None for the YAML alone.
-        overrides: ``key.path=value`` strings.
+        overrides: ``key.path=value`` strings, or a mapping of key paths to values.
         seed: of the initial weights; None leaves torch's global generator as it is.
+        settings: overrides as keywords: ``encoder={"latent_dim": 512}``.
 
     Raises:
         zoo.registry.RegistryError, zoo.config.ConfigError, ContractError: unknown names, invalid values,
             parts that do not fit.
+
+    Example:
+        >>> from zoo import create_model
+        >>> model = create_model("vae_gan_baseline", preset="quick", seed=0, encoder={"latent_dim": 64})
+        >>> model.encoder.latent_dim
+        64
     """
-    return build_model(load_config(name, preset, overrides), seed=seed)
+    return build_model(load_config(name, preset, overrides, **settings), seed=seed)
 
 
 def build_model(config: ModelConfig, *, seed: int | None = None) -> Reconstructor:
@@ -330,7 +342,7 @@ def build_losses(
             raise ContractError(f"{who} needs {field} from the data set, which provides {_words(provides)}")
     losses = {}
     for key, part in config.losses.items():
-        loss = LOSSES.get(part.name).cls(cast(LossConfig, part.config))
+        loss = LOSSES.get(part.name).cls(part.config)
         where = f"model '{config.name}': loss '{key}'"
         if missing := loss.needs - set(provides):
             raise ContractError(
@@ -364,7 +376,7 @@ def inputs(config: ModelConfig) -> frozenset[str]:
     needed = {"image"}
     if config.frame != "canonical":
         needed.add("camera")
-    if cast(PreprocessConfig, config.preprocess).depth:
+    if config.preprocess.depth:
         needed.add("depth")
     for stage in config.train.stages:
         if stage.reads == "sketches":

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from zoo.config import ModelConfig
-from zoo.losses import LOSSES, Loss, LossConfig
+from zoo.losses import LOSSES, Loss
 from zoo.model.optim import build_optimizer, set_lr
 from zoo.seeding import derive
 from zoo.transforms.frames import to_frame
@@ -38,7 +38,7 @@ def refined(model: nn.Module, config: ModelConfig, preprocess: Preprocess, batch
         batch: on the model's device.
     """
     losses = {
-        key: LOSSES.get(part.name).cls(cast(LossConfig, part.config))
+        key: LOSSES.get(part.name).cls(part.config)
         for key, part in config.losses.items()
         if key in config.refine.losses
     }

@@ -45,14 +45,13 @@ class CodeChanged(UserError):
 
 def parts_of(config: ModelConfig) -> dict[str, type]:
     """The class of every part and loss of a model, by what messages call it, like 'encoder cnn'."""
-    from zoo.config import _registries
-    from zoo.kinds import MODEL_PARTS
+    from zoo.parts import MODEL_PARTS, registry_of
 
     named: list[tuple[str, Part]] = [
         *((kind, part) for kind in MODEL_PARTS if (part := getattr(config, kind)) is not None),
         *(("loss", part) for part in config.losses.values()),
     ]
-    return {f"{kind} {part.name}": _registries()[kind].get(part.name).cls for kind, part in named}
+    return {f"{kind} {part.name}": registry_of(kind).get(part.name).cls for kind, part in named}
 
 
 def digests(parts: Mapping[str, type]) -> dict[str, str]:

@@ -11,13 +11,10 @@ from zoo.config import ModelConfig, TrainConfig, parse_model
 from zoo.decoders import Decoder
 from zoo.discriminators import DISCRIMINATORS
 from zoo.encoders import Encoder
-from zoo.fusions import FUSIONS
-from zoo.heads import HEADS
 from zoo.losses import LOSSES
-from zoo.registry import Entry, Registry
+from zoo.parts import registry_of
+from zoo.registry import Entry
 from zoo.seeding import derive
-from zoo.shape_encoders import SHAPE_ENCODERS
-from zoo.sketchers import SKETCHERS
 from zoo.types import Batch
 
 SIZES = ((64, 64), (48, 64))
@@ -35,12 +32,6 @@ def smoke_model(
     Args:
         parts: kinds of optional parts that it has besides, the first registered one of each.
     """
-    optional: dict[str, Registry[Any]] = {
-        "sketcher": SKETCHERS,
-        "shape_encoder": SHAPE_ENCODERS,
-        "fusion": FUSIONS,
-        "head": HEADS,
-    }
     fits = [
         loss
         for loss in LOSSES
@@ -63,7 +54,7 @@ def smoke_model(
         "train": TrainConfig(steps=1, batch_size=2, gate=None).model_dump(),
     }
     for kind in parts:
-        first = next(iter(optional[kind]))
+        first = next(iter(registry_of(kind)))
         data[kind] = {"name": first.name, **first.smoke}
     if any(loss.cls.adversarial for loss in fits):
         name = DISCRIMINATORS.names(representation=decoder.cls.representation)[0]

@@ -23,10 +23,10 @@ from zoo.config import ModelConfig, OptimizerConfig
 from zoo.device import PeakMemory, flushed_denormals
 from zoo.errors import UserError
 from zoo.files import write_atomic, writing_to
-from zoo.kinds import MODEL_PARTS, PartName
 from zoo.losses import Loss
 from zoo.model import build_discriminator, build_losses, build_model
 from zoo.model.optim import build_optimizer, set_lr
+from zoo.parts import MODEL_PARTS, PartName
 from zoo.seeding import derive
 from zoo.system.locks import OnWait, hold
 from zoo.system.source import digests, followed, parts_of
@@ -293,7 +293,7 @@ class Trainer:
         return {
             key: loss
             for key, loss in self.losses.items()
-            if (wanted is None or key in wanted) and self.config.losses[key].config.weight > 0  # type: ignore[attr-defined]
+            if (wanted is None or key in wanted) and self.config.losses[key].config.weight > 0
         }
 
     def _weight(self, key: str, step: int) -> float:

@@ -1,69 +1,16 @@
 """From stored RGBA pictures to what a network reads; the model owns it, in its config and checkpoint."""
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from pydantic import Field, model_validator
 from torch import Tensor
 
+from zoo.config import PreprocessConfig as PreprocessConfig
 from zoo.images.rgba import check_rgba
-from zoo.registry import EntryConfig
 from zoo.types import ContractError
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray (ITU-R BT.601)."""
-
-
-class PreprocessConfig(EntryConfig):
-    """How a picture becomes an input."""
-
-    size: tuple[int, int] = (192, 256)
-    """Height and width of the input. Pictures of another aspect are padded, never stretched."""
-    channels: Literal[1, 3] = 3
-    """1 for gray (true luma), 3 for RGB."""
-    mask: Literal["none", "background", "object"] = "none"
-    """A further channel: 1 on the background (PSGN) or on the object. It is not normalised."""
-    depth: bool = False
-    """A last channel: how near the surface is within its own picture, 1 at the nearest and 0 at the farthest
-    point of the object and on the background. The model then needs depth besides the picture."""
-    background: float = Field(1.0, ge=0, le=1)
-    """Gray value behind transparent pixels; 1 is white."""
-    background_train: tuple[float, float] | None = None
-    """In training, a value drawn per image and channel from this range instead."""
-    crop: float = Field(1.0, gt=0, le=1)
-    """Side of the crop relative to the picture: from the centre, in training from a random place."""
-    jitter: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """In training, change brightness, contrast and saturation by factors drawn per image, each from 1 less
-    to 1 more than its value here. Only the object's colours change, never what lies behind."""
-    flip: bool = False
-    """In training, mirror the image with probability one half and NOT the shape, as 3D-R2N2 does."""
-    mean: tuple[float, ...] = ()
-    """Subtracted per channel after scaling to [0, 1]; empty for none."""
-    std: tuple[float, ...] = ()
-    """Divided by per channel; empty for none."""
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of the input."""
-        return self.channels + (self.mask != "none") + self.depth
-
-    @model_validator(mode="after")
-    def _check(self) -> "PreprocessConfig":
-        for name in ("mean", "std"):
-            values = getattr(self, name)
-            if values and len(values) != self.channels:
-                raise ValueError(f"{name} has {len(values)} values for {self.channels} channels")
-        if any(s <= 0 for s in self.std):
-            raise ValueError(f"std must be positive, got {self.std}")
-        if not all(0 <= value <= 1 for value in self.jitter):
-            raise ValueError(f"jitter must be within [0, 1], got {self.jitter}")
-        if self.background_train and not 0 <= self.background_train[0] <= self.background_train[1] <= 1:
-            raise ValueError(
-                f"background_train must be low <= high within [0, 1], got {self.background_train}"
-            )
-        return self
 
 
 class Preprocess:

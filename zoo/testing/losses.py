@@ -1,0 +1,46 @@
+"""The contract of a loss."""
+
+from typing import Any
+
+import torch
+
+from zoo.decoders import DECODERS
+from zoo.discriminators import DISCRIMINATORS
+from zoo.encoders import ENCODERS
+from zoo.model import build_model
+from zoo.registry import Entry
+from zoo.testing.asserts import Check, CheckFailed, expect_shape
+from zoo.testing.smoke import SmokeSource, smoke_model
+
+
+def loss_checks(entry: Entry[Any]) -> list[Check]:
+    """A finite scalar with a gradient, the mean over the batch."""
+
+    def scalar() -> None:
+        decoders = [d for d in DECODERS if not entry.cls.reads or d.cls.representation in entry.cls.reads]
+        pairs = [
+            (e, d)
+            for d in decoders
+            for e in ENCODERS
+            if entry.cls.latent <= e.cls.gives and d.cls.needs <= e.cls.gives
+        ]
+        if not pairs:
+            raise CheckFailed("no registered encoder and decoder can feed it")
+        chosen = next((p for p in pairs if (p[0].name, p[1].name) == ("cnn", "voxel_deconv")), None)
+        chosen = chosen or next((p for p in pairs if p[0].name == "cnn"), pairs[0])
+        config = smoke_model(*chosen, parts=sorted(entry.cls.parts))
+        model = build_model(config, seed=0).train()
+        batch = SmokeSource().fetch([0, 1], [[0], [1]])
+        loss = entry.cls(entry.smoke_config())
+        prediction = model(model.preprocess(batch.image), prior=loss.prior)
+        critic = DISCRIMINATORS.get("voxel_conv")
+        discriminator = critic.cls(critic.smoke_config(), resolution=32) if loss.adversarial else None
+        value = loss(prediction, batch, discriminator)
+        expect_shape(value, (), "loss")
+        if not torch.isfinite(value):
+            raise CheckFailed(f"loss is {value.item()}")
+        value.backward()
+        if not any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters()):
+            raise CheckFailed("no gradient reaches the model")
+
+    return [Check("finite scalar with gradients", scalar)]
