@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     add_config(p)
+    _add_data(p)
     _add_what(p)
     _add_where(p)
     again = p.add_mutually_exclusive_group()
@@ -65,8 +66,8 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def _add_what(p: argparse.ArgumentParser) -> None:
-    """Models, data, protocol: what the numbers depend on."""
+def _add_data(p: argparse.ArgumentParser) -> None:
+    """Models and data."""
     p.add_argument(
         "--models",
         help="names, globs, YAML files, or 'all'; of those that a pattern matches, models that the data set "
@@ -89,6 +90,10 @@ def _add_what(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure on test shapes that training or validation holds too; the table counts them",
     )
+
+
+def _add_what(p: argparse.ArgumentParser) -> None:
+    """What else the numbers depend on."""
     p.add_argument("--preset", help="quick, standard or paper (default: quick)")
     p.add_argument(
         "--protocol",

@@ -5,8 +5,9 @@
     zoo.describe("r3d")                   # its card: parts, parameters, source, departures
     model = zoo.create_model("r3d", encoder={"latent_dim": 512})
     model = zoo.load_pretrained("runs/runs/r3d-...")               # the same, trained
-    shapes = model.reconstruct(rgba)      # uint8 (B, V, 4, H, W), straight alpha; one zoo.Shape each
-    mesh = shapes[0].mesh(level=0.5)      # in the unit cube
+    shape = model.reconstruct("chair.png")                         # a path, a PIL image or an array; RGBA
+    mesh = shape.mesh()                   # in the unit cube, at the threshold that validation chose
+    shape.save("chair.glb")
 
 Everything is loaded on first use: importing `zoo` imports neither torch nor timm.
 """
@@ -32,10 +33,14 @@ _HOMES = {
     "zoo.heads": ("Head",),
     "zoo.losses": ("Loss",),
     "zoo.metrics": ("Metric",),
+    "zoo.images.given": ("OpaquePicture",),
     "zoo.model": ("Reconstructor", "build_model", "create_model"),
+    "zoo.model.decision": ("Decision",),
     "zoo.registry": ("Entry", "EntryConfig", "Registry", "RegistryError"),
     "zoo.shape_encoders": ("ShapeEncoder",),
-    "zoo.shapes": ("MeshShape", "PatchShape", "PointShape", "Shape", "VoxelShape"),
+    "zoo.shapes": (
+        *("EmptyShapeError", "FormatError", "MeshShape", "PatchShape", "PointShape", "Shape", "VoxelShape"),
+    ),
     "zoo.sketchers": ("Sketcher",),
     "zoo.training.checkpoint": ("load_pretrained",),
     "zoo.training.trainer": ("TrainReport", "train"),
@@ -60,12 +65,22 @@ if TYPE_CHECKING:
     from zoo.geometry.camera import Camera
     from zoo.geometry.mesh import Mesh
     from zoo.heads import HEADS, Head
+    from zoo.images.given import OpaquePicture
     from zoo.losses import LOSSES, Loss
     from zoo.metrics import METRICS, Metric
     from zoo.model import Reconstructor, build_model, create_model
+    from zoo.model.decision import Decision
     from zoo.registry import Entry, EntryConfig, Registry, RegistryError
     from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
-    from zoo.shapes import MeshShape, PatchShape, PointShape, Shape, VoxelShape
+    from zoo.shapes import (
+        EmptyShapeError,
+        FormatError,
+        MeshShape,
+        PatchShape,
+        PointShape,
+        Shape,
+        VoxelShape,
+    )
     from zoo.sketchers import SKETCHERS, Sketcher
     from zoo.training.checkpoint import load_pretrained
     from zoo.training.trainer import TrainReport, train

@@ -27,7 +27,7 @@ from benchmarks.request.evaluate_request import EvaluateRequest
 from benchmarks.request.named_folders import named_folders
 from benchmarks.request.settings import build_protocol, code_of, patience
 from benchmarks.scoring.journal import JOURNAL
-from benchmarks.scoring.score import score
+from benchmarks.scoring.score import Scores, score
 from benchmarks.statistics.comparison import Comparison, compare
 from benchmarks.tables.columns import parse_columns
 from benchmarks.tables.kept import TABLES, keep
@@ -98,7 +98,7 @@ def evaluate_files(request: EvaluateRequest, tell: Tell, outcome: Outcome) -> No
     """
     load_plugins(request.plugins, request.protocol)
     protocol = build_protocol(request.protocol, parse_overrides(request.overrides))
-    formats = parse_formats(",".join(request.formats or FORMATS))
+    parse_formats(",".join(request.formats or FORMATS))
     columns = parse_columns(",".join(request.columns), protocol) if request.columns else None
     named, listed = named_folders(request.pred, FLOOR.name), instances(request.gt, request.names)
     for folder in (request.out, request.out / "cells", request.out / TABLES):
@@ -119,8 +119,23 @@ def evaluate_files(request: EvaluateRequest, tell: Tell, outcome: Outcome) -> No
     if not results:
         return
     reference = None if request.reference in outcome.failed else request.reference
-    comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
-    outcome.comparison = comparison
+    outcome.comparison = compare(results, protocol, reference, wanted={name: [] for name in names})
+    _write(request, outcome, results, wanted, folders, columns)
+    for record, _ in results:
+        for hint in record.hints:
+            tell(Event("note", "look", f"the predictions of {record.name} {hint}"))
+
+
+def _write(
+    request: EvaluateRequest,
+    outcome: Outcome,
+    results: Sequence[tuple[Record, Rows]],
+    wanted: Sequence[Instance],
+    folders: Sequence[PredictionFiles],
+    columns: Sequence[str] | None,
+) -> None:
+    """Write the tables, then pictures and report."""
+    comparison, formats = outcome.result(), parse_formats(",".join(request.formats or FORMATS))
     outcome.written += write_outputs(comparison, request.out, formats, columns=columns)
     found = {record.name: (record, scored) for record, scored in results}
     cases = gather_foreign(comparison, wanted, folders, found, lighten if "html" in formats else None)
@@ -129,9 +144,6 @@ def evaluate_files(request: EvaluateRequest, tell: Tell, outcome: Outcome) -> No
     if "html" in formats:
         outcome.written.append(write_report(comparison, cases, request.out))
     keep(comparison, request.out, [*outcome.written, *charts(outcome.written)])
-    for record, _ in results:
-        for hint in record.hints:
-            tell(Event("note", "look", f"the predictions of {record.name} {hint}"))
 
 
 def _rows(
@@ -166,59 +178,68 @@ def _score(
 
     What was scored before, with exactly these files, is not scored again.
     """
-    info, store, code = describe_protocol(protocol), ResultStore(request.out / "cells"), code_of(protocol)
-    cells = {
-        row.files.name: cell_hash(
-            kind=row.kind,
-            name=row.files.name,
-            config=row.config | ({"code": code} if code else {}),
-            dataset=dataset,
-            protocol=info,
-            preset=PRESET,
-            seed=None,
-        )
-        for row in rows
-    }
+    store, cells = ResultStore(request.out / "cells"), _cells(rows, dataset, protocol)
     if request.force:
         for cell in cells.values():
             rmtree(store.folder(cell), ignore_errors=True)
-    todo = [row for row in rows if store.find(cells[row.files.name]) is None]
-    journals = {row.files.name: store.folder(cells[row.files.name]) / JOURNAL for row in todo}
+    todo = {row.files.name: row for row in rows if store.find(cells[row.files.name]) is None}
+    journals = {name: store.folder(cells[name]) / JOURNAL for name in todo}
     if todo:
         scores = score(
-            {row.files.name: row.files.shapes for row in todo},
+            {name: row.files.shapes for name, row in todo.items()},
             TruthFiles(wanted),
             protocol,
-            {row.files.name: row.level for row in todo},
+            {name: row.level for name, row in todo.items()},
             workers=request.workers,
             progress=lambda done, total: tell(Event("measuring", "", done=done, total=total)),
             journals=journals,
             limit=None if request.workers == 0 else patience(request.time_limit),
         )
         outcome.failed |= {name: Died(why) for name, why in scores.died.items()}
-        for row in [row for row in todo if row.files.name not in scores.died]:
-            name = row.files.name
-            record = make_record(
-                rows=scores.rows[name],
-                threshold=row.threshold,
-                kind=row.kind,
-                name=name,
-                title=row.title,
-                cell=cells[name],
-                protocol=info,
-                dataset=dataset,
-                preset=PRESET,
-                seed=None,
-                config=row.config,
-                device="CPU",
-                command=environment.command(),
-                iou_curve=scores.iou_curve[name],
-                hints=scores.hints[name],
-            )
+        for name in [name for name in todo if name not in scores.died]:
+            record = _record(todo[name], cells[name], scores, dataset, protocol)
             save(record, scores.rows[name], store.folder(record.cell))
             journals[name].unlink(missing_ok=True)  # an equal command may have been quicker
     found = [store.find(cells[row.files.name]) for row in rows]
     return [result for result in found if result is not None]
+
+
+def _cells(rows: Sequence[FileRow], dataset: DatasetInfo, protocol: Protocol) -> dict[str, str]:
+    """Hash of each row's result, by its name."""
+    code = code_of(protocol)
+    return {
+        row.files.name: cell_hash(
+            kind=row.kind,
+            name=row.files.name,
+            config=row.config | ({"code": code} if code else {}),
+            dataset=dataset,
+            protocol=describe_protocol(protocol),
+            preset=PRESET,
+            seed=None,
+        )
+        for row in rows
+    }
+
+
+def _record(row: FileRow, cell: str, scores: Scores, dataset: DatasetInfo, protocol: Protocol) -> Record:
+    name = row.files.name
+    return make_record(
+        rows=scores.rows[name],
+        threshold=row.threshold,
+        kind=row.kind,
+        name=name,
+        title=row.title,
+        cell=cell,
+        protocol=describe_protocol(protocol),
+        dataset=dataset,
+        preset=PRESET,
+        seed=None,
+        config=row.config,
+        device="CPU",
+        command=environment.command(),
+        iou_curve=scores.iou_curve[name],
+        hints=scores.hints[name],
+    )
 
 
 def _usable(

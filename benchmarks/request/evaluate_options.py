@@ -50,6 +50,12 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     p.add_argument("--val-gt", type=Path, metavar="DIR", help="folder of the true validation shapes")
     p.add_argument("--reference", help="row that the others are paired with (default: the first of --pred)")
+    _add_where(p)
+    return p
+
+
+def _add_where(p: argparse.ArgumentParser) -> None:
+    """Folders, formats, machine: what no number depends on."""
     p.add_argument(
         "--allow-missing",
         action="store_true",
@@ -91,4 +97,3 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         metavar="MODULE",
         help="import a module that registers parts; code is imported only when it is named so",
     )
-    return p

@@ -12,7 +12,7 @@ from zoo.registry import EntryConfig
 
 R = TypeVar("R", bound=EntryConfig)
 BOTH = ("overrides", "plugins")
-"""Of these, the command line adds to what the file says; of all others it takes the place."""
+"""Fields in which the command line adds to what the file says; in all others it takes the place."""
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -61,8 +61,12 @@ def _listed(given: Any, lowest: int) -> list[int] | None:
         numbers = list(given)
     else:
         numbers = None
-    whole = numbers and all(isinstance(n, int) and not isinstance(n, bool) and n >= lowest for n in numbers)
+    whole = bool(numbers) and all(_is_number(n, lowest) for n in numbers or ())
     return numbers if whole and len(numbers or ()) <= MOST else None
+
+
+def _is_number(given: Any, lowest: int) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given >= lowest
 
 
 def _spread(word: str) -> range | None:

@@ -7,7 +7,7 @@ for every row: models, seeds and controls of one instance are scored together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,20 +87,7 @@ def score(
         raise ValueError(f"workers must be 0 (measure in this process) or more, got {count}")
     died: dict[str, str] = {}
     groups = len({id for id, _, _ in who})
-    facts = {"protocol": protocol.id, "version": protocol.version, "settings": protocol.settings}
-    books = {
-        name: Journal(
-            path,
-            {
-                **facts,
-                "threshold": thresholds[name],
-                "neighbours": neighbours,
-                "weights": (weights or {}).get(name),
-            },
-        )
-        for name, path in (journals or {}).items()
-        if name in predictions
-    }
+    books = _journals(predictions, protocol, thresholds, neighbours, journals or {}, weights or {})
     keys = [(id, view) for id, _, view in who]
     found: Measured = {
         k: {name: book.measured[key] for name, book in books.items() if key in book.measured}
@@ -128,6 +115,28 @@ def score(
         scores.iou_curve[name] = _mean_curve(measured, protocol)
         scores.hints[name] = hints([m.look for m in measured], protocol.own_frames)
     return scores
+
+
+def _journals(
+    names: Collection[str],
+    protocol: Protocol,
+    thresholds: Mapping[str, float | None],
+    neighbours: str,
+    paths: Mapping[str, Path],
+    weights: Mapping[str, str],
+) -> dict[str, Journal]:
+    """The journal of each row that has one."""
+    facts = {
+        "protocol": protocol.id,
+        "version": protocol.version,
+        "settings": protocol.settings,
+        "neighbours": neighbours,
+    }
+    return {
+        name: Journal(path, {**facts, "threshold": thresholds[name], "weights": weights.get(name)})
+        for name, path in paths.items()
+        if name in names
+    }
 
 
 def check_truths(truths: Sequence[Truth], protocol: Protocol) -> list[tuple[str, str, int]]:
