@@ -33,9 +33,9 @@ COLORS = (
     "#6f7f2f",
     "#8a7f8d",
 )
-"""Of the models, in turn: each legible on white and on black."""
+"""Colours of the models, in turn: each legible on white and on black."""
 MARKERS = "osD^v<>ph*"
-"""Of the models, in turn: lines stay apart in grey."""
+"""Marks of the models, in turn: lines stay apart in grey."""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _group(record: Record) -> tuple[str, ...]:
 
 
 def _newest(results: Sequence[Stored]) -> list[Stored]:
-    """Of each row and seed the newest result."""
+    """The newest result of each row and seed."""
     found: dict[tuple[Any, ...], Stored] = {}
     for one in sorted(results, key=lambda one: (one.record.date, one.record.cell)):
         found[*_row(one.record), one.record.seed] = one

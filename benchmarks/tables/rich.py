@@ -70,7 +70,7 @@ def _summary(comparison: Comparison, width: int, columns: Sequence[str] | None) 
 
 
 def _telling(comparison: Comparison, rows: Sequence[ComparedRow]) -> list[str]:
-    """Of the counts those that differ between rows, or count failures."""
+    """The counts that differ between rows, or count failures."""
     told = {
         "n": any(row.missing for row in rows) or bool(comparison.absent),
         "seeds": len({len(row.seeds) for row in comparison.models}) > 1 or any(row.absent for row in rows),

@@ -34,7 +34,7 @@ from zoo.config import ConfigError
 from zoo.files import write_atomic
 
 OUTPUT_SCHEMA_VERSION = 1
-"""Of `views.json`."""
+"""Version of `views.json`."""
 
 PUBLISHED_TABLE = "r2n2_views"
 FILES = ("views.md", "views.csv", "views.json", "views.png")
