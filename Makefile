@@ -44,11 +44,11 @@ install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 
 # The stamps are as new as the last installation: nothing is installed again until the requirements change.
-$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed: setup.cfg setup.py pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -e .
 	@touch $@
 
-$(VENV)/.installed-dev: setup.cfg pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-dev: setup.cfg setup.py pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -e ".[dev]"
 	@touch $@ $(VENV)/.installed
 
