@@ -25,6 +25,7 @@ FULL = [
     *("--retrieval-backbone", "resnet18", "--out", "out", "--format", "md,csv", "--device", "cuda:1"),
     *("--executor", "inline", "--workers", "0", "--time-limit", "2.5", "--limit", "7"),
     *("--set", "train.steps=5", "--set", "losses.kl.weight=[1, 2]", "--plugin", "a.b", "--force"),
+    *("--columns", "iou,cd", "--verbose"),
 ]
 
 
@@ -57,6 +58,8 @@ def test_a_command_line_fills_every_field():
         overrides=["train.steps=5", "losses.kl.weight=[1, 2]"],
         plugins=["a.b"],
         force=True,
+        columns="iou,cd",
+        verbose=True,
     )
     left = {"jobs", "only_cache"}
     assert request.model_fields_set == set(RunRequest.model_fields) - left
