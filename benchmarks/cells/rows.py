@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.cells.cell import ControlCell, ModelCell
 from benchmarks.cells.predictor import Predictor
 from benchmarks.cells.session import Session
+from benchmarks.controls.features import Feature
 from benchmarks.protocols import ThresholdChoice
+from benchmarks.records.identity import canonical_json
 from benchmarks.records.schema import InferenceCost, TrainCost
 from zoo.shapes import Shape
 from zoo.system.source import followed
@@ -74,7 +80,12 @@ def control_row(session: Session, cell: ControlCell) -> Row:
     """The row of a control: made from the training split, its threshold chosen as a model's is."""
     control, choice = cell.control, None
     held_out = session.truths("val"), session.pictures("val")
-    predict = control.fit(session.training(), *held_out)
+    training = session.training()
+    if control.feature is not None:
+        vectors = read_vectors(session, control.feature)
+        if vectors is not None and len(vectors) == len(training.voxels):
+            training.remember(control.feature.describe, vectors)
+    predict = control.fit(training, *held_out)
     if control.probabilistic:
         choice = session.protocol.choose_threshold(predict(*held_out), held_out[0])
     predictions = predict(session.truths("test"), session.pictures("test"))
@@ -93,3 +104,26 @@ def control_row(session: Session, cell: ControlCell) -> Row:
         }
 
     return Row(predictions, choice, 0.5 if choice is None else choice.value, facts)
+
+
+def vectors_file(session: Session, feature: Feature, part: int, parts: int) -> Path:
+    """Where one part of the training pictures lies as vectors, for as long as a command runs."""
+    return vectors_folder(session, feature) / f"{part}-of-{parts}.npy"
+
+
+def vectors_folder(session: Session, feature: Feature) -> Path:
+    """Where all of them lie; another one for other pictures and other weights."""
+    facts = canonical_json([feature.identity, session.store.fingerprint, session.resolution])
+    return session.scratch / hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def read_vectors(session: Session, feature: Feature) -> np.ndarray | None:
+    """Every training picture as a vector (N, V, D), where each of its parts has been described."""
+    files = sorted(vectors_folder(session, feature).glob("*-of-*.npy"), key=_part)
+    if not files or [_part(file) for file in files] != list(range(int(files[0].stem.split("-of-")[1]))):
+        return None
+    return np.concatenate([part for part in map(np.load, files) if len(part)])
+
+
+def _part(file: Path) -> int:
+    return int(file.stem.split("-of-")[0])

@@ -9,9 +9,12 @@ another `refine`, measures the same weights.
 from __future__ import annotations
 
 import hashlib
+import os
+import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -36,11 +39,28 @@ from datasets.store import Store, StoreSplit
 from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device
 from zoo.model import build_discriminator, build_losses, build_model, supervision, takes_views
+from zoo.system.processes import alive
 from zoo.system.source import digests, foreign, parts_of
 from zoo.types import ContractError
 
 _TRAINING: dict[tuple[Path, str, int], Training] = {}
 """What `Session.training` gave last in this process, by store, split and resolution."""
+
+SCRATCH = ".vectors"
+
+
+def scratch_folder(out: Path) -> Path:
+    """Where this command keeps what its own cells alone need of each other."""
+    return out / f"{SCRATCH}-{socket.gethostname()}-{os.getpid()}"
+
+
+def sweep_scratch(out: Path) -> None:
+    """Delete this command's folder, and those of commands that were killed on this machine."""
+    rmtree(scratch_folder(out), ignore_errors=True)
+    for folder in out.glob(f"{SCRATCH}-{socket.gethostname()}-*"):
+        number = folder.name.rpartition("-")[2]
+        if number.isdecimal() and not alive(int(number)):
+            rmtree(folder, ignore_errors=True)
 
 
 class Session:
@@ -75,6 +95,7 @@ class Session:
         self.out, self.views, self.limit = out, views, limit
         self.predictor, self.request = predictor or PredictorHere(device), request
         self._measured_by = code_of(protocol)
+        self.scratch = scratch_folder(out)
         self.results = ResultStore(out / "cells")
         self.resolution = max(store.resolutions)
         self.test, self.val = (self._split(name) for name in ("test", "val"))

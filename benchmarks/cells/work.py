@@ -8,27 +8,32 @@ checkpoint, a measurement at its last instance.
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchmarks.cells.cell import ControlCell, ModelCell, hold_result, waited_for
 from benchmarks.cells.events import Event, Tell
 from benchmarks.cells.predictor import Predictor
-from benchmarks.cells.rows import Row, control_row, model_row
+from benchmarks.cells.rows import Row, control_row, model_row, vectors_file
 from benchmarks.cells.session import Session
 from benchmarks.records.making import make_record
 from benchmarks.records.storage import save
 from benchmarks.scoring.journal import JOURNAL
 from benchmarks.scoring.score import score
-from zoo.files import sweep
+from zoo.files import sweep, write_atomic
 from zoo.system.locks import OnWait
 from zoo.system.source import require_code
 from zoo.training.trainer import TrainReport, train
 
 if TYPE_CHECKING:
     import torch
+
+    from benchmarks.controls.features import Feature
 
 
 class CellDied(RuntimeError):
@@ -49,9 +54,9 @@ class Work(ABC):
         """What messages call it."""
 
     @property
-    def after(self) -> str | None:
-        """Key of what has to be done before; None where nothing has. Where that fails, this is left out."""
-        return None
+    def after(self) -> tuple[str, ...]:
+        """Keys of what has to be done before. Where one of them fails, this is left out."""
+        return ()
 
     @property
     def on_device(self) -> bool:
@@ -79,14 +84,14 @@ class CellWork(Work):
     Attributes:
         workers: processes that measure; 0 to measure in the one that runs this.
         limit: seconds that measuring one prediction may take; None for no limit.
-        waits_for: key of the cell whose weights this one needs.
+        waits_for: keys of the works whose weights or vectors this one needs.
     """
 
     session: Session
     cell: ModelCell | ControlCell
     workers: int = 1
     limit: float | None = None
-    waits_for: str | None = None
+    waits_for: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -99,8 +104,8 @@ class CellWork(Work):
         return self.cell.label
 
     @property
-    def after(self) -> str | None:
-        """The cell whose weights this one needs."""
+    def after(self) -> tuple[str, ...]:
+        """The works whose weights or vectors this one needs."""
         return self.waits_for
 
     @property
@@ -165,6 +170,49 @@ class CellWork(Work):
             session.decide(self.cell)
         journal.unlink(missing_ok=True)
         sweep(folder)
+
+
+@dataclass(frozen=True)
+class DescribeWork(Work):
+    """One part of the training pictures, described by a network for the controls that compare by it.
+
+    Describing all of them takes longer than measuring the controls, and every slot can do its part.
+    """
+
+    session: Session
+    feature: Feature
+    part: int
+    parts: int
+    waits_for: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The file that it makes."""
+        return str(vectors_file(self.session, self.feature, self.part, self.parts))
+
+    @property
+    def label(self) -> str:
+        """The feature, and which part."""
+        return f"pictures by {self.feature.name} ({self.part + 1} of {self.parts})"
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The model whose latent it is."""
+        return self.waits_for
+
+    @property
+    def shares(self) -> bool:
+        """It may run where controls do, which compare by it then."""
+        return True
+
+    def run(self, device: torch.device, tell: Tell, predictor: Predictor) -> None:
+        """Describe them, where nobody has."""
+        file = Path(self.key)
+        if not file.exists():
+            found = self.session.training().describe_part(self.feature.describe, self.part, self.parts)
+            buffer = io.BytesIO()
+            np.save(buffer, found)
+            write_atomic(file, buffer.getvalue())
 
 
 def train_cell(

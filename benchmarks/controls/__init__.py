@@ -44,6 +44,7 @@ class Control:
             and use .5.
         fit: made once, with training and validation split; only clusters look at the latter.
         identity: JSON of what it depends on besides the data: the feature that pictures are compared by.
+        feature: that feature; None for those that compare pixels, or look at no picture.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Control:
     fit: Fit
     probabilistic: bool = False
     identity: dict[str, Any] = field(default_factory=dict)
+    feature: Feature | None = None
 
 
 def fixed(predict: Predict) -> Fit:
@@ -207,6 +209,7 @@ def recognition(feature: Feature) -> tuple[Control, Control]:
             f"training shape with the nearest image of any view, {feature.words}, L2",
             partial(_fit_retrieval, feature),
             identity=identity,
+            feature=feature,
         ),
         Control(
             second,
@@ -216,6 +219,7 @@ def recognition(feature: Feature) -> tuple[Control, Control]:
             partial(_fit_clusters, feature),
             probabilistic=True,
             identity=identity,
+            feature=feature,
         ),
     )
 

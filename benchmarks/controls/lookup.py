@@ -83,12 +83,25 @@ class Training:
     def described(self, describe: Describe) -> np.ndarray:
         """Every picture as a vector (N, V, D) float32; made once, however many controls compare by it."""
         if describe not in self._made:
-            count, views = self.images.shape[:2]
-            step = max(1, PICTURES // views)
-            blocks = (self.images[k : k + step] for k in range(0, count, step))
-            found = [describe(b.reshape(-1, *b.shape[2:])).reshape(*b.shape[:2], -1) for b in blocks]
-            self._made[describe] = np.concatenate(found)
+            self._made[describe] = self.describe_part(describe, 0, 1)
         return self._made[describe]
+
+    def describe_part(self, describe: Describe, part: int, parts: int) -> np.ndarray:
+        """The same for one of several parts of the shapes, in their order.
+
+        The parts are whole blocks, so that no vector depends on how many parts there are.
+        """
+        count, views = self.images.shape[:2]
+        step = max(1, PICTURES // views)
+        starts = list(range(0, count, step))
+        own = starts[part * len(starts) // parts : (part + 1) * len(starts) // parts]
+        blocks = (self.images[k : k + step] for k in own)
+        found = [describe(b.reshape(-1, *b.shape[2:])).reshape(*b.shape[:2], -1) for b in blocks]
+        return np.concatenate(found) if found else np.zeros((0, views, 0), np.float32)
+
+    def remember(self, describe: Describe, vectors: np.ndarray) -> None:
+        """Take vectors that `describe_part` gave elsewhere, for all shapes."""
+        self._made[describe] = vectors
 
     def labels(self, clusters: int) -> np.ndarray:
         """Cluster of each shape (N,) by k-means of the grids at `CLUSTER_GRID`, with a fixed seed; made once.

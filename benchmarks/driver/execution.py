@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.cells.cell import ModelCell
 from benchmarks.cells.events import Event, Tell
-from benchmarks.cells.work import CellWork, Work
+from benchmarks.cells.session import sweep_scratch
+from benchmarks.cells.work import CellWork, DescribeWork, Work
 from benchmarks.controls import recognition
 from benchmarks.driver.plan import Plan
 from benchmarks.protocols import TruthError
@@ -31,7 +31,10 @@ def run_cells(plan: Plan, tell: Tell) -> dict[str, Exception]:
     for label in dict.fromkeys(cell.label for _, cell in plan.all_cells()):
         if label not in missing:
             tell(Event("note", "", f"{label}: measured already"))
-    found = plan.executor.run(works, tell) if works else {}
+    try:
+        found = plan.executor.run(works, tell) if works else {}
+    finally:
+        sweep_scratch(plan.request.out)
     for each in works:
         error = found.get(each.key)
         if isinstance(error, NOBODYS):
@@ -62,19 +65,28 @@ def make_works(plan: Plan) -> list[Work]:
         if session.results.find(cell.hash) is None:
             # the sessions share their trainings: the second waits for the first, not for a lock
             first = trains.setdefault(cell.label, cell.hash)
-            works.append(CellWork(session, cell, workers, limit, None if first == cell.hash else first))
-    session, own = plan.session, plan.latent_of
-    by_latent = latent_names(plan)
+            works.append(CellWork(session, cell, workers, limit, () if first == cell.hash else (first,)))
+    session, by_latent = plan.session, latent_names(plan)
     begun = {each.key for each in works}
+    described: dict[str, tuple[str, ...]] = {}
     for beside in plan.controls:
+        control, waits_for = beside.control, tuple[str, ...]()
         if session.results.find(beside.hash) is not None:
             continue
-        waits_for = None
-        if beside.control.name in by_latent:
-            if own.hash in begun:
-                waits_for = own.hash
-            elif not _has_weights(own):
+        if control.name in by_latent:
+            if plan.latent_of.hash in begun:
+                waits_for = (plan.latent_of.hash,)
+            elif not checkpoints(plan.latent_of.run_dir):
                 continue
+        if control.feature is not None and plan.executor.at_once > 1:
+            if control.feature.name not in described:
+                parts = [
+                    DescribeWork(session, control.feature, k, plan.executor.at_once, waits_for)
+                    for k in range(plan.executor.at_once)
+                ]
+                works += parts
+                described[control.feature.name] = tuple(part.key for part in parts)
+            waits_for = described[control.feature.name]
         works.append(CellWork(session, beside, workers, limit, waits_for))
     return works
 
@@ -82,7 +94,3 @@ def make_works(plan: Plan) -> list[Work]:
 def latent_names(plan: Plan) -> set[str]:
     """Names of the controls that compare pictures by a model's latent."""
     return set() if plan.latent is None else {control.name for control in recognition(plan.latent)}
-
-
-def _has_weights(cell: ModelCell) -> bool:
-    return bool(checkpoints(cell.run_dir))

@@ -51,10 +51,12 @@ class Executor(ABC):
         threads: torch threads wherever a model computes: sums depend on it in their last bits, so it does not
             depend on how many works there are.
         workers: processes that measure each cell; 0 to measure where the cell runs.
+        at_once: works that run at a time on the device.
     """
 
     threads: int
     workers: int
+    at_once: int = 1
 
     def __init__(self, config: Any, place: Place) -> None:
         self.config, self.place = config, place
@@ -116,10 +118,11 @@ class Queue:
     def first(self, fits: Callable[[Work], bool] = lambda work: True) -> Work | None:
         """The first that may begin; None where there is none now. What waits for a failure is left out."""
         for work in list(self.waiting):
-            if work.after in self._left_out or isinstance(self.found.get(work.after or ""), Exception):
+            lost = [k for k in work.after if k in self._left_out or isinstance(self.found.get(k), Exception)]
+            if lost:
                 self._left_out.add(work.key)
                 self.waiting.remove(work)
-            elif (work.after is None or work.after in self.found) and fits(work):
+            elif all(key in self.found for key in work.after) and fits(work):
                 return work
         return None
 

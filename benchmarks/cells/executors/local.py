@@ -87,7 +87,7 @@ class Local(Executor):
         super().__init__(config, place)
         cores = available_cores()
         own = slots(place.device, config.jobs, torch.cuda.device_count(), cores)
-        self.threads = asked_threads() or max(1, cores // len(own))
+        self.threads, self.at_once = asked_threads() or max(1, cores // len(own)), len(own)
         beside = 0 if place.device.type == "cpu" else max(1, min(BESIDE, cores - len(own)))
         self.slots = (*own, *[torch.device("cpu")] * beside)
         share = cores if place.workers is None else place.workers

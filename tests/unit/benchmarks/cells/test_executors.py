@@ -104,11 +104,11 @@ class Small(Work):
     """Something quick: says where it ran."""
 
     name: str
-    waits: str | None = None
+    waits: str = ""
     fails: bool = False
     light: bool = True
     key = label = property(lambda self: self.name)
-    after = property(lambda self: self.waits)
+    after = property(lambda self: (self.waits,) if self.waits else ())
     shares = property(lambda self: self.light)
     on_device = property(lambda self: not self.light)
 
