@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.request.filling import add_config, fill
+from benchmarks.request.filling import add_config, add_plugins, fill
 from benchmarks.tables.options import add_table_options
 from zoo.cli.command import leave, run_command
 
@@ -126,13 +126,7 @@ def _add_what(p: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override a setting; see below",
     )
-    p.add_argument(
-        "--plugin",
-        action="append",
-        dest="plugins",
-        metavar="MODULE",
-        help="import a module that registers parts; code is imported only when it is named so",
-    )
+    add_plugins(p)
     p.add_argument(
         "--limit",
         type=int,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.request.filling import add_config
+from benchmarks.request.filling import add_config, add_plugins
 from benchmarks.tables.options import add_table_options
 
 EXAMPLES = """examples:
@@ -90,10 +90,4 @@ def _add_where(p: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="a setting of the protocol, like points=10000",
     )
-    p.add_argument(
-        "--plugin",
-        action="append",
-        dest="plugins",
-        metavar="MODULE",
-        help="import a module that registers parts; code is imported only when it is named so",
-    )
+    add_plugins(p)

@@ -27,6 +27,17 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_plugins(parser: argparse.ArgumentParser) -> None:
+    """Give a command that fills a request ``--plugin MODULE``; the list lands in ``plugins``."""
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        dest="plugins",
+        metavar="MODULE",
+        help="import a module that registers parts; code is imported only when it is named so",
+    )
+
+
 def fill(cls: type[R], args: argparse.Namespace) -> R:
     """The request that a command line asks for.
 

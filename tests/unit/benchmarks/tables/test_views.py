@@ -194,7 +194,7 @@ def test_predictions_read_the_first_stored_pictures(tiny_config, tiny_source):
             return tiny_source.fetch(indices, views)
 
     model = build_model(tiny_config("fusion={name: pool}"), seed=0).eval()
-    found = Blocks(model, Split(), views=3).block(0).shapes
+    found = Blocks(model, {"test": Split()}, views=3).block("test", 0).shapes
     filled = [0, *[1] * (BLOCK - 1)]
     assert asked == [(filled, [[0, 1, 2]] * BLOCK)]
     want = model.predict(tiny_source.fetch(filled, [[0, 1, 2]] * BLOCK)).shapes.split()[:2]

@@ -163,7 +163,7 @@ def test_grids_land_in_the_canonical_frame(tmp_path, layout):
     file = np.stack(place(*(ours.T + 0.5 - 16)), 1) + np.array([36, 23, 46]) - 0.5
     grid[tuple(np.rint(file).astype(int).T)] = True
     (tmp_path / "voxels").mkdir()
-    write_binvox(tmp_path / "voxels" / "a.binvox", grid, (3, 4, 5), 17)
+    write_binvox(tmp_path / "voxels" / "a.binvox", grid, (3.0, 4.0, 5.0), 17.0)
     src = source(tmp_path, **config)
     options = src.resolve_options(PrepareOptions(resolutions=(32,), views=3, image_size=(137, 137)))
     sample = src.build(only(src), options)
