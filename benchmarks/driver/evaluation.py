@@ -182,7 +182,8 @@ def _score(
     if request.force:
         for cell in cells.values():
             rmtree(store.folder(cell), ignore_errors=True)
-    todo = {row.files.name: row for row in rows if store.find(cells[row.files.name]) is None}
+    named = {row.files.name: row for row in rows}
+    todo = {name: row for name, row in named.items() if store.find(cells[name]) is None}
     journals = {name: store.folder(cells[name]) / JOURNAL for name in todo}
     if todo:
         scores = score(
@@ -196,12 +197,11 @@ def _score(
             limit=None if request.workers == 0 else patience(request.time_limit),
         )
         outcome.failed |= {name: Died(why) for name, why in scores.died.items()}
-        for name in [name for name in todo if name not in scores.died]:
+        for name in scores.rows:
             record = _record(todo[name], cells[name], scores, dataset, protocol)
             save(record, scores.rows[name], store.folder(record.cell))
             journals[name].unlink(missing_ok=True)  # an equal command may have been quicker
-    found = [store.find(cells[row.files.name]) for row in rows]
-    return [result for result in found if result is not None]
+    return list(filter(None, (store.find(cells[name]) for name in named)))
 
 
 def _cells(rows: Sequence[FileRow], dataset: DatasetInfo, protocol: Protocol) -> dict[str, str]:

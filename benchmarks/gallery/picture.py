@@ -9,7 +9,7 @@ Drawn by the zoo's own renderer and Pillow: no display, no window system, no plo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -148,27 +148,47 @@ def gallery(
             draw.line([(GAP, y), (width - GAP, y)], fill=RULE)
             put_text(draw, (GAP, y + GAP // 2), group, title, FAINT, width)
             y += LINE + GAP
-        if case.image is not None:
-            canvas.paste(_input(case.image, tile), (left[0], y))
-        put_text(draw, (left[0], y + tile + 3), case.category, text, INK, tile)
-        put_text(draw, (left[0], y + tile + 1 + LINE), case.id, text, FAINT, tile + GAP + wide)
-        angles = list(views)
-        if case.camera is not None:
-            angles[0] = (case.camera.azimuth, case.camera.elevation)
-        canvas.paste(strip(case.truth, 0.5, TRUTH, angles, tile), (left[1], y))
-        for i, name in enumerate(columns):
-            drawn = case.predictions.get(name)
-            if drawn is None:
-                continue
-            views_of = strip(drawn.shape, drawn.level, PALETTE[i % len(PALETTE)], angles, tile)
-            canvas.paste(views_of, (left[2 + i], y))
-            put_text(draw, (left[2 + i], y + tile + 3), _scores(drawn), text, INK, wide)
-            for k, image in enumerate(drawn.maps):
-                canvas.paste(_input(image, small), (left[2 + i] + k * small, y + tile + LINE + 2))
+        _draw_case(canvas, case, y, left, columns, views, tile, small)
         y += block
     for k, line in enumerate(under):
         put_text(draw, (GAP, y + GAP // 2 + k * LINE), line, text, FAINT, width - 2 * GAP)
     write_png(path, canvas)
+
+
+def _draw_case(
+    canvas: Image.Image,
+    case: Case,
+    y: int,
+    left: Sequence[int],
+    columns: Iterable[str],
+    views: Sequence[tuple[float, float]],
+    tile: int,
+    small: int,
+) -> None:
+    """One line of the picture: input, truth, and what each model makes of it, with its scores and maps.
+
+    Args:
+        y: of its upper edge; left: x of each column's left edge.
+        small: edge of one map in pixels.
+    """
+    draw, text, wide = ImageDraw.Draw(canvas), ImageFont.load_default(size=12), tile * len(views)
+    if case.image is not None:
+        canvas.paste(_input(case.image, tile), (left[0], y))
+    put_text(draw, (left[0], y + tile + 3), case.category, text, INK, tile)
+    put_text(draw, (left[0], y + tile + 1 + LINE), case.id, text, FAINT, tile + GAP + wide)
+    angles = list(views)
+    if case.camera is not None:
+        angles[0] = (case.camera.azimuth, case.camera.elevation)
+    canvas.paste(strip(case.truth, 0.5, TRUTH, angles, tile), (left[1], y))
+    for i, name in enumerate(columns):
+        drawn = case.predictions.get(name)
+        if drawn is None:
+            continue
+        views_of = strip(drawn.shape, drawn.level, PALETTE[i % len(PALETTE)], angles, tile)
+        canvas.paste(views_of, (left[2 + i], y))
+        put_text(draw, (left[2 + i], y + tile + 3), _scores(drawn), text, INK, wide)
+        for k, image in enumerate(drawn.maps):
+            canvas.paste(_input(image, small), (left[2 + i] + k * small, y + tile + LINE + 2))
 
 
 def _scores(drawn: Drawn) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.protocols import Measurement, Protocol, Truth, TruthError
-from benchmarks.scoring.journal import Journal
+from benchmarks.scoring.journal import Journal, Key
 from benchmarks.scoring.measuring import Measured, Prediction, RowGivenUp, Task, measure_task
 from benchmarks.scoring.placement import LOOKED_AT, hints
 from benchmarks.scoring.workers import Measurers
@@ -82,17 +83,12 @@ def score(
     """
     neighbours = running_backend().name
     who = _check(predictions, truths, thresholds, protocol)
-    count = available_cores() if workers is None else workers
-    if count < 0:
-        raise ValueError(f"workers must be 0 (measure in this process) or more, got {count}")
+    count = _processes(workers)
     died: dict[str, str] = {}
     groups = len({id for id, _, _ in who})
     books = _journals(predictions, protocol, thresholds, neighbours, journals or {}, weights or {})
     keys = [(id, view) for id, _, view in who]
-    found: Measured = {
-        k: {name: book.measured[key] for name, book in books.items() if key in book.measured}
-        for k, key in enumerate(keys)
-    }
+    found = _found(books, keys)
     tasks = _tasks(predictions, truths, who, found, died)
     if count > 0 and (groups > 1 or limit is not None):
         results = Measurers(protocol, thresholds, min(count, groups), limit, died).run(tasks)
@@ -104,9 +100,33 @@ def score(
         for k, own in part.items():
             found[k] |= own
         if progress is not None:
-            progress(sum(own.keys() >= predictions.keys() - died.keys() for own in found.values()), len(who))
+            progress(_done(found, predictions.keys() - died.keys()), len(who))
+    return _finished(found, who, [name for name in predictions if name not in died], died, protocol)
+
+
+def _found(books: Mapping[str, Journal], keys: Sequence[Key]) -> Measured:
+    """What the journals hold."""
+    return {
+        k: {name: book.measured[key] for name, book in books.items() if key in book.measured}
+        for k, key in enumerate(keys)
+    }
+
+
+def _done(found: Measured, rows: AbstractSet[str]) -> int:
+    """Instances of which every row is measured."""
+    return sum(own.keys() >= rows for own in found.values())
+
+
+def _finished(
+    found: Measured,
+    who: Sequence[tuple[str, str, int]],
+    names: Sequence[str],
+    died: dict[str, str],
+    protocol: Protocol,
+) -> Scores:
+    """The rows, once every instance is measured."""
     scores = Scores(died=died)
-    for name in [name for name in predictions if name not in died]:
+    for name in names:
         lacking = sum(name not in own for own in found.values())
         if lacking:
             raise RuntimeError(f"row '{name}': {lacking} instances not scored: a bug in {__name__}")
@@ -115,6 +135,13 @@ def score(
         scores.iou_curve[name] = _mean_curve(measured, protocol)
         scores.hints[name] = hints([m.look for m in measured], protocol.own_frames)
     return scores
+
+
+def _processes(workers: int | None) -> int:
+    count = available_cores() if workers is None else workers
+    if count < 0:
+        raise ValueError(f"workers must be 0 (measure in this process) or more, got {count}")
+    return count
 
 
 def _journals(

@@ -138,30 +138,19 @@ def compare(
         raise ResultError("there are no results to compare")
     refuse_mixtures([record for record, _ in results], protocol)
     groups = group_seeds(results)
-    columns = protocol.columns
-    names = [column.name for column in columns]
+    names = [column.name for column in protocol.columns]
     instances = instances_of(groups, names)
     chosen = tuple(protocol.headline[:2] if primary is None else primary)
     wanted = wanted or {}
     summary = Summary(instances, names, chosen, protocol.headline, resamples, wanted).rows(groups)
-
     if reference is not None and reference not in groups:
         raise LookupError(f"unknown --reference '{reference}'.{did_you_mean(reference, list(groups))}")
-    reference = reference or next((row.name for row in summary if row.ranked), None)
-    ordered = _best_first([r for r in summary if r.ranked], protocol, chosen)
-    rows = (*ordered, *(r for r in summary if not r.ranked))
-    better = {column.name: column.better for column in columns}
-    tests = PairTests({r.name: r for r in rows}, instances, better, protocol.average, resamples)
-    against = [name for name in dict.fromkeys((reference, baseline)) if name in groups]
-    paired = tests.run(
-        [
-            (model.name, name, metric)
-            for name in against
-            for model in ordered
-            for metric in chosen
-            if tests.testable(model.name, name, metric)
-        ]
-    )
+    models, controls = _apart(summary)
+    reference = reference or (models[0].name if models else None)
+    ordered = _best_first(models, protocol, chosen)
+    tests = _tests_of(rows := (*ordered, *controls), instances, protocol, resamples)
+    paired = _pairs(tests, ordered, (reference, baseline), chosen)
+    columns = {column.name: column for column in protocol.columns}
     return Comparison(
         protocol=protocol,
         record=results[0][0],
@@ -174,8 +163,36 @@ def compare(
         resamples=resamples,
         notes=tuple(notes),
         absent=tuple(name for name in wanted if name not in groups),
-        standings=standings(tests, [c for m in chosen for c in columns if c.name == m], paired),
-        leaders=leaders(tests, columns, chosen, _with_intervals(instances), paired),
+        standings=standings(tests, list(map(columns.__getitem__, chosen)), paired),
+        leaders=leaders(tests, protocol.columns, chosen, _with_intervals(instances), paired),
+    )
+
+
+def _apart(rows: Sequence[ComparedRow]) -> tuple[list[ComparedRow], list[ComparedRow]]:
+    """Models, and controls."""
+    return [row for row in rows if row.ranked], [row for row in rows if not row.ranked]
+
+
+def _tests_of(
+    rows: Sequence[ComparedRow], instances: Sequence[Instance], protocol: Protocol, resamples: int
+) -> PairTests:
+    better = {column.name: column.better for column in protocol.columns}
+    return PairTests({row.name: row for row in rows}, tuple(instances), better, protocol.average, resamples)
+
+
+def _pairs(
+    tests: PairTests, models: Sequence[ComparedRow], against: Sequence[str | None], metrics: Sequence[str]
+) -> tuple[PairedRow, ...]:
+    """Every model against each of some rows that are there, in each metric that both have."""
+    return tests.run(
+        [
+            (model.name, name, metric)
+            for name in dict.fromkeys(against)
+            if name is not None and name in tests.rows
+            for model in models
+            for metric in metrics
+            if tests.testable(model.name, name, metric)
+        ]
     )
 
 

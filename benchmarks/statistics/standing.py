@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from benchmarks.statistics.design import Average
 from benchmarks.statistics.pairs import PairedRow, PairTests, judge
@@ -59,25 +60,41 @@ def standings(
         columns: the primary metrics.
         paired: what the table of pairs shows; where it holds a pair, that is what is said of it.
     """
-    models = [row for row in tests.rows.values() if row.ranked]
-    looking = [row for row in tests.rows.values() if reads_the_picture(row)]
-    drafts = []
-    for column in columns:
-        if not (order := ranked_by(models, tests.average, column)):
-            continue
-        best, *others = (row.name for row in order)
-        strongest = next((row.name for row in ranked_by(looking, tests.average, column)), None)
-        to_best = [(name, best, column.name) for name in others]
-        to_control = [] if strongest is None else [(row.name, strongest, column.name) for row in order]
-        drafts.append((column.name, best, to_best, strongest, to_control))
-    shown = known_pairs(paired)
-    best_tests = tests.run([key for draft in drafts for key in draft[2]])
-    control_tests = tests.run([key for draft in drafts for key in draft[4]])
-    found = {key_of(pair): pair for pair in (*best_tests, *control_tests)} | shown
-    return tuple(
-        Standing(metric, best, tuple(found[k] for k in first), control, tuple(found[k] for k in second))
-        for metric, best, first, control, second in drafts
-    )
+    drafts = [draft for column in columns if (draft := _draft(tests, column)) is not None]
+    best_tests = tests.run([key for draft in drafts for key in draft.to_best])
+    control_tests = tests.run([key for draft in drafts for key in draft.to_control])
+    found = {key_of(pair): pair for pair in (*best_tests, *control_tests)} | known_pairs(paired)
+
+    def those(keys: Sequence[Key]) -> tuple[PairedRow, ...]:
+        return tuple(found[key] for key in keys)
+
+    return tuple(Standing(d.metric, d.best, those(d.to_best), d.control, those(d.to_control)) for d in drafts)
+
+
+Key = tuple[str, str, str]
+"""Row, reference and metric of a test."""
+
+
+class _Draft(NamedTuple):
+    """A standing whose tests are not run yet."""
+
+    metric: str
+    best: str
+    to_best: list[Key]
+    control: str | None
+    to_control: list[Key]
+
+
+def _draft(tests: PairTests, column: Column) -> _Draft | None:
+    """Who is to be tested against whom by a metric; None where no complete model has it."""
+    order = ranked_by([row for row in tests.rows.values() if row.ranked], tests.average, column)
+    if not order:
+        return None
+    names, metric = [row.name for row in order], column.name
+    looking = ranked_by(list(filter(reads_the_picture, tests.rows.values())), tests.average, column)
+    strongest = looking[0].name if looking else None
+    to_control = [] if strongest is None else [(name, strongest, metric) for name in names]
+    return _Draft(metric, names[0], [(name, names[0], metric) for name in names[1:]], strongest, to_control)
 
 
 def leaders(
@@ -100,19 +117,35 @@ def leaders(
         *(("instance", category, first) for category in categories),
     ]
     found: dict[Place, frozenset[str]] = {}
-    shown = known_pairs(paired)
     for average, category, asked in places:
-        best = {c.name: _best(tests, average, category, c) for c in asked}
-        wanted = [(name, own[0], metric) for metric, own in best.items() for name in own[1:]]
-        ruling = {key_of(pair): pair for pair in tests.run(wanted, average, category, by_metric=True)}
-        if (average, category) == (tests.average, None):
-            ruling |= {key: pair for key, pair in shown.items() if key in ruling}
-        for column in asked:
-            leader, *others = best[column.name]
-            if others:
-                told = (ruling[name, leader, column.name] for name in others)
-                ties = (pair.row for pair in told if judge(pair, column) == "open")
-                found[average, category, column.name] = frozenset([leader, *ties])
+        ruling = known_pairs(paired) if (average, category) == (tests.average, None) else {}
+        leading = _leading(tests, average, category, asked, ruling)
+        found |= {(average, category, metric): names for metric, names in leading.items()}
+    return found
+
+
+def _leading(
+    tests: PairTests,
+    average: Average,
+    category: str | None,
+    columns: Sequence[Column],
+    ruling: Mapping[Key, PairedRow],
+) -> dict[str, frozenset[str]]:
+    """The leaders of one place by metric, where it has two models or more.
+
+    Args:
+        ruling: pairs whose tests are there already; where one is asked for, it rules.
+    """
+    best = {c.name: _best(tests, average, category, c) for c in columns}
+    wanted = [(name, own[0], metric) for metric, own in best.items() for name in own[1:]]
+    run = {key_of(pair): pair for pair in tests.run(wanted, average, category, by_metric=True)}
+    found = {}
+    for column in columns:
+        leader, *others = best[column.name]
+        keys = [(name, leader, column.name) for name in others]
+        ties = [key[0] for key in keys if judge(ruling.get(key, run[key]), column) == "open"]
+        if others:
+            found[column.name] = frozenset([leader, *ties])
     return found
 
 

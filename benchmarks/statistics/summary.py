@@ -31,15 +31,7 @@ class Summary:
     wanted: Mapping[str, Sequence[int]]
 
     def rows(self, groups: Mapping[str, Sequence[tuple[Record, Rows]]]) -> list[ComparedRow]:
-        tables = {name: [self._table(rows) for _, rows in members] for name, members in groups.items()}
-        everything = [t for seeds in tables.values() for _, t in seeds]
-        # a metric may be undefined for an instance (no true mesh), but then for every row
-        measurable = {m: np.any([~np.isnan(t[m]) for t in everything], axis=0) for m in self.metrics}
-        there = {name: np.all([t for t, _ in seeds], axis=0) for name, seeds in tables.items()}
-        values = {
-            name: {m: np.array([t[m] for _, t in seeds]) for m in self.metrics}
-            for name, seeds in tables.items()
-        }
+        there, values, measurable = self._tables(groups)
         category = np.array([c for _, _, c in self.instances])
         shapes = Counter(c for _, c in {(i, c) for i, _, c in self.instances})
         headline = {*self.headline, *self.primary}
@@ -59,17 +51,36 @@ class Summary:
             c: estimates("instance", category == c, self.primary if k >= MIN_CLUSTERS else ())
             for c, k in sorted(shapes.items())
         }
+
+        def own(found: _Estimates, name: str) -> dict[str, Estimate | None]:
+            return {m: found[name, m] for m in self.metrics}
+
         return [
             self._row(
                 members,
                 there[name],
                 values[name],
-                {m: of_instances[name, m] for m in self.metrics},
-                {m: of_categories[name, m] for m in self.metrics},
-                {c: {m: found[name, m] for m in self.metrics} for c, found in within.items()},
+                own(of_instances, name),
+                own(of_categories, name),
+                {c: own(found, name) for c, found in within.items()},
             )
             for name, members in groups.items()
         ]
+
+    def _tables(
+        self, groups: Mapping[str, Sequence[tuple[Record, Rows]]]
+    ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:
+        """By row name which instances it has and its values (S, N) by metric; by metric who is measurable."""
+        tables = {name: [self._table(rows) for _, rows in members] for name, members in groups.items()}
+        everything = [t for seeds in tables.values() for _, t in seeds]
+        # a metric may be undefined for an instance (no true mesh), but then for every row
+        measurable = {m: np.any([~np.isnan(t[m]) for t in everything], axis=0) for m in self.metrics}
+        there = {name: np.all([t for t, _ in seeds], axis=0) for name, seeds in tables.items()}
+        values = {
+            name: {m: np.array([t[m] for _, t in seeds]) for m in self.metrics}
+            for name, seeds in tables.items()
+        }
+        return there, values, measurable
 
     def _row(
         self,

@@ -45,9 +45,7 @@ def main_block(
             the headline and the counts.
         rows: those that are shown, beside models without any result; None for all.
     """
-    seeded = any(row.seeds or row.absent for row in comparison.rows)
-    counts = [name for name in COUNTS if name != "seeds" or seeded]
-    chosen = [*headline(comparison), *counts] if columns is None else list(columns)
+    chosen = _default_columns(comparison) if columns is None else list(columns)
     shown = [*comparison.models, *comparison.controls] if rows is None else rows
     called = row_names(comparison, names)
     metrics = {c.name: c for c in comparison.protocol.columns}
@@ -88,6 +86,12 @@ def main_block(
         details=tuple(captions.details(comparison)),
         label="main",
     )
+
+
+def _default_columns(comparison: Comparison) -> list[str]:
+    """The headline and the counts, seeds only where something has any."""
+    seeded = any(row.seeds or row.absent for row in comparison.rows)
+    return [*headline(comparison), *(name for name in COUNTS if name != "seeds" or seeded)]
 
 
 def summary_rows(comparison: Comparison) -> list[ComparedRow]:

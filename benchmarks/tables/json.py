@@ -10,6 +10,7 @@ from benchmarks.statistics.comparison import Comparison
 from benchmarks.statistics.cost import cost
 from benchmarks.statistics.pairs import PairedRow, judge
 from benchmarks.statistics.rows import ComparedRow, Estimate
+from benchmarks.statistics.standing import Standing
 from benchmarks.tables.published import Published, load_published
 from benchmarks.tables.verdict import verdict
 
@@ -38,16 +39,7 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
         "reference": comparison.reference,
         "baseline": comparison.baseline,
         "paired": [_pair(comparison, pair) for pair in comparison.paired],
-        "standings": [
-            {
-                "metric": s.metric,
-                "best": s.best,
-                "to_best": [_pair(comparison, pair) for pair in s.to_best],
-                "control": s.control,
-                "to_control": [_pair(comparison, pair) for pair in s.to_control],
-            }
-            for s in comparison.standings
-        ],
+        "standings": [_standing(comparison, standing) for standing in comparison.standings],
         "leaders": [
             {"average": average, "category": category, "metric": metric, "rows": sorted(names)}
             for (average, category, metric), names in comparison.leaders.items()
@@ -58,13 +50,25 @@ def to_json(comparison: Comparison, published: Published | None = None) -> dict[
             "tables": [published.table(name).model_dump(mode="json") for name in protocol.published],
         },
         "instances": [{"id": i, "view": v, "category": c} for i, v, c in comparison.instances],
-        "values": {
-            r.name: {
-                m: [[None if math.isnan(x) else float(x) for x in seed] for seed in v]
-                for m, v in r.values.items()
-            }
-            for r in comparison.rows
-        },
+        "values": {row.name: _values(row) for row in comparison.rows},
+    }
+
+
+def _standing(comparison: Comparison, standing: Standing) -> dict[str, Any]:
+    return {
+        "metric": standing.metric,
+        "best": standing.best,
+        "to_best": [_pair(comparison, pair) for pair in standing.to_best],
+        "control": standing.control,
+        "to_control": [_pair(comparison, pair) for pair in standing.to_control],
+    }
+
+
+def _values(row: ComparedRow) -> dict[str, list[list[float | None]]]:
+    """Metric to the value of each seed and instance; None where it is not defined."""
+    return {
+        metric: [[None if math.isnan(x) else float(x) for x in seed] for seed in values]
+        for metric, values in row.values.items()
     }
 
 

@@ -29,32 +29,6 @@ LONGEST_FILE, LONGEST_FUNCTION, MOST_BRANCHES = 400, 60, 15
 """Lines of a file; lines of a function with its signature and docstring; its branches, see `branches`."""
 FAMILIES = ROOT / "datasets/sources/procedural/families"
 """Each is one shape told from top to bottom, and frozen: its sizes are its own."""
-STILL_LONG = {
-    "benchmarks/cells/executor.py:_in_processes",
-    "benchmarks/cells/session.py",
-    "benchmarks/driver.py",
-    "benchmarks/driver.py:run",
-    "benchmarks/evaluate.py:_score",
-    "benchmarks/evaluate.py:run",
-    "benchmarks/gallery/picture.py:gallery",
-    "benchmarks/request/evaluate_options.py:parser",
-    "benchmarks/run.py:parser",
-    "benchmarks/scoring/score.py:score",
-    "benchmarks/statistics/comparison.py",
-    "benchmarks/statistics/comparison.py:compare",
-    "benchmarks/statistics/comparison.py:rows",
-    "benchmarks/statistics/stats.py",
-    "benchmarks/tables/table.py",
-    "benchmarks/tables/table.py:_captions",
-    "benchmarks/tables/table.py:to_json",
-    "zoo/__main__.py:parser",
-    "zoo/config/__init__.py",
-    "zoo/model/__init__.py:build_losses",
-    "zoo/model/__init__.py:forward",
-    "zoo/testing/checks.py",
-    "zoo/testing/checks.py:scalar",
-}
-"""What is to be cut yet; nothing is ever added."""
 
 
 def module_of(path: Path) -> str:
@@ -179,8 +153,7 @@ def too_long() -> set[str]:
 
 def test_files_and_functions_stay_short():
     found = too_long()
-    assert not found - STILL_LONG, f"cut {', '.join(sorted(found - STILL_LONG))}"
-    assert not STILL_LONG - found, f"short now, off the list: {', '.join(sorted(STILL_LONG - found))}"
+    assert not found, f"cut {', '.join(sorted(found))}"
 
 
 def test_branches_are_counted():
@@ -204,10 +177,6 @@ def f(a, b):
     assert isinstance(function, ast.FunctionDef) and branches(function) == 9
 
 
-LEANING = {"benchmarks/evaluate.py", "benchmarks/statistics/stats.py", "benchmarks/tables/table.py"}
-"""Files with texts that are to be mended yet; nothing is ever added."""
-
-
 def test_texts_stand_alone():
     """What `zoo show` and `help` print has no name above it to lean on."""
     found = {
@@ -218,4 +187,4 @@ def test_texts_stand_alone():
         and isinstance(node.value, ast.Constant)
         and str(node.value.value).startswith("Of ")
     }
-    assert found.keys() <= LEANING, {name: found[name] for name in found.keys() - LEANING}
+    assert found == {}

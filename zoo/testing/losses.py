@@ -17,18 +17,7 @@ def loss_checks(entry: Entry[Any]) -> list[Check]:
     """A finite scalar with a gradient, the mean over the batch."""
 
     def scalar() -> None:
-        decoders = [d for d in DECODERS if not entry.cls.reads or d.cls.representation in entry.cls.reads]
-        pairs = [
-            (e, d)
-            for d in decoders
-            for e in ENCODERS
-            if entry.cls.latent <= e.cls.gives and d.cls.needs <= e.cls.gives
-        ]
-        if not pairs:
-            raise CheckFailed("no registered encoder and decoder can feed it")
-        chosen = next((p for p in pairs if (p[0].name, p[1].name) == ("cnn", "voxel_deconv")), None)
-        chosen = chosen or next((p for p in pairs if p[0].name == "cnn"), pairs[0])
-        config = smoke_model(*chosen, parts=sorted(entry.cls.parts))
+        config = smoke_model(*_feeders(entry), parts=sorted(entry.cls.parts))
         model = build_model(config, seed=0).train()
         batch = SmokeSource().fetch([0, 1], [[0], [1]])
         loss = entry.cls(entry.smoke_config())
@@ -44,3 +33,18 @@ def loss_checks(entry: Entry[Any]) -> list[Check]:
             raise CheckFailed("no gradient reaches the model")
 
     return [Check("finite scalar with gradients", scalar)]
+
+
+def _feeders(entry: Entry[Any]) -> tuple[Entry[Any], Entry[Any]]:
+    """An encoder and a decoder whose predictions a loss can read: the plainest, where they can feed it."""
+    decoders = [d for d in DECODERS if not entry.cls.reads or d.cls.representation in entry.cls.reads]
+    pairs = [
+        (e, d)
+        for d in decoders
+        for e in ENCODERS
+        if entry.cls.latent <= e.cls.gives and d.cls.needs <= e.cls.gives
+    ]
+    if not pairs:
+        raise CheckFailed("no registered encoder and decoder can feed it")
+    chosen = next((p for p in pairs if (p[0].name, p[1].name) == ("cnn", "voxel_deconv")), None)
+    return chosen or next((p for p in pairs if p[0].name == "cnn"), pairs[0])

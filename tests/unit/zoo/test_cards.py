@@ -24,7 +24,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "facts"
 
 
-@pytest.mark.parametrize("module", ["zoo.cards", "zoo.config.files", "zoo.model"])
+@pytest.mark.parametrize("module", ["zoo.cards", "zoo.config.files", "zoo.model.build"])
 def test_examples(module):
     result = doctest.testmod(import_module(module))
     assert result.attempted > 0 and result.failed == 0

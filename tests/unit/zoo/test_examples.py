@@ -6,7 +6,13 @@ from importlib import import_module
 import pytest
 
 MODULES = (
-    *("zoo.model", "zoo.model.decision", "zoo.shapes.kinds", "zoo.training.checkpoint"),
+    *(
+        "zoo.model.build",
+        "zoo.model.reconstructor",
+        "zoo.model.decision",
+        "zoo.shapes.kinds",
+        "zoo.training.checkpoint",
+    ),
     *("zoo.types.batch", "zoo.types.latent", "zoo.types.shapes"),
 )
 

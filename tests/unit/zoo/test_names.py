@@ -190,7 +190,7 @@ def test_planted_faults_stay_below_their_folder(tmp_path, monkeypatch, capsys):
         def voxels(self, which, resolution):
             return np.ones((4, 8, 8, 8), np.float32)
 
-    monkeypatch.setattr(planted, "open_dataset", lambda *words, **more: Store())
+    monkeypatch.setattr(planted, "open_store", lambda args: (None, Store()))
     assert planted.main(["--out", str(tmp_path / "out")]) == 0
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 4 * (1 + len(planted.FAULTS))
