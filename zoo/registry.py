@@ -83,12 +83,15 @@ class Registry(Generic[T]):
         base: class that every entry must inherit from.
         package: package whose files are imported at the first lookup.
         group: entry-point group through which other distributions add entries; None for no group.
+        renamed: declarations of the class that have another name now, old to new. One left under its old name
+            would be ignored, so it is refused.
     """
 
     kind: str
     base: type[T]
     package: str
     group: str | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict, repr=False)
     _entries: dict[str, Entry[T]] = field(default_factory=dict, repr=False)
     _broken: dict[str, BaseException] = field(default_factory=dict, repr=False)
     _discovered: bool = field(default=False, repr=False)
@@ -105,8 +108,9 @@ class Registry(Generic[T]):
         """Class decorator that adds an entry.
 
         Raises:
-            RegistryError: when the class has a wrong base or no docstring, when its config is not an
-                `EntryConfig`, or when the name is taken (the message gives the first owner's place).
+            RegistryError: when the class has a wrong base, no docstring or a declaration under a former name,
+                when its config is not an `EntryConfig`, or when the name is taken (the message gives the
+                first owner's place).
         """
 
         def add(cls: C) -> C:
@@ -118,6 +122,11 @@ class Registry(Generic[T]):
                 )
             if not cls.__dict__.get("__doc__") and sys.flags.optimize < 2:  # -OO leaves out all of them
                 raise RegistryError(f"{self.kind} '{name}' at {origin} needs a docstring")
+            for old in self.renamed.keys() & vars(cls).keys():
+                raise RegistryError(
+                    f"{self.kind} '{name}' at {origin} declares '{old}', which is called "
+                    f"'{self.renamed[old]}' now; rename it"
+                )
             if not (inspect.isclass(config) and issubclass(config, EntryConfig)):
                 raise RegistryError(
                     f"config of {self.kind} '{name}' at {origin} must inherit from EntryConfig"

@@ -102,10 +102,10 @@ def decode(model: Reconstructor, z: Tensor) -> list[Shape]:
         ContractError: the decoder needs more than a vector.
     """
     decoder = model.decoder
-    if decoder.needs:
+    if decoder.latent_fields:
         raise ContractError(
             f"model '{model.config.name}' cannot draw shapes: decoder '{model.config.decoder.name}' needs "
-            f"{', '.join(sorted(decoder.needs))} of a picture"
+            f"{', '.join(sorted(decoder.latent_fields))} of a picture"
         )
     codes = z.unsqueeze(1) if decoder.reads_views else z
     decoder.eval()

@@ -22,7 +22,7 @@ import torch
 from benchmarks.cells.predictor import Recipe
 from zoo.config import RefineConfig
 from zoo.decoders import Decoder
-from zoo.model.refine import needed
+from zoo.model.refine import refine_fields
 from zoo.seeding import derive
 from zoo.shapes import Shape
 from zoo.system.source import require_code
@@ -61,8 +61,8 @@ class Trained(Recipe):
         model = load_pretrained(self.checkpoint).to(device)
         require_code(self.code, model.config)
         model.config = model.config.model_copy(update={"refine": self.refine})
-        model.reads = model.reads | needed(model.config)
-        fields = sorted(model.reads - {"image"})
+        model.batch_fields = model.batch_fields | refine_fields(model.config)
+        fields = sorted(model.batch_fields - {"image"})
         return Blocks(model, {name: s.with_fields(fields) for name, s in self.splits.items()}, self.views)
 
 

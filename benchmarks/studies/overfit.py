@@ -90,7 +90,7 @@ def overfit(name: str, chosen: Settings, store: Store, device: torch.device, fol
     )
     seconds = perf_counter() - started
     model = load_pretrained(report.checkpoint).to(device)
-    split = store.split("train", resolution, sorted({"voxels", *model.reads} - {"image"}))
+    split = store.split("train", resolution, sorted({"voxels", *model.batch_fields} - {"image"}))
     views = config.train.views[1]
     batch = split.fetch(range(len(split)), [list(range(views))] * len(split)).decode()
     shapes = model.predict(batch).shapes

@@ -120,7 +120,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
         if not checkpoints(folder):
             raise ConfigError(f"{folder}: no weights there")
         model = load_pretrained(folder).to(device)
-        split = store.split("test", max(store.resolutions), sorted(model.reads - {"image"} | {"camera"}))
+        split = store.split(
+            "test", max(store.resolutions), sorted(model.batch_fields - {"image"} | {"camera"})
+        )
         try:
             found = measure(model, split)
         except ValueError as error:

@@ -40,7 +40,7 @@ def test_pair(encoder, decoder, tmp_path):
 def test_parts_that_do_not_fit_are_named(monkeypatch):
     """A decoder that reads tokens, after an encoder that has none."""
     encoder, decoder = ENCODERS.get("cnn"), DECODERS.get("voxel_deconv")
-    monkeypatch.setattr(decoder.cls, "needs", frozenset({"tokens", "features"}))
+    monkeypatch.setattr(decoder.cls, "latent_fields", frozenset({"tokens", "features"}))
     from zoo.model import build_model
 
     with pytest.raises(ContractError) as error:

@@ -56,7 +56,7 @@ def test_built_on_the_device_that_torch_is_told(entry):
     }[entry.kind]
     with torch.device("meta"):
         if entry.kind == "decoder" and "features" in entry.cls.needs:
-            feeder = next(e for e in ENCODERS if entry.cls.needs <= e.cls.gives)
+            feeder = next(e for e in ENCODERS if entry.cls.latent_fields <= e.cls.provides)
             eyes = feeder.cls(feeder.smoke_config(), in_channels=3, image_size=(64, 64))
             arguments |= {"feature_shapes": eyes.feature_shapes}
         part = entry.cls(entry.smoke_config(), **arguments)

@@ -14,8 +14,8 @@ class FieldConfig(LossConfig):
 class FieldBCE(Loss):
     """Cross-entropy at the centres of the cells."""
 
-    needs = frozenset({"voxels"})
-    reads = ("fourier",)
+    batch_fields = frozenset({"voxels"})
+    representations = ("fourier",)
 
     def forward(self, prediction, batch, discriminator=None):
         assert isinstance(prediction.shapes, FourierFields)

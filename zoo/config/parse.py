@@ -43,7 +43,9 @@ def _check_refine(config: ModelConfig, source: str) -> None:
                 f"{did_you_mean(key, list(config.losses))}"
             )
         cls = registry_of("loss").get(config.losses[key].name).cls
-        truth = sorted(cls.needs & {"voxels", "points"}) + (["a discriminator"] if cls.adversarial else [])
+        truth = sorted(cls.batch_fields & {"voxels", "points"}) + (
+            ["a discriminator"] if cls.adversarial else []
+        )
         if truth:
             raise ConfigError(
                 f"{source}: refine.losses: '{key}' needs {' and '.join(truth)}, which no picture comes with"

@@ -14,14 +14,14 @@ class Decoder(nn.Module, ABC):
 
     Attributes:
         representation: what comes out: that of the `Shapes` it gives, as 'voxels', 'points' or 'mesh'.
-        needs: parts of `Latent` that it reads besides `mean`. One that needs 'features' is built with
-            ``feature_shapes`` as well, those of the encoder.
+        latent_fields: fields of `Latent` that it reads besides `mean`. One that reads 'features' is
+            built with ``feature_shapes`` as well, those of the encoder.
         reads_views: True when it takes (B, V, D), any V; False when it takes one vector (B, D).
         resolution: side of the voxel grid; None for other representations.
     """
 
     representation: ClassVar[str]
-    needs: ClassVar[frozenset[str]] = frozenset()
+    latent_fields: ClassVar[frozenset[str]] = frozenset()
     reads_views: ClassVar[bool] = False
     resolution: int | None = None
 
@@ -36,4 +36,6 @@ class Decoder(nn.Module, ABC):
         """Decode `latent.mean`: the sampled code in training, the posterior mean in evaluation."""
 
 
-DECODERS: Registry[Decoder] = Registry("decoder", Decoder, "zoo.decoders", "zoo.decoders")
+DECODERS: Registry[Decoder] = Registry(
+    "decoder", Decoder, "zoo.decoders", "zoo.decoders", renamed={"needs": "latent_fields"}
+)

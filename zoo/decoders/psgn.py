@@ -52,7 +52,7 @@ class PSGN(Decoder):
     """
 
     representation = "points"
-    needs = frozenset({"features"})
+    latent_fields = frozenset({"features"})
 
     def __init__(
         self, config: PSGNDecoderConfig, *, latent_dim: int, feature_shapes: Sequence[Shape]

@@ -19,11 +19,11 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         latent_dim: D of `Latent.mean`.
-        gives: the parts of `Latent` that it fills besides `mean`: 'log_var', 'features', 'tokens'.
+        provides: fields of `Latent` that it fills besides `mean`: 'log_var', 'features', 'tokens'.
         feature_shapes: (C, H, W) of each of `Latent.features`, finest first.
     """
 
-    gives: ClassVar[frozenset[str]] = frozenset()
+    provides: ClassVar[frozenset[str]] = frozenset()
     latent_dim: int
     feature_shapes: tuple[tuple[int, int, int], ...] = ()
 
@@ -48,4 +48,6 @@ class Encoder(nn.Module, ABC):
         return Latent(torch.zeros_like(like), torch.zeros_like(like))
 
 
-ENCODERS: Registry[Encoder] = Registry("encoder", Encoder, "zoo.encoders", "zoo.encoders")
+ENCODERS: Registry[Encoder] = Registry(
+    "encoder", Encoder, "zoo.encoders", "zoo.encoders", renamed={"gives": "provides"}
+)

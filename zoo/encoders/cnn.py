@@ -53,7 +53,7 @@ class CNN(Encoder):
     of the shared layers are the same.
     """
 
-    gives = frozenset({"log_var"})
+    provides = frozenset({"log_var"})
 
     def __init__(self, config: CNNConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         super().__init__(config, in_channels=in_channels, image_size=image_size)

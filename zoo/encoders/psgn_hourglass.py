@@ -28,7 +28,7 @@ class PSGNHourglass(Encoder):
     Source: fanhqme/PointSetGeneration, depthestimate/train_nn.py; for the padding see `psgn_two_branch`.
     """
 
-    gives = frozenset({"features"})
+    provides = frozenset({"features"})
 
     def __init__(self, config: PSGNConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         super().__init__(config, in_channels=in_channels, image_size=image_size)

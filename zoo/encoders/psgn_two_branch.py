@@ -42,7 +42,7 @@ class PSGNTwoBranch(Encoder):
     to the right alone, as TensorFlow does; here both sides alike, which moves the maps by half a pixel).
     """
 
-    gives = frozenset({"features"})
+    provides = frozenset({"features"})
 
     def __init__(self, config: PSGNConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         super().__init__(config, in_channels=in_channels, image_size=image_size)

@@ -55,7 +55,7 @@ class StridedCNN(Encoder):
     and the log-variances, which are clamped to the range of every Gaussian head of the zoo.
     """
 
-    gives = frozenset({"log_var"})
+    provides = frozenset({"log_var"})
 
     def __init__(self, config: StridedCNNConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         super().__init__(config, in_channels=in_channels, image_size=image_size)

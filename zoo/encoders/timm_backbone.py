@@ -62,14 +62,14 @@ class TimmBackbone(Encoder):
         padded_size: (height, width) that the backbone sees.
     """
 
-    gives = frozenset({"log_var"})
+    provides = frozenset({"log_var"})
 
     def __init__(self, config: TimmConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         """Raises RegistryError for an unknown backbone, ContractError for one that takes no such image."""
         super().__init__(config, in_channels=in_channels, image_size=image_size)
         self.latent_dim = config.latent_dim
         if not config.variational:
-            self.gives = self.gives - {"log_var"}  # type: ignore[misc]
+            self.provides = self.provides - {"log_var"}  # type: ignore[misc]
         require_backbone(config.backbone, pretrained=config.pretrained)
         options: dict[str, Any] = {**config.options, "in_chans": in_channels}
         self.padded_size, sized, features = accepted_size(config.backbone, options, image_size)

@@ -39,7 +39,7 @@ class Unconditional(Encoder):
     a draw, in evaluation it is the mean: the same shape for each.
     """
 
-    gives = frozenset({"log_var"})
+    provides = frozenset({"log_var"})
 
     def __init__(self, config: UnconditionalConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         super().__init__(config, in_channels=in_channels, image_size=image_size)

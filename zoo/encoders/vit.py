@@ -92,14 +92,14 @@ class ViT(Encoder):
         grid: rows and columns of patches.
     """
 
-    gives = frozenset({"log_var", "tokens"})
+    provides = frozenset({"log_var", "tokens"})
 
     def __init__(self, config: ViTConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         """Raises RegistryError for an unknown architecture, ContractError for one that is no plain ViT."""
         super().__init__(config, in_channels=in_channels, image_size=image_size)
         self.latent_dim = config.latent_dim
         if not config.variational:
-            self.gives = self.gives - {"log_var"}  # type: ignore[misc]
+            self.provides = self.provides - {"log_var"}  # type: ignore[misc]
         require_backbone(config.arch, pretrained=config.pretrained)
         own_patch = _own_patch(config.arch)
         patch = config.patch or own_patch

@@ -12,10 +12,10 @@ class Fusion(nn.Module, ABC):
     """Makes one latent of those of any number of views.
 
     Attributes:
-        needs: parts of `Latent` that it reads besides `mean`; may depend on the config.
+        latent_fields: fields of `Latent` that it reads besides `mean`; may depend on the config.
     """
 
-    needs: frozenset[str] = frozenset()
+    latent_fields: frozenset[str] = frozenset()
 
     def __init__(self, config: EntryConfig, *, latent_dim: int) -> None:
         """Args: latent_dim is D of every view's latent, and of the one that is made."""
@@ -28,4 +28,6 @@ class Fusion(nn.Module, ABC):
         """From mean and, where there is one, log-variance (B, V, D) to (B, D); the rest is not looked at."""
 
 
-FUSIONS: Registry[Fusion] = Registry("fusion", Fusion, "zoo.fusions", "zoo.fusions")
+FUSIONS: Registry[Fusion] = Registry(
+    "fusion", Fusion, "zoo.fusions", "zoo.fusions", renamed={"needs": "latent_fields"}
+)

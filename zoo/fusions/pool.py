@@ -42,7 +42,7 @@ class Pool(Fusion):
         super().__init__(config, latent_dim=latent_dim)
         self.over = config.over
         if config.over == "product":
-            self.needs = frozenset({"log_var"})
+            self.latent_fields = frozenset({"log_var"})
 
     def forward(self, latent: Latent) -> Latent:
         mean, log_var = latent.mean, latent.log_var

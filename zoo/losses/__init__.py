@@ -16,24 +16,25 @@ class Loss(nn.Module, ABC):
     """One term of the objective of the model, unweighted.
 
     Attributes:
-        needs: fields of `Batch` that it reads; checked against the data set before training.
-        of: the last thing of a prediction that it reads; a stage goes no further than its losses read.
-        reads: the representations that it can read from the decoder; empty for any.
-        parts: optional parts that the model must have.
-        latent: parts of `Latent` that it reads besides `mean`; checked against the encoder.
+        batch_fields: fields of `Batch` that it reads; checked against the data set before training.
+        latent_fields: fields of `Latent` that it reads besides `mean`; checked against the encoder.
+        representations: the representations that it can read from the decoder; empty for any.
+        until: the last output of the forward pass that it reads. A training stage computes nothing past the
+            furthest of its losses.
+        requires_parts: optional parts that the model must have.
         adversarial: True when it needs a discriminator, and trains it through `discriminator_loss`.
-        prior: True when it reads `Prediction.prior`; may depend on the config.
+        reads_prior: True when it reads `Prediction.prior`; may depend on the config.
 
     What is random in a term is drawn from torch's own generator, which the trainer seeds for every step.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
-    of: ClassVar[Literal["sketches", "latent", "shapes"]] = "shapes"
-    reads: ClassVar[tuple[str, ...]] = ()
-    parts: ClassVar[frozenset[PartName]] = frozenset()
-    latent: ClassVar[frozenset[str]] = frozenset()
+    batch_fields: ClassVar[frozenset[str]] = frozenset()
+    latent_fields: ClassVar[frozenset[str]] = frozenset()
+    representations: ClassVar[tuple[str, ...]] = ()
+    until: ClassVar[Literal["sketches", "latent", "shapes"]] = "shapes"
+    requires_parts: ClassVar[frozenset[PartName]] = frozenset()
     adversarial: ClassVar[bool] = False
-    prior: bool = False
+    reads_prior: bool = False
 
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
@@ -52,4 +53,17 @@ class Loss(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} trains no discriminator")
 
 
-LOSSES: Registry[Loss] = Registry("loss", Loss, "zoo.losses", "zoo.losses")
+LOSSES: Registry[Loss] = Registry(
+    "loss",
+    Loss,
+    "zoo.losses",
+    "zoo.losses",
+    renamed={
+        "needs": "batch_fields",
+        "latent": "latent_fields",
+        "reads": "representations",
+        "of": "until",
+        "parts": "requires_parts",
+        "prior": "reads_prior",
+    },
+)

@@ -35,15 +35,15 @@ class Adversarial(Loss):
     and its author's script stepped the generator on the discriminator's loss, which trains it to help.
     """
 
-    needs = frozenset({"voxels"})
-    reads = ("voxels",)
+    batch_fields = frozenset({"voxels"})
+    representations = ("voxels",)
     adversarial = True
 
     def __init__(self, config: AdversarialConfig) -> None:
         super().__init__(config)
         self.fakes = config.fakes
         self.saturating = config.form == "saturating"
-        self.prior = config.fakes != "posterior"
+        self.reads_prior = config.fakes != "posterior"
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

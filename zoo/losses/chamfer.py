@@ -39,8 +39,8 @@ class Chamfer(Loss):
     alone.
     """
 
-    needs = frozenset({"points"})
-    reads = ("points", "mesh")
+    batch_fields = frozenset({"points"})
+    representations = ("points", "mesh")
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

@@ -30,8 +30,8 @@ class EMD(Loss):
     batch.
     """
 
-    needs = frozenset({"points"})
-    reads = ("points",)
+    batch_fields = frozenset({"points"})
+    representations = ("points",)
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

@@ -27,8 +27,8 @@ class KL(Loss):
     N(0, 1/2) plus (ln 2) / 2 per dimension; its minimum, at sigma = 1/sqrt(2), is not 0.
     """
 
-    of = "latent"
-    latent = frozenset({"log_var"})
+    until = "latent"
+    latent_fields = frozenset({"log_var"})
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

@@ -17,9 +17,9 @@ class Pose(Loss):
     The angles are those of the model's frame: only in the canonical one is there something to learn.
     """
 
-    needs = frozenset({"camera"})
-    of = "latent"
-    parts = frozenset({"head"})
+    batch_fields = frozenset({"camera"})
+    until = "latent"
+    requires_parts = frozenset({"head"})
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

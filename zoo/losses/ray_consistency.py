@@ -55,7 +55,7 @@ class RayConsistency(Loss):
     there are none such.
     """
 
-    reads = ("voxels",)
+    representations = ("voxels",)
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None
@@ -107,7 +107,7 @@ class RayMask(RayConsistency):
     An object pixel is one of alpha from one half on.
     """
 
-    needs = frozenset({"mask", "camera"})
+    batch_fields = frozenset({"mask", "camera"})
 
     def expected(
         self, empty: Float[Tensor, "m k"], drawn: DrawnRays, batch: Batch
@@ -143,7 +143,7 @@ class RayDepth(RayConsistency):
     infinite depth.
     """
 
-    needs = frozenset({"depth", "camera"})
+    batch_fields = frozenset({"depth", "camera"})
 
     def expected(
         self, empty: Float[Tensor, "m k"], drawn: DrawnRays, batch: Batch

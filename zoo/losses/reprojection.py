@@ -42,9 +42,9 @@ class Reprojection(Loss):
     as they are: only encoder and decoder learn. The paper's rays are parallel; these are the camera's own.
     """
 
-    needs = frozenset({"camera"})
-    reads = ("voxels",)
-    parts = frozenset({"sketcher"})
+    batch_fields = frozenset({"camera"})
+    representations = ("voxels",)
+    requires_parts = frozenset({"sketcher"})
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

@@ -28,9 +28,9 @@ class SketchError(Loss):
     object's pixels alone: what a sketcher draws beside the object is free.
     """
 
-    needs = frozenset({"depth", "normals", "camera"})
-    of = "sketches"
-    parts = frozenset({"sketcher"})
+    batch_fields = frozenset({"depth", "normals", "camera"})
+    until = "sketches"
+    requires_parts = frozenset({"sketcher"})
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

@@ -32,8 +32,8 @@ class VoxelBCE(Loss):
     is the difference of the two logits. Fractional targets are allowed (their floor is not 0).
     """
 
-    needs = frozenset({"voxels"})
-    reads = ("voxels",)
+    batch_fields = frozenset({"voxels"})
+    representations = ("voxels",)
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

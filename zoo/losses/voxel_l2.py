@@ -29,8 +29,8 @@ class VoxelL2(Loss):
     respect to the probabilities is 1 however far off they are.
     """
 
-    needs = frozenset({"voxels"})
-    reads = ("voxels",)
+    batch_fields = frozenset({"voxels"})
+    representations = ("voxels",)
 
     def forward(
         self, prediction: Prediction, batch: Batch, discriminator: Discriminator | None = None

@@ -105,18 +105,18 @@ def _check_loss(
     config: ModelConfig, model: Reconstructor, where: str, loss: Loss, provides: Iterable[str]
 ) -> None:
     """Raises ContractError where a loss needs what data set, encoder, decoder or config do not have."""
-    if missing := loss.needs - set(provides):
+    if missing := loss.batch_fields - set(provides):
         raise ContractError(
             f"{where} needs {words_of(missing)} from the data set, which provides {words_of(provides)}"
         )
-    check_latent(config, where, loss.latent, model.encoder)
-    for name in loss.parts:
+    check_latent(config, where, loss.latent_fields, model.encoder)
+    for name in loss.requires_parts:
         if getattr(config, name) is None:
             raise ContractError(f"{where} needs a {name}, which the model does not have")
-    if loss.reads and model.decoder.representation not in loss.reads:
-        fits = [e.name for e in LOSSES if model.decoder.representation in e.cls.reads]
+    if loss.representations and model.decoder.representation not in loss.representations:
+        fits = [e.name for e in LOSSES if model.decoder.representation in e.cls.representations]
         raise ContractError(
-            f"{where} reads {' or '.join(loss.reads)}, decoder '{config.decoder.name}' makes "
+            f"{where} reads {' or '.join(loss.representations)}, decoder '{config.decoder.name}' makes "
             f"{model.decoder.representation}; losses that fit: {', '.join(fits) or 'none'}"
         )
     if loss.adversarial and config.discriminator is None:
@@ -136,10 +136,10 @@ def inputs(config: ModelConfig) -> frozenset[str]:
         if stage.reads == "sketches":
             needed |= {"depth", "normals", "camera"}
         if stage.reads == "shape" and config.shape_encoder is not None:
-            needed |= SHAPE_ENCODERS.get(config.shape_encoder.name).cls.reads
+            needed |= SHAPE_ENCODERS.get(config.shape_encoder.name).cls.batch_fields
     return frozenset(needed)
 
 
 def supervision(config: ModelConfig) -> frozenset[str]:
     """Fields of `Batch` that a model needs from the data set to be trained: its inputs and its losses'."""
-    return inputs(config).union(*(LOSSES.get(part.name).cls.needs for part in config.losses.values()))
+    return inputs(config).union(*(LOSSES.get(part.name).cls.batch_fields for part in config.losses.values()))

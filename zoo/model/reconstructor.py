@@ -15,7 +15,7 @@ from zoo.fusions import FUSIONS, Fusion
 from zoo.heads import HEADS, Head
 from zoo.images.given import Array, Pictures, Several, Single, pictures_of, warn_of_opaque
 from zoo.model.decision import Decision, main_decision
-from zoo.model.refine import needed, refined
+from zoo.model.refine import refine, refine_fields
 from zoo.registry import Registry
 from zoo.shape_encoders import SHAPE_ENCODERS, ShapeEncoder
 from zoo.shapes import Shape
@@ -38,7 +38,7 @@ class Reconstructor(nn.Module):
     torch.Size([2, 32, 32, 32])
 
     Attributes:
-        reads: fields of `Batch` that a reconstruction needs.
+        batch_fields: fields of `Batch` that a reconstruction reads.
         decisions: what benchmarks measured of the weights as they were loaded; none of any others.
     """
 
@@ -55,7 +55,7 @@ class Reconstructor(nn.Module):
         if self.sketcher is not None:
             image["in_channels"] = Sketches.CHANNELS
         self.encoder: Encoder = encoder(config.encoder.config, **image)
-        check_latent(config, f"decoder '{config.decoder.name}'", decoder.needs, self.encoder)
+        check_latent(config, f"decoder '{config.decoder.name}'", decoder.latent_fields, self.encoder)
         dim = self.encoder.latent_dim
         self.shape_encoder = cast(
             ShapeEncoder | None, _build(SHAPE_ENCODERS, config.shape_encoder, latent_dim=dim)
@@ -64,11 +64,13 @@ class Reconstructor(nn.Module):
         if self.fusion is not None:
             _check_fusion(config, self.fusion, decoder, self.encoder)
         self.head = cast(Head | None, _build(HEADS, config.head, latent_dim=dim))
-        maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.needs else {}
+        maps = {"feature_shapes": self.encoder.feature_shapes} if "features" in decoder.latent_fields else {}
         self.decoder: Decoder = decoder(config.decoder.config, latent_dim=dim, **maps)
         pose = {"camera"} if config.frame != "canonical" else set()
         self.decisions: tuple[Decision, ...] = ()
-        self.reads = needed(config) | {"image"} | pose | ({"depth"} if preprocess.depth else set())
+        self.batch_fields = (
+            refine_fields(config) | {"image"} | pose | ({"depth"} if preprocess.depth else set())
+        )
 
     @property
     def decision(self) -> Decision | None:
@@ -165,7 +167,7 @@ class Reconstructor(nn.Module):
         Raises:
             ContractError: a field that the model reads is not there.
         """
-        missing = [name for name in sorted(self.reads) if getattr(batch, name) is None]
+        missing = [name for name in sorted(self.batch_fields) if getattr(batch, name) is None]
         if missing:
             raise ContractError(
                 f"model '{self.config.name}' needs {words_of(missing)} of each picture, which is not given"
@@ -175,7 +177,7 @@ class Reconstructor(nn.Module):
         try:
             batch = batch.to(next(self.parameters()).device)
             if self.config.refine.steps:
-                found = refined(self, self.config, self.preprocess, batch)
+                found = refine(self, self.config, self.preprocess, batch)
             else:
                 found = self(self.preprocess(batch.image, depth=batch.depth))
             if self.config.frame != "canonical":
@@ -237,10 +239,10 @@ def takes_views(config: ModelConfig) -> bool:
     return config.fusion is not None or DECODERS.get(config.decoder.name).cls.reads_views
 
 
-def check_latent(config: ModelConfig, who: str, needs: frozenset[str], encoder: Encoder) -> None:
-    """Raises ContractError unless the encoder gives the parts of the latent that somebody needs."""
-    if missing := needs - encoder.gives:
-        fits = [e.name for e in ENCODERS if needs <= e.cls.gives]
+def check_latent(config: ModelConfig, who: str, fields: frozenset[str], encoder: Encoder) -> None:
+    """Raises ContractError unless the encoder provides the fields of the latent that somebody reads."""
+    if missing := fields - encoder.provides:
+        fits = [e.name for e in ENCODERS if fields <= e.cls.provides]
         raise ContractError(
             f"{who} needs {words_of(missing)} of the latent, which encoder '{config.encoder.name}' does not "
             f"give; encoders that do: {', '.join(fits) or 'none'}"
@@ -250,11 +252,11 @@ def check_latent(config: ModelConfig, who: str, needs: frozenset[str], encoder: 
 def _check_fusion(config: ModelConfig, fusion: Fusion, decoder: type[Decoder], encoder: Encoder) -> None:
     """Raises ContractError unless a fusion fits between encoder and decoder."""
     assert config.fusion is not None
-    check_latent(config, f"fusion '{config.fusion.name}'", fusion.needs, encoder)
+    check_latent(config, f"fusion '{config.fusion.name}'", fusion.latent_fields, encoder)
     where = f"decoder '{config.decoder.name}'"
     if decoder.reads_views:
         raise ContractError(f"{where} reads several views itself; leave out the model's fusion")
-    if maps := decoder.needs & {"features", "tokens"}:
+    if maps := decoder.latent_fields & {"features", "tokens"}:
         raise ContractError(
             f"{where} needs {words_of(maps)} of one view; a fusion makes one vector of several, nothing else"
         )

@@ -19,15 +19,17 @@ from zoo.transforms.preprocess import Preprocess
 from zoo.types import Batch, Prediction, joined
 
 
-def needed(config: ModelConfig) -> frozenset[str]:
+def refine_fields(config: ModelConfig) -> frozenset[str]:
     """Fields of `Batch` that the losses of the fine-tuning read."""
     if not config.refine.steps:
         return frozenset()
-    return frozenset().union(*(LOSSES.get(config.losses[key].name).cls.needs for key in config.refine.losses))
+    return frozenset().union(
+        *(LOSSES.get(config.losses[key].name).cls.batch_fields for key in config.refine.losses)
+    )
 
 
 @torch.inference_mode(False)
-def refined(model: nn.Module, config: ModelConfig, preprocess: Preprocess, batch: Batch) -> Prediction:
+def refine(model: nn.Module, config: ModelConfig, preprocess: Preprocess, batch: Batch) -> Prediction:
     """Predictions, in the model's frame, after fine-tuning on each picture as `config.refine` says.
 
     Args:

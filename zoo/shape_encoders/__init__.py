@@ -13,10 +13,10 @@ class ShapeEncoder(nn.Module, ABC):
     """Reads the true shape of each sample.
 
     Attributes:
-        reads: the fields of `Batch` that it reads.
+        batch_fields: fields of `Batch` that it reads.
     """
 
-    reads: ClassVar[frozenset[str]]
+    batch_fields: ClassVar[frozenset[str]]
 
     def __init__(self, config: EntryConfig, *, latent_dim: int) -> None:
         """Args: latent_dim is D of the latent, the same as the image encoder's."""
@@ -30,5 +30,9 @@ class ShapeEncoder(nn.Module, ABC):
 
 
 SHAPE_ENCODERS: Registry[ShapeEncoder] = Registry(
-    "shape_encoder", ShapeEncoder, "zoo.shape_encoders", "zoo.shape_encoders"
+    "shape_encoder",
+    ShapeEncoder,
+    "zoo.shape_encoders",
+    "zoo.shape_encoders",
+    renamed={"reads": "batch_fields"},
 )

@@ -36,7 +36,7 @@ class PointNet(ShapeEncoder):
     Source: ThibaultGROUEIX/AtlasNet, auxiliary/model.py of tag v1.0.
     """
 
-    reads = frozenset({"points"})
+    batch_fields = frozenset({"points"})
 
     def __init__(self, config: PointNetConfig, *, latent_dim: int) -> None:
         super().__init__(config, latent_dim=latent_dim)

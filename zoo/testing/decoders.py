@@ -25,19 +25,18 @@ from zoo.types import Latent, Shapes, Voxels
 
 def decoder_checks(entry: Entry[Decoder]) -> list[Check]:
     """What comes out, gradients, independence of items, save and load, one training step."""
-    fits = [e for e in ENCODERS if entry.cls.needs <= e.cls.gives]
+    fields = sorted(entry.cls.latent_fields)
+    fits = [e for e in ENCODERS if entry.cls.latent_fields <= e.cls.provides]
     feeder = next((e for e in fits if e.name == "cnn"), fits[0] if fits else None)
 
     def encoder() -> Encoder:
         if feeder is None:
-            raise CheckFailed(f"needs {sorted(entry.cls.needs)}, which no registered encoder gives")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return feeder.cls(feeder.smoke_config(), in_channels=3, image_size=SIZES[0]).eval()
+            raise CheckFailed(f"reads {fields}, which no registered encoder provides")
+        return _smoke_encoder(feeder)
 
     def build() -> Decoder:
         eyes = encoder()
-        maps = {"feature_shapes": eyes.feature_shapes} if "features" in entry.cls.needs else {}
+        maps = {"feature_shapes": eyes.feature_shapes} if "features" in fields else {}
         return entry.cls(entry.smoke_config(), latent_dim=eyes.latent_dim, **maps)
 
     def codes(decoder: Decoder, batch: int, views: int = 1) -> Latent:
@@ -83,6 +82,12 @@ def decoder_checks(entry: Entry[Decoder]) -> list[Check]:
         *module_checks(build, lambda m: _output(m(codes(m, 2)))),
         *(training_checks(feeder, entry) if feeder is not None else []),
     ]
+
+
+def _smoke_encoder(entry: Entry[Encoder]) -> Encoder:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return entry.cls(entry.smoke_config(), in_channels=3, image_size=SIZES[0]).eval()
 
 
 def _output(shapes: Shapes) -> Tensor:

@@ -35,8 +35,9 @@ def encoder_checks(entry: Entry[Encoder]) -> list[Check]:
                     latent = encoder(torch.rand(batch, channels, *size))
                     expect_shape(latent.mean, (batch, encoder.latent_dim), "mean")
                     given = {k for k in ("log_var", "features", "tokens") if _given(getattr(latent, k))}
-                    if given != set(encoder.gives):
-                        raise CheckFailed(f"declares gives={sorted(encoder.gives)}, gave {sorted(given)}")
+                    declared = sorted(encoder.provides)
+                    if sorted(given) != declared:
+                        raise CheckFailed(f"declares provides={declared}, gave {sorted(given)}")
                     if latent.log_var is not None:
                         expect_shape(latent.log_var, (batch, encoder.latent_dim), "log_var")
                     made = tuple(tuple(m.shape[1:]) for m in latent.features)

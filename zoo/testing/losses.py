@@ -17,11 +17,11 @@ def loss_checks(entry: Entry[Any]) -> list[Check]:
     """A finite scalar with a gradient, the mean over the batch."""
 
     def scalar() -> None:
-        config = smoke_model(*_feeders(entry), parts=sorted(entry.cls.parts))
+        config = smoke_model(*_feeders(entry), parts=sorted(entry.cls.requires_parts))
         model = build_model(config, seed=0).train()
         batch = SmokeSource().fetch([0, 1], [[0], [1]])
         loss = entry.cls(entry.smoke_config())
-        prediction = model(model.preprocess(batch.image), prior=loss.prior)
+        prediction = model(model.preprocess(batch.image), prior=loss.reads_prior)
         critic = DISCRIMINATORS.get("voxel_conv")
         discriminator = critic.cls(critic.smoke_config(), resolution=32) if loss.adversarial else None
         value = loss(prediction, batch, discriminator)
@@ -37,12 +37,16 @@ def loss_checks(entry: Entry[Any]) -> list[Check]:
 
 def _feeders(entry: Entry[Any]) -> tuple[Entry[Any], Entry[Any]]:
     """An encoder and a decoder whose predictions a loss can read: the plainest, where they can feed it."""
-    decoders = [d for d in DECODERS if not entry.cls.reads or d.cls.representation in entry.cls.reads]
+    decoders = [
+        d
+        for d in DECODERS
+        if not entry.cls.representations or d.cls.representation in entry.cls.representations
+    ]
     pairs = [
         (e, d)
         for d in decoders
         for e in ENCODERS
-        if entry.cls.latent <= e.cls.gives and d.cls.needs <= e.cls.gives
+        if entry.cls.latent_fields <= e.cls.provides and d.cls.latent_fields <= e.cls.provides
     ]
     if not pairs:
         raise CheckFailed("no registered encoder and decoder can feed it")

@@ -35,10 +35,10 @@ def smoke_model(
     fits = [
         loss
         for loss in LOSSES
-        if (not loss.cls.reads or decoder.cls.representation in loss.cls.reads)
-        and loss.cls.parts <= set(parts)
-        and loss.cls.latent <= encoder.cls.gives
-        and loss.cls.needs <= SmokeSource.provides
+        if (not loss.cls.representations or decoder.cls.representation in loss.cls.representations)
+        and loss.cls.requires_parts <= set(parts)
+        and loss.cls.latent_fields <= encoder.cls.provides
+        and loss.cls.batch_fields <= SmokeSource.provides
         and (not loss.cls.adversarial or DISCRIMINATORS.names(representation=decoder.cls.representation))
     ]
     data: dict[str, Any] = {

@@ -53,7 +53,7 @@ from zoo.transforms.frames import to_frame
 from zoo.types import Batch, ContractError, Prediction, Source
 
 ORDER = ("sketches", "latent", "shapes")
-"""How far a pass may go; see `zoo.losses.Loss.of`."""
+"""How far a pass may go; see `zoo.losses.Loss.until`."""
 
 LEARNERS: tuple[PartName, ...] = MODEL_PARTS[:-1]
 """Parts of the model, in the order of their parameters in an optimiser; the discriminator is none."""
@@ -225,8 +225,8 @@ class Trainer:
                 generator,
                 batch=batch,
                 reads=stage.config.reads,
-                until=max((loss.of for loss in active.values()), key=ORDER.index),
-                prior=any(loss.prior for loss in active.values()),
+                until=max((loss.until for loss in active.values()), key=ORDER.index),
+                prior=any(loss.reads_prior for loss in active.values()),
             )
             if self.discriminator is not None:
                 self.discriminator.requires_grad_(False)  # it only passes gradients on

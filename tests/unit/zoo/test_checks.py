@@ -86,7 +86,7 @@ def test_an_encoder_that_gives_what_it_does_not_declare(failures):
             latent = super().forward(image)
             return Latent(latent.mean, tokens=latent.mean[:, None])
 
-    assert failures(Generous, ENCODERS)["shapes"] == "declares gives=[], gave ['tokens']"
+    assert failures(Generous, ENCODERS)["shapes"] == "declares provides=[], gave ['tokens']"
 
 
 def test_an_encoder_of_another_width_than_it_says(failures):
@@ -207,7 +207,7 @@ def test_losses(failures, value, message):
     class Term(Loss):
         """What the test wants it to be."""
 
-        reads = "voxels"
+        representations = "voxels"
 
         def forward(self, prediction, batch, discriminator=None):
             return value(prediction)

@@ -210,6 +210,18 @@ def test_missing_docstring(things):
             pass
 
 
+def test_a_declaration_under_a_former_name_is_refused():
+    """It would be ignored: a loss that still says `needs` would be built for data that lack it."""
+    losses = Registry("loss", Thing, "tests", renamed={"needs": "batch_fields"})
+    with pytest.raises(RegistryError, match="declares 'needs', which is called 'batch_fields' now"):
+
+        @losses.register("old", config=Config)
+        class Old(Thing):
+            """Of an earlier version."""
+
+            needs = frozenset({"voxels"})
+
+
 @pytest.mark.parametrize("config", [dict, Config(), Thing])
 def test_wrong_config(things, config, no_type_checks):
     class Fine(Thing):

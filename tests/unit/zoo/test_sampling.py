@@ -100,7 +100,7 @@ def test_a_decoder_of_several_views_gets_one(gan_data):
 
 def test_a_decoder_that_reads_the_picture_cannot(gan_data, monkeypatch):
     model = build_model(parse_model(gan_data), seed=0)
-    monkeypatch.setattr(type(model.decoder), "needs", frozenset({"features"}))
+    monkeypatch.setattr(type(model.decoder), "latent_fields", frozenset({"features"}))
     with pytest.raises(ContractError, match="decoder 'voxel_deconv' needs features of a picture"):
         decode(model, torch.zeros(1, 8))
 

@@ -303,7 +303,7 @@ def test_bad_yaml_gives_one_line_and_status_2(run, configs):
 def test_parts_that_do_not_fit_give_one_line_and_status_2(run, configs, monkeypatch):
     from zoo.decoders import DECODERS
 
-    monkeypatch.setattr(DECODERS.get("voxel_deconv").cls, "needs", frozenset({"tokens"}))
+    monkeypatch.setattr(DECODERS.get("voxel_deconv").cls, "latent_fields", frozenset({"tokens"}))
     status, _, err = run("show", "tiny")
     assert status == 2
     assert err.startswith("error: decoder 'voxel_deconv' needs tokens of the latent")

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.cells import executor
+from benchmarks.cells import work
 from benchmarks.studies.classify.__main__ import main, score_row
 from benchmarks.studies.classify.descriptors import discriminator_features, pooled_voxels
 from benchmarks.studies.classify.linear import PENALTIES, fit, fit_chosen
@@ -209,7 +209,7 @@ def test_a_second_time_nothing_is_trained_and_the_rows_are_the_same(finished, mo
     def refuse(*args, **kwargs):
         raise AssertionError("trained although weights were given")
 
-    monkeypatch.setattr(executor, "train", refuse)
+    monkeypatch.setattr(work, "train", refuse)
     assert main([*words, "--weights", str(run)]) == 0
     assert record(out)["rows"] == before["rows"]
     assert "95 % (Wilson)" in capsys.readouterr().out
@@ -239,7 +239,7 @@ def test_a_training_that_fails_is_not_hidden(finished, monkeypatch, tmp_path):
     def broken(*args, **kwargs):
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(executor, "train", broken)
+    monkeypatch.setattr(work, "train", broken)
     with pytest.raises(RuntimeError, match="no memory"):
         main([*finished[1], "--out", str(tmp_path)])
 

@@ -293,8 +293,8 @@ class TestContract:
     def test_deterministic_variant_gives_no_posterior(self, name):
         encoder = build(name, variational=False)
         assert encoder(images(2, 3, (32, 48))).log_var is None
-        assert "log_var" not in encoder.gives
-        assert "log_var" in build(name).gives
+        assert "log_var" not in encoder.provides
+        assert "log_var" in build(name).provides
 
     def test_unknown_key_and_other_image_size_are_refused(self, name):
         with pytest.raises(ValidationError, match="Extra inputs are not permitted"):

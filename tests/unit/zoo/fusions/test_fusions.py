@@ -209,8 +209,8 @@ def test_a_decoder_of_maps_takes_no_fusion(tiny_config, monkeypatch):
     from zoo.decoders import DECODERS
     from zoo.encoders import ENCODERS
 
-    monkeypatch.setattr(DECODERS.get("voxel_deconv").cls, "needs", frozenset({"features"}))
-    monkeypatch.setattr(ENCODERS.get("cnn").cls, "gives", frozenset({"features", "log_var"}))
+    monkeypatch.setattr(DECODERS.get("voxel_deconv").cls, "latent_fields", frozenset({"features"}))
+    monkeypatch.setattr(ENCODERS.get("cnn").cls, "provides", frozenset({"features", "log_var"}))
     with pytest.raises(ContractError, match="needs features of one view; a fusion makes one vector"):
         build_model(fused_config(tiny_config, "mean"))
 
@@ -256,7 +256,7 @@ def test_depth_adds_one_input_channel_to_r3d():
 
 def test_depth_is_read_and_must_be_given(tiny_config):
     model = build_model(tiny_config("preprocess.depth=true"), seed=0)
-    assert model.reads == {"image", "depth"}
+    assert model.batch_fields == {"image", "depth"}
     batch = SmokeSource(size=(16, 16)).fetch([0], [[0]])
     depth = batch.depth.clone()
     depth[..., :4, :4] += 5

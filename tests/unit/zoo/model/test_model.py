@@ -44,7 +44,7 @@ def test_a_loss_that_the_encoder_does_not_feed(tiny_config):
 def test_a_loss_that_reads_another_representation(tiny_config, monkeypatch):
     from zoo.losses import LOSSES
 
-    monkeypatch.setattr(LOSSES.get("voxel_bce").cls, "reads", ("points",))
+    monkeypatch.setattr(LOSSES.get("voxel_bce").cls, "representations", ("points",))
     assert losses_error(tiny_config()) == (
         "model 'tiny': loss 'voxel_bce' reads points, decoder 'voxel_deconv' makes voxels; "
         "losses that fit: adversarial, ray_depth, ray_mask, reprojection, voxel_l2"

@@ -7,7 +7,7 @@ import torch
 
 from zoo.config import ConfigError, load_config
 from zoo.losses.reprojection import Reprojection, ReprojectionConfig
-from zoo.model import build_model
+from zoo.model import build_model, reconstructor
 from zoo.testing.smoke import SmokeSource
 from zoo.transforms.frames import to_frame
 from zoo.types import ContractError, Points, Prediction, Sketches, Voxels, joined
@@ -77,22 +77,20 @@ def test_only_the_parts_that_it_names_move(batch):
 
 
 def test_the_camera_is_asked_for(batch):
-    assert "camera" not in model("frame=canonical").reads
+    assert "camera" not in model("frame=canonical").batch_fields
     refined = model("frame=canonical", *ON)
-    assert "camera" in refined.reads
+    assert "camera" in refined.batch_fields
     with pytest.raises(ContractError, match="model 'marrnet' needs camera of each picture"):
         refined.predict(dataclasses.replace(batch, camera=None))
 
 
 def test_shapes_come_back_in_the_canonical_frame(batch, monkeypatch):
-    """`refined` works in the model's frame, on a batch turned there; `predict` turns its shapes back."""
-    import zoo.model
-
+    """`refine` works in the model's frame, on a batch turned there; `predict` turns its shapes back."""
     one = torch.zeros(3, 32, 32, 32)
     one[:, 16:, 14:18, 14:18] = 6.0  # an arm towards the viewer
     own = model(*ON)
-    kept = zoo.model.refined(own, own.config, own.preprocess, batch.to(torch.device("cpu")))
-    monkeypatch.setattr(zoo.model, "refined", lambda *_: dataclasses.replace(kept, shapes=Voxels(one - 3)))
+    kept = reconstructor.refine(own, own.config, own.preprocess, batch.to(torch.device("cpu")))
+    monkeypatch.setattr(reconstructor, "refine", lambda *_: dataclasses.replace(kept, shapes=Voxels(one - 3)))
     turned = torch.sigmoid(model(*ON).predict(batch).shapes.logits)
     front = to_frame(dataclasses.replace(batch, voxels=turned), "viewer").voxels
     assert (front[:, 18:24, 15:17, 15:17] > 0.8).all()
