@@ -55,7 +55,7 @@ def test_built_on_the_device_that_torch_is_told(entry):
         "loss": {},
     }[entry.kind]
     with torch.device("meta"):
-        if entry.kind == "decoder" and "features" in entry.cls.needs:
+        if entry.kind == "decoder" and "features" in entry.cls.latent_fields:
             feeder = next(e for e in ENCODERS if entry.cls.latent_fields <= e.cls.provides)
             eyes = feeder.cls(feeder.smoke_config(), in_channels=3, image_size=(64, 64))
             arguments |= {"feature_shapes": eyes.feature_shapes}

@@ -47,3 +47,4 @@ def test_what_was_written_is_kept_when_the_next_command_writes(
     keep(example(), tmp_path, files)
     assert (folder / "table.md").read_text(encoding="utf-8") == "second"
     assert sorted(p.name for p in folder.iterdir()) == ["plots", "table.md"]
+    assert not list(tmp_path.rglob("*.part"))  # of the file, too, that was the same already
