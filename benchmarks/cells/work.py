@@ -202,7 +202,7 @@ class DescribeWork(Work):
 
     @property
     def shares(self) -> bool:
-        """It may run where controls do, which compare by it then."""
+        """Whether it may run where controls do: they compare by it."""
         return True
 
     def run(self, device: torch.device, tell: Tell, predictor: Predictor) -> None:

@@ -87,7 +87,7 @@ class Training:
         return self._made[describe]
 
     def describe_part(self, describe: Describe, part: int, parts: int) -> np.ndarray:
-        """The same for one of several parts of the shapes, in their order.
+        """Describe the pictures of one of several parts of the shapes, in their order.
 
         The parts are whole blocks, so that no vector depends on how many parts there are.
         """

@@ -33,7 +33,7 @@ def run(request: RunRequest | None = None, progress: Tell | None = None, **asked
 
 
 def execute(request: RunRequest, tell: Tell, outcome: Outcome | None = None) -> Outcome:
-    """The same with all that came of it.
+    """Train and measure what a request asks for: the comparison and all else that came of it.
 
     Args:
         outcome: is filled as the run goes on, so that what is there can be shown whatever happens.

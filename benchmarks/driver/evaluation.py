@@ -91,7 +91,7 @@ def evaluate(
 
 
 def evaluate_files(request: EvaluateRequest, tell: Tell, outcome: Outcome) -> None:
-    """The same with all that came of it, which is noted as it comes.
+    """Measure folders of predictions; the outcome is noted as it comes.
 
     Raises:
         RegistryError, ConfigError, DataError, ResultError: bad input; names the file, the value and the mend.

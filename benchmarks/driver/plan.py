@@ -78,12 +78,12 @@ class Plan:
 
     @property
     def cells(self) -> list[ModelCell]:
-        """Those of the main table."""
+        """Cells of the main table."""
         return self.sessions[self.session]
 
     @property
     def configs(self) -> list[ModelConfig]:
-        """Each model's, once."""
+        """Configs of the models, each once."""
         return list({cell.config.name: cell.config for cell in self.cells}.values())
 
     @property

@@ -165,7 +165,7 @@ def scores_of(comparison: Comparison, row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def light(drawn: Drawn, lighten: Callable[[Shape, float], Shape]) -> Drawn:
-    """The same with a smaller shape."""
+    """A drawn case with a smaller shape, as `lighten` makes it."""
     return replace(drawn, shape=lighten(drawn.shape, drawn.level))
 
 

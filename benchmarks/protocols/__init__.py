@@ -97,7 +97,7 @@ class Truth:
             raise TruthError(f"true shape '{self.id}': surface points hold NaN or infinity")
 
     def check_extent(self) -> None:
-        """The same, and where it has no longest edge to measure by.
+        """Refuse a truth that is empty, not finite or without a longest edge to measure by.
 
         Raises:
             TruthError: as `check` and `bounds`.

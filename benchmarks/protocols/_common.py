@@ -34,7 +34,7 @@ class Sampled:
         return Index(self.points)
 
     def moved(self, centre: np.ndarray, scale: float) -> Sampled:
-        """The same surface with each point p at (p - centre) * scale."""
+        """Move a surface: each point p to (p - centre) * scale."""
         return Sampled((self.points - centre) * scale, self.normals)
 
 
@@ -195,7 +195,7 @@ class PublishedSurface(Published):
 
 
 def surface_level(prediction: Shape, threshold: float | None) -> float:
-    """Where the surface of a prediction is: at its frozen threshold; one half for shapes without a field.
+    """Level of a prediction's surface: its frozen threshold; one half for shapes without a field.
 
     Raises:
         ValueError: voxels without a threshold.

@@ -10,7 +10,7 @@ from zoo.registry import RegistryError, did_you_mean
 
 
 def asked_by_name(text: str) -> set[str]:
-    """Those of a comma-separated list that are no pattern: whoever names a model wants it or an error."""
+    """Names of a comma-separated list that are no patterns: such a model is trained, or the command ends."""
     words = [w for w in (w.strip() for w in text.split(",")) if w != "all" and not set(w) & set("*?[")]
     return {Path(w).stem if w.endswith((".yaml", ".yml")) else w for w in words}
 

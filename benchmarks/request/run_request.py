@@ -143,7 +143,7 @@ class RunRequest(EntryConfig):
 
     @property
     def executor_settings(self) -> dict[str, Any]:
-        """Those of the executor, ``--jobs`` among them."""
+        """Settings of the executor, ``--jobs`` among them."""
         own = [text for text in self.overrides if text.startswith("executor.")]
         found: dict[str, Any] = parse_overrides(own).get("executor", {})
         return found if self.jobs is None else {"jobs": self.jobs, **found}

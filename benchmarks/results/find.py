@@ -41,7 +41,7 @@ class Stored:
 
     @property
     def name(self) -> str:
-        """Its name in full."""
+        """Name of the result in full."""
         return "-".join(self.parts)
 
 

@@ -59,7 +59,7 @@ class Task:
     look: bool = False
 
     def without(self, names: Collection[str]) -> Task:
-        """The same but for these rows."""
+        """A task without the rows of these names."""
         kept = [{name: s for name, s in own.items() if name not in names} for own in self.predictions]
         return replace(self, predictions=kept)
 

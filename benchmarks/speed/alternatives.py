@@ -176,7 +176,7 @@ def _has_pykdtree() -> bool:
 
 
 def _by_pykdtree(a: np.ndarray, b: np.ndarray) -> float:
-    """Its threads are those that OMP_NUM_THREADS allows; ours is one."""
+    """Search by pykdtree, whose threads are those that OMP_NUM_THREADS allows; ours is one."""
     from pykdtree.kdtree import KDTree
 
     return from_distances(KDTree(b).query(a)[0], KDTree(a).query(b)[0]).cd

@@ -102,7 +102,7 @@ def open_with_trimesh(folder: Path) -> Read:
 
 
 def open_with_readers(folder: Path) -> Read:
-    """The same files by the readers that `datasets` prepares stores with."""
+    """Open files with the readers that `datasets` prepares stores with."""
     from datasets.formats.binvox import read_binvox
     from datasets.formats.images import read_rgba
 

@@ -186,7 +186,7 @@ def end_to_end(
 
 
 def _now() -> np.ndarray:
-    """Seconds of the clock, and of the CPUs in this process and those that it started and that ended."""
+    """Wall-clock seconds, and CPU seconds of this process and of its children that have ended."""
     times = os.times()
     return np.array([times.elapsed, times.user + times.system + times.children_user + times.children_system])
 

@@ -173,7 +173,7 @@ def key_of(pair: PairedRow) -> tuple[str, str, str]:
 
 
 def turned(pair: PairedRow) -> PairedRow:
-    """The same test, seen from the reference."""
+    """Turn a paired test round: the reference's difference to the row."""
     p, w = pair.paired, pair.improves
     paired = type(p)(-p.difference, -p.high, -p.low, p.p, p.n, p.clusters)
     improves = type(w)(1 - w.mean, 1 - w.high, 1 - w.low, w.n, w.clusters, w.seeds)

@@ -52,7 +52,7 @@ class Arrays:
         return self._made[index]
 
     def fractions(self, index: int) -> np.ndarray:
-        """The same of what can be nothing but fractions, such as colours, whatever the accessor says."""
+        """Values of an accessor as fractions, whatever it says: colours can be nothing else."""
         return _fractions(self.values(index))
 
     def view(self, index: int) -> bytes:

@@ -27,7 +27,7 @@ _MAX_HEADER = 1 << 16
 _TEXT = "f8"
 """What the numbers of a text are read as, whatever the header calls them."""
 _CODES = {"i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "i8": "q", "u8": "Q", "f8": "d"}
-"""The same types, as the module struct letters them."""
+"""Letters of the types in the module struct."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _lengths(body: bytes, start: int, element: Element, order: str) -> np.ndarra
 
 
 def _walked(body: bytes, start: int, element: Element, order: str, rows: int) -> np.ndarray:
-    """The same of the first rows, from one to the next."""
+    """Read the first rows one after the other, for elements whose rows differ in length."""
     readers = [
         (struct.Struct(order + _CODES[column.count]) if column.count else None, _bytes(column.kind))
         for column in element.properties

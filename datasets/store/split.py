@@ -84,7 +84,7 @@ class StoreSplit:
         self.provides = frozenset(wanted)
 
     def with_fields(self, fields: Sequence[str]) -> StoreSplit:
-        """The same shapes with other fields.
+        """A split of the same shapes that gives other fields.
 
         Raises:
             DataError: the store does not hold one of them.

@@ -118,7 +118,7 @@ class StageConfig(EntryConfig):
     name: str = "main"
     """Shown in the log."""
     share: float = Field(1.0, gt=0)
-    """Its part of the steps, relative to the other stages' shares."""
+    """Share of the steps, relative to the shares of the other stages."""
     trains: tuple[PartName, ...] = MODEL_PARTS
     """Parts that learn, of those that the model has; the others are frozen, normalisation statistics
     included."""

@@ -88,7 +88,7 @@ class Mesh:
             )
 
     def to_trimesh(self) -> trimesh.Trimesh:
-        """The same arrays for trimesh's file formats and queries."""
+        """A `trimesh.Trimesh` of the same arrays, for its file formats and queries."""
         import trimesh
 
         return trimesh.Trimesh(self.vertices, self.faces, process=False)

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def resample(volume: np.ndarray, resolution: int) -> np.ndarray:
-    """The same unit cube on another grid.
+    """Resample voxels (R, R, R) of the unit cube to another resolution.
 
     A multiple of the old resolution repeats cells, a divisor averages them: both keep the mean and put no
     value anywhere that was not covered by the cell before. Any other ratio interpolates linearly between
@@ -67,7 +67,7 @@ def bounding_cells(volume: np.ndarray) -> np.ndarray:
 
 
 def fill_cube(volume: np.ndarray) -> np.ndarray:
-    """The same shape on a grid of the same resolution, its bounding box centred, its longest edge the grid's.
+    """A shape on its grid, its bounding box centred, its longest edge the grid's.
 
     Every cell takes the value of the old cell that its centre falls into, so nothing is lost and nothing
     interpolated. What is placed is the box of the cells, not of the surface inside them.

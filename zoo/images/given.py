@@ -136,7 +136,7 @@ def _rgba_of(given: Array, name: str) -> Tensor:
 
 
 def _bytes_of(given: Array, name: str) -> Tensor:
-    """The same numbers as uint8."""
+    """Pixel values as uint8."""
     array = _tensor_of(given, name) if isinstance(given, np.ndarray) else given.detach()
     if array.dtype == torch.uint8:
         if array.numel() and int(array.max()) == 1:

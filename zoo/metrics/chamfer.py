@@ -67,7 +67,7 @@ def chamfer(prediction: np.ndarray, truth: np.ndarray) -> Chamfer:
 
 
 def from_distances(to_truth: np.ndarray, to_prediction: np.ndarray) -> Chamfer:
-    """The same from d_P (N,) and d_G (M,)."""
+    """Chamfer distance from nearest distances: predicted points' d_P (N,) and true points' d_G (M,)."""
     accuracy, completeness = float(to_truth.mean()), float(to_prediction.mean())
     squared = float(np.square(to_truth).mean() + np.square(to_prediction).mean())
     return Chamfer(accuracy, completeness, accuracy + completeness, squared)

@@ -54,7 +54,7 @@ def fscore(prediction: np.ndarray, truth: np.ndarray, radius: float) -> FScore:
 
 
 def from_distances(to_truth: np.ndarray, to_prediction: np.ndarray, radius: float) -> FScore:
-    """The same from the distances of predicted points (N,) and of true points (M,)."""
+    """F-score from nearest distances: those of predicted points (N,) and of true points (M,)."""
     precision, recall = float((to_truth < radius).mean()), float((to_prediction < radius).mean())
     total = precision + recall
     return FScore(precision, recall, 2 * precision * recall / total if total > 0 else 0.0)

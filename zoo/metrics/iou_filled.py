@@ -124,7 +124,7 @@ def _reached(closed):
 
 
 class IoUFilledConfig(EntryConfig):
-    """Its settings are fixed, so that figures compare."""
+    """Config without settings: all are fixed, so that figures compare."""
 
 
 @METRICS.register("iou_filled", config=IoUFilledConfig, cite="this project; see `fill`")

@@ -45,7 +45,7 @@ class Child:
             return f"signal {-code}"
 
     def end(self) -> str:
-        """The same at once, whatever it is doing."""
+        """Kill the process at once, whatever it is doing, and say how it ended."""
         self.process.kill()
         return self.bury()
 

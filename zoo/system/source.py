@@ -60,7 +60,7 @@ def digests(parts: Mapping[str, type]) -> dict[str, str]:
 
 
 def foreign(parts: Mapping[str, type]) -> dict[str, str]:
-    """The same of the files that are not of this project; parts without such files are left out."""
+    """The digest of the code of each part that is not of this project; other parts are left out."""
     found = {}
     for name, cls in sorted(parts.items()):
         theirs = [text for module, text in _closure(cls.__module__).items() if not is_ours(module)]

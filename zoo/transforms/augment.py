@@ -20,7 +20,7 @@ def random_mirror(batch: Batch, generator: torch.Generator) -> Batch:
 
 
 def mirror(batch: Batch, chosen: Bool[Tensor, " batch"]) -> Batch:
-    """The same batch with the chosen samples seen in a mirror, every field consistently.
+    """Mirror the chosen samples of a batch: picture, shape, camera and every other field.
 
     A picture with left and right swapped is the picture of the object mirrored in the plane z = 0, taken by
     the camera mirrored in that plane: azimuth, in-plane rotation and horizontal principal point change

@@ -47,7 +47,7 @@ def rotation(camera: Float[Tensor, "batch 7"], frame: Frame) -> Float[Tensor, "b
 
 
 def to_frame(batch: Batch, frame: Frame) -> Batch:
-    """The same samples with their true shapes in a frame of the first view.
+    """Turn the true shapes of a batch into the frame of each sample's first view.
 
     Voxels are resampled (trilinear, so occupancy becomes fractional at the surface). Of the cameras, azimuth
     and distance follow; in the viewer's frame only the first view's are then right.

@@ -60,11 +60,11 @@ class Batch:
         return self.image[:, :, 3] >= 128
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device, decoded there."""
+        """Copy the batch to another device and decode it there."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=True)).decode()
 
     def pin(self) -> "Batch":
-        """The same batch, still packed, in page-locked memory for asynchronous copies to a GPU."""
+        """Put the batch, still packed, into page-locked memory, for asynchronous copies to a GPU."""
         return self._map(Tensor.pin_memory)
 
     def item(self, index: int) -> "Batch":

@@ -47,7 +47,7 @@ class Shapes(ABC):
         """
 
     def at_level(self, level: float) -> "Shapes":
-        """The same shapes, the surface of each where its probability is `level` unless somebody says another.
+        """Shapes whose surfaces are, unless somebody says another, where the probability is `level`.
 
         Shapes that are no fields have no level: they are given back as they are.
         """

@@ -127,7 +127,7 @@ class Queue:
         return None
 
     def take(self, fits: Callable[[Work], bool] = lambda work: True) -> Work | None:
-        """The same, which then waits no more."""
+        """Take the first work that fits from the queue; None where none does."""
         work = self.first(fits)
         if work is not None:
             self.waiting.remove(work)

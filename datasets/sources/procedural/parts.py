@@ -159,5 +159,5 @@ def surface(draw: Draw) -> Color:
 
 
 def darker(color: Color, factor: float = 0.75) -> Color:
-    """The same colour, less of it: drawer fronts, cushions, trims."""
+    """A darker shade of a colour, for drawer fronts, cushions and trims."""
     return (color[0] * factor, color[1] * factor, color[2] * factor)

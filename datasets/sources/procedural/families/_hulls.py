@@ -89,7 +89,7 @@ def drawn_hull(
 
 
 def open_hull(sections: np.ndarray, wall: float, floor: float) -> np.ndarray:
-    """The same hull hollowed out from above: rings that run down the outside and up the inside."""
+    """A hull hollowed out from above: rings that run down the outside and up the inside."""
     outer = sections[:, [3, 2, 1, 0, 7, 6, 5, 4]][:, ::-1]
     # outer runs over the keel from one gunwale to the other
     inner = outer.copy()
