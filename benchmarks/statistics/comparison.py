@@ -66,7 +66,7 @@ class Comparison:
         return self.record.dataset
 
     def share_of_the_way(self, row: ComparedRow, metric: str) -> float | None:
-        """Normalised score: a row's mean between training's mean shape (0) and the truth on the models' grid (1).
+        """Normalised score: a mean between training's mean shape (0) and the truth on the models' grid (1).
 
         (score - trivial) / (ideal - trivial); below 0 for what is worse than the mean shape. None where one
         of the three is not defined, or the two controls do not differ.

@@ -54,7 +54,7 @@ def keep(comparison: Comparison, out: Path, written: Iterable[Path]) -> Path:
         except OSError:  # a disk without links
             shutil.copyfile(path, beside)
         beside.replace(place)
-        # an equal command was here first: two names of one file are no rename to the system, which leaves both
+        # where an equal command was first, both are names of one file, which the system leaves as they are
         beside.unlink(missing_ok=True)
     return folder
 
