@@ -5,22 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.records.schema import ResultError
-from benchmarks.results.find import Store, Stored, find_stored, read_store
-from benchmarks.results.leaderboard import leaderboard, protocol_of
-from benchmarks.results.show import list_block, result_block
-from benchmarks.tables.columns import parse_columns
 from benchmarks.tables.options import add_table_options
-from benchmarks.tables.rich import rich_block, to_rich
-from benchmarks.tables.say import say
 from zoo.cli.command import known_command, leave, run_command
 from zoo.cli.plugins import add_plugin, load_plugins
-from zoo.registry import RegistryError
 
 EXAMPLES = """examples:
   python -m benchmarks.results list                          models, a line for each seed
@@ -74,87 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     def body() -> int:
         known_command(arguments, list(commands.choices))
         args = parser.parse_args(arguments)
+        from benchmarks.results import commands as run  # after a --help, for it loads what is slow
+
         load_plugins(args.plugin)
-        out = Console(highlight=False, markup=False)
-        return {"list": _list, "show": _show, "leaderboard": _leaderboard}[args.command](args, out)
+        does = {"list": run.list_results, "show": run.show_result, "leaderboard": run.show_leaderboard}
+        does[args.command](args, Console(highlight=False, markup=False))
+        return 0
 
     return run_command(body)
-
-
-def _list(args: argparse.Namespace, out: Console) -> int:
-    store = read_store(args.out)
-    kinds = {None: ("model", "files"), "all": ("model", "files", "control")}.get(args.kind, (args.kind,))
-    found = [one for one in _filtered(store, args) if one.record.kind in kinds]
-    if not found:
-        raise ResultError(_nothing(store, args))
-    title = f"{len(found):,} results in {args.out}"
-    for line in rich_block(list_block(found, store.results, title), out.width):
-        out.print(line)
-    _tell_broken(store, out)
-    return 0
-
-
-def _show(args: argparse.Namespace, out: Console) -> int:
-    store = read_store(Path(args.name) if (Path(args.name) / "record.json").exists() else args.out)
-    one = find_stored(store.results, args.name, args.out)
-    try:
-        protocol = protocol_of(one.record)
-    except (ResultError, RegistryError):
-        protocol = None  # labels and digits alone depend on it
-    for line in rich_block(result_block(one, protocol), out.width):
-        out.print(line)
-    return 0
-
-
-def _leaderboard(args: argparse.Namespace, out: Console) -> int:
-    store = read_store(args.out)
-    # controls stay: models are measured against them
-    found = [*_filtered(store, args, controls=True)]
-    shown = 0
-    for table in leaderboard(found):
-        shown += 1
-        if table.comparison is None:
-            say(out, f"{table.title}: {table.why}", "left out", "yellow")
-            continue
-        chosen = None if args.columns is None else parse_columns(args.columns, table.comparison.protocol)
-        out.print("", to_rich(table.comparison, out.width, verbose=args.verbose, columns=chosen))
-    if not shown:
-        raise ResultError(_nothing(store, args))
-    _tell_broken(store, out)
-    return 0
-
-
-def _filtered(store: Store, args: argparse.Namespace, controls: bool = False) -> list[Stored]:
-    """The results that the options ask for; with `controls`, those of every name."""
-
-    def fits(one: Stored) -> bool:
-        record = one.record
-        named = controls and record.kind == "control"
-        asked = [
-            (record.dataset.name, args.dataset),
-            (record.protocol.id, args.protocol and f"{args.protocol}*"),
-            (record.preset, args.preset),
-            *([] if named else [(record.name, args.model)]),
-        ]
-        return all(glob is None or fnmatchcase(text, glob) for text, glob in asked)
-
-    return [one for one in store.results if fits(one)]
-
-
-def _nothing(store: Store, args: argparse.Namespace) -> str:
-    have = {
-        "models": {one.record.name for one in store.results if one.record.kind != "control"},
-        "data sets": {one.record.dataset.name for one in store.results},
-        "protocols": {one.record.protocol.id for one in store.results},
-        "presets": {one.record.preset for one in store.results},
-    }
-    known = "; ".join(f"{what}: {', '.join(sorted(names)) or 'none'}" for what, names in have.items())
-    return f"no result in {args.out} is what was asked for. There are {known}"
-
-
-def _tell_broken(store: Store, out: Console) -> None:
-    for error in store.broken:
-        say(out, str(error), "left out", "yellow")
 
 
 if __name__ == "__main__":

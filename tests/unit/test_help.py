@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from tests.unit.test_structure import python
+from tests.unit.test_structure import ROOT, python, sources
 
-COMMANDS = (
-    *("zoo", "datasets", "benchmarks.protocols", "benchmarks.studies.planted"),
-    *("benchmarks.speed.attention", "benchmarks.speed.preparing", "benchmarks.speed.training"),
+COMMANDS = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+    for path in sources("zoo", "benchmarks", "datasets")
+    if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
 )
 SLOW = {"torch", "timm", "numba", "scipy.ndimage", "scipy.spatial", "trimesh"}
 

@@ -18,8 +18,12 @@ from benchmarks import run as main_command
 from benchmarks.evaluate import main as evaluate
 from benchmarks.protocols.__main__ import main as protocols
 from benchmarks.request.settings import settings
-from benchmarks.studies import overfit, planted, pose
+from benchmarks.studies import planted
 from benchmarks.studies.classify import __main__ as classify
+from benchmarks.studies.classify import measure as classify_measure
+from benchmarks.studies.overfit import __main__ as overfit
+from benchmarks.studies.pose import __main__ as pose
+from benchmarks.studies.pose import measure as pose_measure
 from datasets.__main__ import main as datasets
 from zoo.__main__ import main as zoo
 from zoo.config import load_config, parse_model
@@ -101,7 +105,7 @@ def test_a_checkpoint_imports_nothing(downloaded, checkpoint, where):
 
 def test_no_command_that_opens_a_checkpoint_imports_anything(downloaded, checkpoint, monkeypatch, capsys):
     run = checkpoint(CHANGES["encoder"])
-    for command in (pose, classify):
+    for command in (pose_measure, classify_measure):
         monkeypatch.setattr(command, "open_store", lambda *words, **more: (None, None))
     for command in (
         lambda: zoo(["sample", "tiny", "--weights", str(run), "--out", "drawn"]),

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import trimesh
 
-from benchmarks.speed import rendering, timing, voxelizing
+from benchmarks.speed import timing
 from benchmarks.speed.damage import closed_meshes
+from benchmarks.speed.rendering import __main__ as rendering
+from benchmarks.speed.rendering.measure import Rays
+from benchmarks.speed.voxelizing import __main__ as voxelizing
+from benchmarks.speed.voxelizing import measure as measured
 from zoo.geometry.camera import Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.render import render
@@ -20,7 +24,7 @@ def test_trimesh_fills_the_same_grid():
     for name in ("ball", "car"):
         mesh = closed_meshes()[name]
         expected = solid(mesh, 32)[0] | surface_cells(mesh, 32)
-        found = voxelizing.filled(mesh, 32)
+        found = measured.filled(mesh, 32)
         assert iou(found, expected) > 0.97
         for axis in range(3):
             for step in (-1, 1):
@@ -37,8 +41,8 @@ def test_calls_take_turns_after_a_warm_up(monkeypatch):
 
 def test_voxelizing_prints_speed_and_quality(monkeypatch, capsys):
     torus = closed_meshes()["torus"]
-    monkeypatch.setattr(voxelizing, "closed_meshes", lambda: {"torus": torus})
-    monkeypatch.setattr(voxelizing, "TIMED", ("torus",))
+    monkeypatch.setattr(measured, "closed_meshes", lambda: {"torus": torus})
+    monkeypatch.setattr(measured, "TIMED", ("torus",))
     monkeypatch.setattr("sys.argv", ["voxelizing", "--resolutions", "8", "--runs", "1", "--seeds", "1"])
     monkeypatch.setenv("COLUMNS", "160")
     voxelizing.main()
@@ -61,7 +65,7 @@ def test_embree_sees_what_the_rasteriser_draws():
     pytest.importorskip("embreex", reason="embreex is not installed: no ray caster to compare with")
     ball = trimesh.creation.icosphere(2, 0.4)
     mesh, camera, size = Mesh(ball.vertices, ball.faces), Camera(35, 20, 1.6), (48, 64)
-    mask, depth, normals = rendering.Rays(mesh).view(camera, size)
+    mask, depth, normals = Rays(mesh).view(camera, size)
     picture = render(mesh, camera, size, supersample=1)
     assert mask.sum() > 500 and (mask != picture.mask).sum() <= 3
     both = mask & picture.mask

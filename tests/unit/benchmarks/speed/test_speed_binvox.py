@@ -6,13 +6,14 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.speed import binvox as speed
+from benchmarks.speed.binvox import measure as speed
+from benchmarks.speed.binvox.__main__ import main
 from datasets.formats.binvox import write_binvox
 
 
 def run(monkeypatch, *arguments: str) -> None:
     monkeypatch.setattr(sys, "argv", ["binvox", *arguments])
-    speed.main()
+    main()
 
 
 def test_made_solids_are_read_by_each_reader(tmp_path, monkeypatch, capsys):

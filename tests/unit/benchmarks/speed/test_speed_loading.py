@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.speed import loading
 from benchmarks.speed.consumption import H100, Work, work_of
 from benchmarks.speed.layouts import LAYOUTS, Data
-from benchmarks.speed.loading import Speed, consumption, make_data, verdicts
+from benchmarks.speed.loading import measure as loading
+from benchmarks.speed.loading.__main__ import main
+from benchmarks.speed.loading.measure import Speed, consumption, make_data, verdicts
 from zoo.config import load_config
 from zoo.layers.attention import SelfAttention2d
 from zoo.model import build_model
@@ -63,7 +64,7 @@ def test_the_command(monkeypatch, capsys, tmp_path):
         f"loading --samples 4 --batch 3 --size 12 16 --resolution 8 --rounds 1 --consumed 100 --json {out}"
     )
     monkeypatch.setattr("sys.argv", words.split())
-    loading.main()
+    main()
     record = json.loads(out.read_text(encoding="utf-8"))
     rows = {row["layout"]: row for row in record["rows"]}
     assert list(rows) == [files.title, npz.title, "store"]
@@ -79,7 +80,7 @@ def test_the_command(monkeypatch, capsys, tmp_path):
 def test_a_resolution_whose_bits_fill_no_bytes(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["loading", "--resolution", "20"])
     with pytest.raises(SystemExit):
-        loading.main()
+        main()
     assert "--resolution must be a multiple of 8, got 20" in capsys.readouterr().err
 
 

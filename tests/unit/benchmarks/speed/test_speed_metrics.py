@@ -8,8 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.speed import alternatives, metrics, straightforward
+from benchmarks.speed import alternatives, straightforward
 from benchmarks.speed.blurred import pairs
+from benchmarks.speed.metrics import measure as metrics
+from benchmarks.speed.metrics.__main__ import main
 from benchmarks.speed.straightforward import Clock
 from zoo.metrics.chamfer import chamfer
 from zoo.metrics.emd import emd
@@ -108,7 +110,7 @@ def test_the_command_prints_both_tables_and_writes_a_record(monkeypatch, capsys,
     options = ["--workers", "0", "--sizes", "2000", "--runs", "1", "--json", str(path)]
     monkeypatch.setattr(sys, "argv", ["metrics", *sizes, *options])
     monkeypatch.setenv("COLUMNS", "160")
-    metrics.main()
+    main()
     printed = capsys.readouterr().out
     assert "9 predictions of 16^3" in printed and "not measured" in printed and "IoU equal" in printed
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -123,6 +125,6 @@ def test_the_command_prints_both_tables_and_writes_a_record(monkeypatch, capsys,
 def test_the_subset_is_part_of_the_instances(subset, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["metrics", "--instances", "8", "--subset", subset])
     with pytest.raises(SystemExit) as error:
-        metrics.main()
+        main()
     assert error.value.code == 2
     assert "--subset must be from 8 to --instances" in capsys.readouterr().err

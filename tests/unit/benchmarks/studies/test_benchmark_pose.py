@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from benchmarks.studies.pose import accuracy, measure
+from benchmarks.studies.pose.measure import accuracy, measure
 from zoo.pose import ANGLES
 from zoo.testing.smoke import SmokeSource
 from zoo.types import Latent, Prediction

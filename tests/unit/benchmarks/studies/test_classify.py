@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.cells import work
-from benchmarks.studies.classify.__main__ import main, score_row
+from benchmarks.studies.classify.__main__ import main
 from benchmarks.studies.classify.descriptors import discriminator_features, pooled_voxels
 from benchmarks.studies.classify.linear import PENALTIES, fit, fit_chosen
+from benchmarks.studies.classify.measure import score_row
 from zoo.discriminators import Discriminator
 from zoo.discriminators.voxel_conv import VoxelConv, VoxelConvConfig
 from zoo.errors import UserError

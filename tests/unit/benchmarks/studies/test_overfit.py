@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks.protocols import Truth
-from benchmarks.studies.overfit import Fit, _measure, there_and_back
+from benchmarks.studies.overfit.measure import Fit, _measure, there_and_back
 from zoo.metrics.chamfer import chamfer
 from zoo.shapes import PointShape, VoxelShape
 from zoo.types import Batch

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pydantic import ValidationError
 from scipy import ndimage
 
@@ -23,7 +22,6 @@ from datasets.sources.procedural import CATEGORIES, ProceduralConfig, Procedural
 from datasets.sources.procedural import primitives as p
 from datasets.sources.procedural.families import FAMILIES, make
 from datasets.sources.procedural.parts import LATTICE, Parts
-from datasets.sources.procedural.sheet import main as draw_sheet
 from zoo.geometry.camera import R2N2_FOV, Camera
 from zoo.geometry.mesh import Mesh
 from zoo.geometry.voxelize import SolidStatus, solid
@@ -485,11 +483,3 @@ def test_another_process_makes_the_same_shapes() -> None:
     assert result.returncode == 0, result.stderr
     here = {c: int(grid(c, next(iter(FAMILIES[c]))).sum()) for c in CATEGORIES}
     assert json.loads(result.stdout) == here
-
-
-def test_contact_sheet_is_drawn(tmp_path: Path) -> None:
-    draw_sheet(["--out", str(tmp_path / "new" / "sheet.png"), "--columns", "2", "--size", "32"])
-    image = np.asarray(Image.open(tmp_path / "new" / "sheet.png"))
-    assert image.shape == (13 * 32, 70 + 2 * 32, 3)
-    tiles = image[:, 70:].reshape(13, 32, 2, 32, 3)
-    assert ((tiles != 240).any(-1).mean((1, 3)) > 0.02).all()  # something in every tile

@@ -1,9 +1,4 @@
-"""``python -m benchmarks.speed.voxelizing``: solids of meshes, our voxeliser against trimesh's, one core.
-
-trimesh marks the cells of the surface and fills what they enclose (``voxelized().fill()``). Speed and
-quality come from one run: the second table damages closed meshes as real ones are, and compares what both
-find with the solid of the undamaged mesh.
-"""
+"""How long voxelisers take for meshes, and how good the solids of damaged ones are."""
 
 from __future__ import annotations
 
@@ -26,17 +21,8 @@ TIMED = ("torus", "airplane", "box")
 TIMED_DAMAGE = ("none", "20 % gone")
 
 
-def main() -> None:
-    """Measure and print two tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.voxelizing", description=__doc__)
-    parser.add_argument(
-        "--resolutions", type=int, nargs="+", default=[32, 64, 128], help="even (default: 32 64 128)"
-    )
-    parser.add_argument(
-        "--runs", type=int, default=5, help="timed runs of each, by turns; the median is shown"
-    )
-    parser.add_argument("--seeds", type=int, default=3, help="damages of each kind (default: %(default)s)")
-    args = parser.parse_args()
+def run(args: argparse.Namespace) -> None:
+    """Measure and print."""
     console = Console()
     console.print(speed(args.resolutions, args.runs))
     console.print(quality(args.resolutions[0], args.seeds))
@@ -90,7 +76,3 @@ def filled(mesh: Mesh, resolution: int) -> np.ndarray:
     cells = np.zeros((resolution,) * 3, dtype=bool)
     cells[tuple(index[((index >= 0) & (index < resolution)).all(axis=1)].T)] = True
     return cells
-
-
-if __name__ == "__main__":
-    main()

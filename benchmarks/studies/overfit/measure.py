@@ -1,16 +1,9 @@
-"""``python -m benchmarks.studies.overfit``: can a system learn eight shapes by heart?
-
-Each model is trained under the preset 'overfit' on a handful of shapes and measured on those same shapes,
-from the first of the views that it was trained on. The bar: a voxel IoU of at least 0.9, or a Chamfer
-distance of at most 1.5 times the floor, which is the truth itself brought to the form of the prediction: to
-the model's grid in the model's frame and back, or to as many points of the true surface.
-"""
+"""Whether a system can learn eight shapes by heart."""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -23,11 +16,10 @@ from rich.table import Table
 
 from benchmarks.cells.predictions import Truths
 from benchmarks.protocols import Truth
-from benchmarks.request.common_options import DATA, add_common, open_store
+from benchmarks.request.common_options import open_store
 from benchmarks.request.models import resolve_models
 from benchmarks.request.settings import Settings
 from datasets.store import Store
-from zoo.cli.command import leave, run_command
 from zoo.cli.plugins import load_plugins
 from zoo.device import describe_device, pick_device
 from zoo.metrics.chamfer import chamfer
@@ -39,7 +31,6 @@ from zoo.training.trainer import train
 from zoo.transforms.frames import Frame, to_canonical, to_frame
 from zoo.types import Batch, Shapes, Voxels
 
-PRESET = "overfit"
 IOU, RATIO = 0.9, 1.5
 """The bar: IoU at least the one, or Chamfer distance at most the other times the floor."""
 POINTS = 10_000
@@ -160,15 +151,6 @@ def _measure(
     return overlap, found, chamfer(own, target).cd
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; exit status 1 when a model misses the bar."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.overfit", description=__doc__)
-    parser.add_argument("--models", default="all", help="names, globs or 'all' (default: %(default)s)")
-    add_common(parser, *DATA, "device", preset=PRESET)
-    args = parser.parse_args(argv)
-    return run_command(lambda: run(args, Console(markup=False, emoji=False)))
-
-
 def run(args: argparse.Namespace, console: Console) -> int:
     """Train every model and print the table."""
     load_plugins(args.plugin, args.dataset)
@@ -198,7 +180,3 @@ def run(args: argparse.Namespace, console: Console) -> int:
         )
     console.print(table)
     return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    leave(main())

@@ -1,16 +1,9 @@
-"""``python -m benchmarks.studies.pose``: how well do models with a viewpoint head know the camera?
-
-Of the test split, picture 0 of each shape: the error between the centre of the likeliest bin and the camera's
-true angle. Chance is what the same answers score against the cameras of all the other pictures, so that a
-model which always says the commonest angle gains nothing by it.
-"""
+"""How well models with a viewpoint head know the camera."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -18,9 +11,8 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.cells.blocks import VIEW
-from benchmarks.request.common_options import DATA, add_common, open_store
+from benchmarks.request.common_options import open_store
 from datasets.store import StoreSplit
-from zoo.cli.command import leave, run_command
 from zoo.cli.plugins import load_plugins
 from zoo.config import ConfigError
 from zoo.device import pick_device
@@ -86,17 +78,6 @@ def measure(model: Reconstructor, split: StoreSplit, batch_size: int = 32) -> di
     }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; exit status 2 for a folder without weights or a model without a head."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.pose", description=__doc__)
-    parser.add_argument(
-        "runs", nargs="+", type=Path, help="run folders, as benchmarks.run leaves in OUT/runs"
-    )
-    add_common(parser, *DATA, "device")
-    args = parser.parse_args(argv)
-    return run_command(lambda: run(args, Console(markup=False, emoji=False)))
-
-
 def run(args: argparse.Namespace, console: Console) -> None:
     """Measure every run and print the table.
 
@@ -137,7 +118,3 @@ def run(args: argparse.Namespace, console: Console) -> None:
                 f"{figures.chance_share:.1%}",
             )
     console.print(table)
-
-
-if __name__ == "__main__":
-    leave(main())

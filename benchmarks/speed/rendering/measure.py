@@ -1,10 +1,4 @@
-"""``python -m benchmarks.speed.rendering``: views of meshes, our rasteriser against Embree's rays, one core.
-
-Both give mask, depth and normals of the same view with one sample per pixel; ours shades a picture too. What
-a mesh costs Embree before its first view (its tree) is counted apart, as 'set-up'. 'ours 2x2' is our default
-of four samples per pixel, 'depth' the largest difference in cube edges. Needs embreex, which is no
-dependency.
-"""
+"""How long a view of a mesh takes, by our rasteriser and by Embree's rays."""
 
 from __future__ import annotations
 
@@ -38,14 +32,8 @@ MISSING = """embreex is not installed: no ray caster to compare with. It need no
 CAMERAS = tuple(Camera(azimuth, 27, 1.9) for azimuth in (30, 150, 270))
 
 
-def main() -> None:
-    """Measure and print one table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.rendering", description=__doc__)
-    parser.add_argument(
-        "--faces", type=int, nargs="+", default=[4500, 40_000], help="at least (default: 4500 40000)"
-    )
-    parser.add_argument("--runs", type=int, default=9, help="of each view, by turns; the median is shown")
-    args = parser.parse_args()
+def run(args: argparse.Namespace) -> None:
+    """Measure and print."""
     if importlib.util.find_spec("embreex") is None:
         print(MISSING, file=sys.stderr)
         raise SystemExit(2)
@@ -115,7 +103,3 @@ class Rays:
         depth[hit] = np.einsum("ij,ij->i", normal, self.corners[face] - camera.position) / cosine
         normals[hit] = (normal * -np.sign(cosine)[:, None]) @ rotation.T
         return hit.reshape(size), depth.reshape(size), normals.reshape(height, width, 3)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""How long readers take for binvox files."""

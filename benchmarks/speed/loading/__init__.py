@@ -1,0 +1,1 @@
+"""How fast training samples come off the disk, by layout."""

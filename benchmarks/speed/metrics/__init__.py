@@ -1,0 +1,1 @@
+"""How long scoring takes: metric by metric, and from end to end."""

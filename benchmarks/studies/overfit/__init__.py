@@ -1,0 +1,1 @@
+"""Whether a system can learn eight shapes by heart."""

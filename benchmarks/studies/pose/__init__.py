@@ -1,0 +1,1 @@
+"""How well models with a viewpoint head know the camera."""
