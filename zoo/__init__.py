@@ -43,7 +43,8 @@ _HOMES = {
     ),
     "zoo.sketchers": ("Sketcher",),
     "zoo.training.checkpoint": ("load_pretrained",),
-    "zoo.training.trainer": ("TrainReport", "train"),
+    "zoo.training.report": ("TrainReport",),
+    "zoo.training.trainer": ("train",),
     "zoo.types": (
         *("Batch", "ContractError", "Latent", "Patches", "Points", "Prediction", "Shapes", "Sketches"),
         *("Source", "Voxels"),
@@ -83,7 +84,8 @@ if TYPE_CHECKING:
     )
     from zoo.sketchers import SKETCHERS, Sketcher
     from zoo.training.checkpoint import load_pretrained
-    from zoo.training.trainer import TrainReport, train
+    from zoo.training.report import TrainReport
+    from zoo.training.trainer import train
     from zoo.types import (
         Batch,
         ContractError,

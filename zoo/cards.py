@@ -35,6 +35,11 @@ class ModelFacts:
         representation: what its decoder makes: 'voxels', 'points', 'mesh' or one of a plugin.
         supervision: fields of `zoo.Batch` that its training needs besides the picture.
         parameters: of every part, the discriminator apart.
+
+    >>> import zoo
+    >>> facts = zoo.describe("vae_gan_baseline")
+    >>> facts.encoder, facts.decoder, facts.representation, sorted(facts.supervision)
+    ('cnn', 'voxel_deconv', 'voxels', ['voxels'])
     """
 
     name: str
@@ -58,6 +63,11 @@ class ModelCard(ModelFacts):
         departs: where it departs from that source, and why.
         parts: parameters of each of its parts, by kind, the discriminator apart.
         config: its resolved config.
+
+    >>> import zoo
+    >>> card = zoo.describe("r3d")
+    >>> isinstance(card, zoo.ModelFacts), sorted(card.parts)
+    (True, ['decoder', 'encoder'])
     """
 
     follows: str
@@ -94,6 +104,11 @@ class PartCard:
         tags: what `Registry.names` can filter by.
         origin: file and line of its class.
         fields: the keys of its config, by name.
+
+    >>> import zoo
+    >>> card = zoo.describe("attention_cnn")
+    >>> card.kind, dict(card.tags), "latent_dim" in card.fields
+    ('encoder', {'latent': 'gaussian'}, True)
     """
 
     kind: str

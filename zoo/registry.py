@@ -31,18 +31,42 @@ C = TypeVar("C", bound=type)
 
 
 class RegistryError(UserError, LookupError):
-    """A name that cannot be resolved, or a part that may not be registered."""
+    """A name that cannot be resolved, or a part that may not be registered.
+
+    >>> import zoo
+    >>> zoo.ENCODERS.get("attention_cn")
+    Traceback (most recent call last):
+    zoo.registry.RegistryError: unknown encoder 'attention_cn'. Did you mean 'attention_cnn', ...
+    """
 
 
 class EntryConfig(BaseModel):
-    """Base of every part's config: frozen; an unknown key is an error, and so is a number that is none."""
+    """Base of every part's config: frozen; an unknown key is an error, and so is a number that is none.
+
+    >>> import zoo
+    >>> class PooledConfig(zoo.EntryConfig):
+    ...     latent_dim: int = 64
+    >>> PooledConfig(latent_dim="32")
+    PooledConfig(latent_dim=32)
+    >>> PooledConfig(latent=32)
+    Traceback (most recent call last):
+    pydantic_core._pydantic_core.ValidationError: ...
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry(Generic[T]):
-    """What a registry knows about one part."""
+    """What a registry knows about one part.
+
+    >>> import zoo
+    >>> entry = zoo.ENCODERS.get("cnn")
+    >>> entry.kind, entry.name, dict(entry.tags)
+    ('encoder', 'cnn', {'latent': 'gaussian'})
+    >>> entry.cls(entry.smoke_config(), in_channels=3, image_size=(32, 32)).latent_dim
+    8
+    """
 
     kind: str
     name: str
@@ -85,6 +109,10 @@ class Registry(Generic[T]):
         group: entry-point group through which other distributions add entries; None for no group.
         renamed: declarations of the class that have another name now, old to new. One left under its old name
             would be ignored, so it is refused.
+
+    >>> import zoo
+    >>> "cnn" in zoo.ENCODERS, zoo.ENCODERS.names("*attention_cnn", latent="gaussian")
+    (True, ['attention_cnn', 'linear_attention_cnn', 'window_attention_cnn'])
     """
 
     kind: str

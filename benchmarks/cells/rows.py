@@ -21,7 +21,7 @@ from zoo.shapes import Shape
 from zoo.system.source import followed
 from zoo.training.checkpoint import load_state
 from zoo.training.integrity import weights_sum
-from zoo.training.trainer import TrainReport
+from zoo.training.report import TrainReport
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from benchmarks.scoring.score import score
 from zoo.files import sweep, write_atomic
 from zoo.system.locks import OnWait
 from zoo.system.source import require_code
-from zoo.training.trainer import TrainReport, train
+from zoo.training.report import TrainReport
+from zoo.training.trainer import train
 
 if TYPE_CHECKING:
     import torch

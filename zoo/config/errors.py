@@ -15,7 +15,13 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class ConfigError(UserError, ValueError):
-    """A config that does not validate; the message names the file, the key path and the mend."""
+    """A config that does not validate; the message names the file, the key path and the mend.
+
+    >>> import zoo
+    >>> zoo.load_config("r3d", overrides=["train.step=9"])
+    Traceback (most recent call last):
+    zoo.config.errors.ConfigError: ...train.step: unknown key. Did you mean 'steps' or 'stages'?...
+    """
 
 
 def validate(cls: type[M], data: Any, where: str, source: str) -> M:

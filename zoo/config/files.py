@@ -134,7 +134,12 @@ def _of_its_parts(section: Mapping[str, Any] | None, data: Mapping[str, Any]) ->
 
 
 def list_presets() -> list[str]:
-    """Sorted names of the presets in the folder `presets` of `config_dir()`."""
+    """Sorted names of the presets in the folder `presets` of `config_dir()`.
+
+    >>> import zoo
+    >>> zoo.list_presets()
+    ['overfit', 'paper', 'quick', 'standard']
+    """
     return sorted(p.stem for p in (config_dir() / "presets").glob("*.yaml"))
 
 

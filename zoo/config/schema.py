@@ -132,7 +132,12 @@ class StageConfig(EntryConfig):
 
 
 class TrainConfig(EntryConfig):
-    """How a model is trained."""
+    """How a model is trained.
+
+    >>> import zoo
+    >>> zoo.load_config("r3d", overrides={"train": {"steps": 5}}).train.steps
+    5
+    """
 
     steps: int = Field(20_000, ge=1)
     """Updates of the model."""
@@ -187,7 +192,13 @@ class RefineConfig(EntryConfig):
 
 
 class ModelConfig(EntryConfig):
-    """A model: its parts, its losses, its preprocessing, its training, and where it comes from."""
+    """A model: its parts, its losses, its preprocessing, its training, and where it comes from.
+
+    >>> import zoo
+    >>> config = zoo.load_config("r3d", "quick")
+    >>> config.encoder.name, config.decoder.name, sorted(config.losses)
+    ('attention_cnn', 'voxel_deconv', ['adversarial', 'kl', 'voxel_bce'])
+    """
 
     name: Name
     """The file stem; the model's name in every table, and of its folders. See `zoo.names` for the rule."""

@@ -18,6 +18,13 @@ class Decoder(nn.Module, ABC):
             built with ``feature_shapes`` as well, those of the encoder.
         reads_views: True when it takes (B, V, D), any V; False when it takes one vector (B, D).
         resolution: side of the voxel grid; None for other representations.
+
+    >>> import torch, zoo
+    >>> entry = zoo.DECODERS.get("voxel_deconv")
+    >>> decoder = entry.cls(entry.smoke_config(), latent_dim=8)
+    >>> shapes = decoder(zoo.Latent(torch.zeros(2, 8)))
+    >>> shapes.representation, len(shapes)
+    ('voxels', 2)
     """
 
     representation: ClassVar[str]

@@ -14,6 +14,12 @@ class Discriminator(nn.Module, ABC):
 
     Attributes:
         representation: what it reads; must be the decoder's.
+
+    >>> import torch, zoo
+    >>> entry = zoo.DISCRIMINATORS.get("voxel_conv")
+    >>> critic = entry.cls(entry.smoke_config(), resolution=32)
+    >>> critic(torch.rand(2, 32, 32, 32)).shape
+    torch.Size([2])
     """
 
     representation: ClassVar[str]

@@ -21,6 +21,12 @@ class Encoder(nn.Module, ABC):
         latent_dim: D of `Latent.mean`.
         provides: fields of `Latent` that it fills besides `mean`: 'log_var', 'features', 'tokens'.
         feature_shapes: (C, H, W) of each of `Latent.features`, finest first.
+
+    >>> import torch, zoo
+    >>> entry = zoo.ENCODERS.get("cnn")
+    >>> encoder = entry.cls(entry.config(latent_dim=8), in_channels=3, image_size=(64, 64))
+    >>> encoder(torch.rand(2, 3, 64, 64)).mean.shape
+    torch.Size([2, 8])
     """
 
     provides: ClassVar[frozenset[str]] = frozenset()

@@ -13,6 +13,12 @@ class Fusion(nn.Module, ABC):
 
     Attributes:
         latent_fields: fields of `Latent` that it reads besides `mean`; may depend on the config.
+
+    >>> import torch, zoo
+    >>> entry = zoo.FUSIONS.get("pool")
+    >>> fusion = entry.cls(entry.config(), latent_dim=8)
+    >>> fusion(zoo.Latent(torch.rand(2, 5, 8))).mean.shape
+    torch.Size([2, 8])
     """
 
     latent_fields: frozenset[str] = frozenset()

@@ -32,6 +32,11 @@ class Camera:
         in_plane: degrees; positive turns the image of the object clockwise.
         fov: vertical field of view in degrees.
         cx, cy: where the principal point lies, right of and below the middle, in image heights.
+
+    >>> import numpy as np, zoo
+    >>> camera = zoo.Camera(azimuth=0, elevation=0, distance=2)
+    >>> camera.project(np.zeros((1, 3)), (64, 64))  # the origin: its pixel and its depth
+    (array([[32., 32.]]), array([2.]))
     """
 
     azimuth: float

@@ -23,6 +23,11 @@ class Mesh:
     Attributes:
         vertices: (V, 3) float64.
         faces: (F, 3) int64, counter-clockwise seen from outside where there is an outside.
+
+    >>> import numpy as np, zoo
+    >>> mesh = zoo.Mesh(np.eye(3), np.array([[0, 1, 2]]))
+    >>> mesh.vertices.shape, mesh.faces.dtype
+    ((3, 3), dtype('int64'))
     """
 
     vertices: np.ndarray

@@ -9,7 +9,14 @@ from zoo.registry import EntryConfig, Registry
 
 
 class Head(nn.Module, ABC):
-    """Predicts something besides the shape; what it gives is put into `Latent.aux`."""
+    """Predicts something besides the shape; what it gives is put into `Latent.aux`.
+
+    >>> import torch, zoo
+    >>> entry = zoo.HEADS.get("pose_bins")
+    >>> head = entry.cls(entry.config(), latent_dim=8)
+    >>> {name: tuple(logits.shape) for name, logits in head(torch.rand(2, 8)).items()}
+    {'azimuth': (2, 24), 'elevation': (2, 12)}
+    """
 
     def __init__(self, config: EntryConfig, *, latent_dim: int) -> None:
         """Args: latent_dim is D of the latent."""

@@ -43,7 +43,16 @@ ALLOWED = (
 
 
 class OpaquePicture(UserWarning):
-    """A picture without a transparent pixel, where a model expects an object that is cut out."""
+    """A picture without a transparent pixel, where a model expects an object that is cut out.
+
+    >>> import warnings, numpy as np, zoo
+    >>> model = zoo.create_model("vae_gan_baseline", preset="quick", seed=0).eval()
+    >>> with warnings.catch_warnings(record=True) as found:
+    ...     warnings.simplefilter("always")
+    ...     shape = model.reconstruct(np.zeros((96, 128, 3), np.uint8))
+    >>> [w.category.__name__ for w in found]
+    ['OpaquePicture']
+    """
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,14 @@ class Loss(nn.Module, ABC):
         reads_prior: True when it reads `Prediction.prior`; may depend on the config.
 
     What is random in a term is drawn from torch's own generator, which the trainer seeds for every step.
+
+    >>> import torch, zoo
+    >>> from zoo.testing.smoke import SmokeSource
+    >>> entry = zoo.LOSSES.get("kl")
+    >>> loss = entry.cls(entry.config())
+    >>> latent = zoo.Latent(torch.zeros(2, 8), torch.zeros(2, 8))  # the prior itself
+    >>> loss(zoo.Prediction(latent=latent), SmokeSource().fetch([0, 1], [[0], [0]])).item()
+    0.0
     """
 
     batch_fields: ClassVar[frozenset[str]] = frozenset()

@@ -45,7 +45,13 @@ def create_model(
 
 
 def build_model(config: ModelConfig, *, seed: int | None = None) -> Reconstructor:
-    """The model of a config; see `create_model`."""
+    """The model of a config; see `create_model`.
+
+    >>> import zoo
+    >>> model = zoo.build_model(zoo.load_config("vae_gan_baseline", "quick"), seed=0)
+    >>> model.decoder.representation, model.training
+    ('voxels', True)
+    """
     if seed is None:
         return Reconstructor(config)
     with torch.random.fork_rng(devices=[]):

@@ -14,6 +14,12 @@ class ShapeEncoder(nn.Module, ABC):
 
     Attributes:
         batch_fields: fields of `Batch` that it reads.
+
+    >>> import torch, zoo
+    >>> entry = zoo.SHAPE_ENCODERS.get("point_net")
+    >>> encoder = entry.cls(entry.smoke_config(), latent_dim=8)
+    >>> sorted(encoder.batch_fields)
+    ['points']
     """
 
     batch_fields: ClassVar[frozenset[str]]

@@ -28,11 +28,23 @@ TO_GLTF = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]])
 
 
 class FormatError(UserError, ValueError):
-    """A shape asked to be saved as a kind of file that cannot hold it."""
+    """A shape asked to be saved as a kind of file that cannot hold it.
+
+    >>> import numpy as np, zoo
+    >>> zoo.PointShape(np.zeros((4, 3))).save("cloud.stl")
+    Traceback (most recent call last):
+    zoo.shapes.saving.FormatError: cloud.stl: cannot save this shape as '.stl'; ...
+    """
 
 
 class EmptyShapeError(UserError, ValueError):
-    """A shape without a surface or a point, which no file of that kind can hold."""
+    """A shape without a surface or a point, which no file of that kind can hold.
+
+    >>> import numpy as np, zoo
+    >>> zoo.VoxelShape(np.zeros((8, 8, 8), np.float32)).save("nothing.obj")
+    Traceback (most recent call last):
+    zoo.shapes.saving.EmptyShapeError: ...
+    """
 
 
 def check_suffix(path: Path, allowed: Sequence[str]) -> str:

@@ -23,6 +23,15 @@ class Shape(ABC):
     Attributes:
         has_field: the shape is a field of probabilities, whose surface depends on a level; a benchmark
             chooses a threshold for it. All others ignore the level.
+
+    >>> import numpy as np, zoo
+    >>> cube = np.zeros((8, 8, 8), np.float32)
+    >>> cube[2:6, 2:6, 2:6] = 1
+    >>> shape = zoo.VoxelShape(cube)
+    >>> shape.points(100, np.random.default_rng(0)).shape, float(shape.voxels(4).sum())
+    ((100, 3), 8.0)
+    >>> shape.save("cube.glb").name
+    'cube.glb'
     """
 
     has_field: ClassVar[bool] = False

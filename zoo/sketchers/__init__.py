@@ -10,7 +10,14 @@ from zoo.types import Sketches
 
 
 class Sketcher(nn.Module, ABC):
-    """Estimates depth, normals and silhouette of the object in a picture."""
+    """Estimates depth, normals and silhouette of the object in a picture.
+
+    >>> import torch, zoo
+    >>> entry = zoo.SKETCHERS.get("resnet_unet")
+    >>> sketcher = entry.cls(entry.smoke_config(), in_channels=3, image_size=(64, 64))
+    >>> sketcher(torch.rand(1, 3, 64, 64)).depth.shape
+    torch.Size([1, 64, 64])
+    """
 
     def __init__(self, config: EntryConfig, *, in_channels: int, image_size: tuple[int, int]) -> None:
         """Args: channels and (height, width) of the pictures, both from the model's preprocessing."""

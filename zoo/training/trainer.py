@@ -12,7 +12,7 @@ run's seed and the step's number, so a run that was stopped goes on exactly as i
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.config import ModelConfig, OptimizerConfig
-from zoo.device import PeakMemory, flushed_denormals
+from zoo.device import PeakMemory, flushed_denormals, pick_device
 from zoo.errors import UserError
 from zoo.files import write_atomic, writing_to
 from zoo.losses import Loss
@@ -45,6 +45,7 @@ from zoo.training.checkpoint import (
 )
 from zoo.training.interrupt import Interrupted, graceful_stop
 from zoo.training.log import LOG, append_log, cut_log
+from zoo.training.report import TrainReport
 from zoo.training.run_folder import checkpoints, from_newest
 from zoo.training.sampler import batch_indices, batches
 from zoo.training.stages import Stage, freeze, lay_out
@@ -66,31 +67,13 @@ class NonFiniteLoss(UserError, RuntimeError):
     """A loss became NaN or infinite; the ids of its batch lie in ``nonfinite.json`` of the run folder."""
 
 
-@dataclass(frozen=True)
-class TrainReport:
-    """What a finished run says of itself.
-
-    Attributes:
-        checkpoint: folder of the final weights.
-        seconds: time in steps; images_per_second: samples seen per such second.
-        peak_memory_mib: of the device's allocations on CUDA, of the process elsewhere; None if unknown.
-    """
-
-    checkpoint: Path
-    steps: int
-    seconds: float
-    images_per_second: float
-    peak_memory_mib: float | None
-    parameters: int
-
-
 def train(
     config: ModelConfig,
     source: Source,
-    run_dir: Path,
+    run_dir: str | Path,
     *,
     seed: int,
-    device: torch.device,
+    device: str | torch.device = "auto",
     on_step: OnStep | None = None,
     on_wait: OnWait | None = None,
 ) -> TrainReport:
@@ -99,6 +82,7 @@ def train(
     One command at a time trains in a run folder; another one waits, and finds it done.
 
     Args:
+        device: a name is one that `zoo.device.pick_device` knows.
         on_wait: called with the run folder where another command holds it.
 
     Raises:
@@ -106,9 +90,18 @@ def train(
         CheckpointError: the run folder belongs to another config, seed or data set, or is damaged.
         NonFiniteLoss, LoadError: see there. Interrupted: a signal to stop came; the state is saved.
         OSError: the run folder cannot be written.
+
+    >>> import zoo
+    >>> from zoo.testing.smoke import SmokeSource
+    >>> config = zoo.load_config("vae_gan_baseline", "quick", ["train.steps=2", "train.batch_size=2"])
+    >>> report = zoo.train(config, SmokeSource(), "runs/vae_gan_baseline", seed=0, device="cpu")
+    >>> report.steps, type(zoo.load_pretrained("runs/vae_gan_baseline")).__name__
+    (2, 'Reconstructor')
     """
-    with hold(run_dir, on_wait), flushed_denormals():
-        return Trainer(config, source, run_dir, seed=seed, device=device).run(on_step)
+    folder = Path(run_dir)
+    device = pick_device(device) if isinstance(device, str) else device
+    with hold(folder, on_wait), flushed_denormals():
+        return Trainer(config, source, folder, seed=seed, device=device).run(on_step)
 
 
 class Trainer:

@@ -126,7 +126,15 @@ def _unpack_torch(packed: Tensor) -> Tensor:
 
 @runtime_checkable
 class Source(Protocol):
-    """Where training and evaluation read samples from: one split of a prepared data set."""
+    """Where training and evaluation read samples from: one split of a prepared data set.
+
+    >>> from zoo.testing.smoke import SmokeSource
+    >>> source = SmokeSource(size=(48, 64))
+    >>> isinstance(source, Source), "voxels" in source.provides
+    (True, True)
+    >>> source.fetch([0, 1], [[0], [0]]).image.shape  # picture 0 of two shapes
+    torch.Size([2, 1, 4, 48, 64])
+    """
 
     @property
     def ids(self) -> Sequence[str]:

@@ -65,6 +65,11 @@ class Sketches:
             every shape and pose; 0 on the background.
         normals: (B, 3, H, W) unit normals in the camera frame, 0 on the background.
         silhouette: (B, H, W) share of the object in the pixel; 1 is object.
+
+    >>> import torch, zoo
+    >>> maps = zoo.Sketches(torch.zeros(2, 8, 8), torch.zeros(2, 3, 8, 8), torch.ones(2, 8, 8))
+    >>> maps.CHANNELS  # as an encoder reads them
+    4
     """
 
     depth: Float[Tensor, "batch height width"]

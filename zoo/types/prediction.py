@@ -20,6 +20,12 @@ class Prediction:
         latent: what was inferred. z: the code that was decoded.
         shapes: what came out, in the model's frame.
         prior: shapes decoded from as many draws of the encoder's prior; only where a loss asks for them.
+
+    >>> import torch, zoo
+    >>> model = zoo.create_model("vae_gan_baseline", preset="quick", seed=0).eval()
+    >>> prediction = model(model.preprocess(torch.zeros(2, 1, 4, 96, 128, dtype=torch.uint8)))
+    >>> prediction.z.shape[0], len(prediction.shapes), prediction.prior
+    (2, 2, None)
     """
 
     latent: Latent | None = None

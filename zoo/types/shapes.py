@@ -22,6 +22,11 @@ class Shapes(ABC):
     Attributes:
         representation: a name of its own; losses and discriminators declare which they read. The zoo's own
             are 'voxels', 'points' and 'mesh'.
+
+    >>> import torch, zoo
+    >>> shapes = zoo.Voxels(torch.full((2, 8, 8, 8), -4.0))
+    >>> len(shapes), shapes.representation, [type(shape).__name__ for shape in shapes.split()]
+    (2, 'voxels', ['VoxelShape', 'VoxelShape'])
     """
 
     representation: str

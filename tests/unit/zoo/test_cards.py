@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
@@ -22,12 +20,6 @@ def cache(tmp_path, monkeypatch):
     """An empty folder of caches."""
     monkeypatch.setenv("R3D_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "facts"
-
-
-@pytest.mark.parametrize("module", ["zoo.cards", "zoo.config.files", "zoo.model.build"])
-def test_examples(module):
-    result = doctest.testmod(import_module(module))
-    assert result.attempted > 0 and result.failed == 0
 
 
 def test_a_models_card_has_every_part():

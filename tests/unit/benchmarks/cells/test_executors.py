@@ -31,8 +31,9 @@ from zoo.registry import RegistryError
 from zoo.system.locks import hold
 from zoo.testing.smoke import SmokeSource, smoke_model
 from zoo.training.checkpoint import checkpoints, load_state
+from zoo.training.report import TrainReport
 from zoo.training.sampler import LoadError
-from zoo.training.trainer import TrainReport, train
+from zoo.training.trainer import train
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).resolve().parents[4]
