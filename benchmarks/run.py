@@ -168,6 +168,16 @@ def _add_where(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--workers", type=int, help="processes for data and measuring (default: one per core)")
     p.add_argument(
+        "--tracker",
+        metavar="NAME",
+        help="also report trainings to tensorboard (into the run folders), or to what module:function makes",
+    )
+    p.add_argument(
+        "--init-from",
+        metavar="RUN",
+        help="start the trainings from the weights of a run or checkpoint, for every part that fits",
+    )
+    p.add_argument(
         "--time-limit",
         type=float,
         metavar="MINUTES",

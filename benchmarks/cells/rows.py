@@ -68,6 +68,9 @@ def model_row(session: Session, cell: ModelCell, report: TrainReport, predictor:
                 seconds=report.seconds,
                 images_per_second=report.images_per_second,
                 peak_memory_mb=None if peak is None else peak * 2**20 / 1e6,
+                selected_step=report.selected_step if report.validation_seconds else None,
+                validation_seconds=report.validation_seconds or None,
+                stopped=report.stopped or None,
             ),
             "inference": InferenceCost(images_per_second=predictions.images_per_second),
         }

@@ -38,9 +38,12 @@ from benchmarks.request.settings import Settings, code_of
 from datasets.store import Store, StoreSplit
 from zoo.config import ConfigError, ModelConfig
 from zoo.device import describe_device
-from zoo.model import build_discriminator, build_losses, build_model, supervision, takes_views
+from zoo.model import build_discriminator, build_losses, build_model, inputs, supervision, takes_views
+from zoo.model.refine import refine_fields
 from zoo.system.processes import alive
 from zoo.system.source import digests, foreign, parts_of
+from zoo.training.start import start_sum
+from zoo.training.validation import validation_fields
 from zoo.types import ContractError
 
 _TRAINING: dict[tuple[Path, str, int], Training] = {}
@@ -134,7 +137,10 @@ class Session:
     def cell(self, config: ModelConfig, seed: int) -> ModelCell:
         """The cell of a model and a seed."""
         parts = parts_of(config)
-        training = [config.trained_as(), self.training_split(config).fingerprint, self.settings.preset, seed]
+        trained_as, identity = (self._by_content(d) for d in (config.trained_as(), config.identity()))
+        training = [trained_as, self.training_split(config).fingerprint, self.settings.preset, seed]
+        if (validation := self.validation_split(config)) is not None:
+            training.append(validation.fingerprint)
         theirs = foreign(parts)
         if theirs:  # not of this project, where versions would tell
             training.append(theirs)
@@ -142,7 +148,7 @@ class Session:
         return ModelCell(
             config,
             seed,
-            self._hash("model", config.name, config.resolved(), seed, theirs),
+            self._hash("model", config.name, identity, seed, theirs),
             self.out / "runs" / f"{config.name}-{name}",
             digests(parts),
         )
@@ -260,6 +266,24 @@ class Session:
         resolution = getattr(config.decoder.config, "resolution", None)
         stored = resolution if resolution in self.store.resolutions else None
         return self.store.split("train", resolution=stored, fields=sorted(needs & whole.provides))
+
+    def validation_split(self, config: ModelConfig) -> StoreSplit | None:
+        """What a model is validated on while it trains; None where it is not."""
+        if not config.train.validations:
+            return None
+        whole = self.store.split("val")
+        reads = (inputs(config) | refine_fields(config) | validation_fields(config)) - {"image"}
+        resolution = getattr(config.decoder.config, "resolution", None)
+        stored = resolution if resolution in self.store.resolutions else None
+        return self.store.split("val", resolution=stored, fields=sorted(reads & whole.provides))
+
+    @staticmethod
+    def _by_content(identity: dict[str, Any]) -> dict[str, Any]:
+        """An identity that names the weights which a training starts from by what they are, not by where."""
+        start = identity["train"].get("init_from")
+        if start is None:
+            return identity
+        return {**identity, "train": {**identity["train"], "init_from": start_sum(start)}}
 
     def _absent(self, kind: str) -> dict[str, int]:
         """How many items of the data set are not in the store, by reason."""

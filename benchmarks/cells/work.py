@@ -29,6 +29,7 @@ from zoo.files import sweep, write_atomic
 from zoo.system.locks import OnWait
 from zoo.system.source import require_code
 from zoo.training.report import TrainReport
+from zoo.training.trackers import make_tracker
 from zoo.training.trainer import train
 
 if TYPE_CHECKING:
@@ -230,6 +231,15 @@ def train_cell(
 
     require_code(cell.code, cell.config)
     source = session.training_split(cell.config)
+    named = None if session.request is None else session.request.tracker
     return train(
-        cell.config, source, cell.run_dir, seed=cell.seed, device=device, on_step=on_step, on_wait=on_wait
+        cell.config,
+        source,
+        cell.run_dir,
+        seed=cell.seed,
+        device=device,
+        validation=session.validation_split(cell.config),
+        trackers=[] if named is None else [make_tracker(named, cell.run_dir)],
+        on_step=on_step,
+        on_wait=on_wait,
     )

@@ -76,6 +76,12 @@ class TrainCost(_Part):
     images_per_second: float = Field(ge=0)
     peak_memory_mb: float | None = None
     """Peak of the accelerator's memory, or of the process on a CPU, in 10^6 bytes."""
+    selected_step: int | None = None
+    """Step of the weights that were measured, where validation chose it."""
+    validation_seconds: float | None = None
+    """Part of `seconds` that validation while training took; None without."""
+    stopped: str | None = None
+    """Why the training ended before its last step; None where it did not."""
 
 
 class InferenceCost(_Part):

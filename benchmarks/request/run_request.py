@@ -98,6 +98,11 @@ class RunRequest(EntryConfig):
     """What is printed and written; none for all."""
     columns: Words = ()
     """Columns of the printed table and of table.tex; none for the protocol's headline."""
+    tracker: str | None = None
+    """Where trainings report to besides their logs: tensorboard, or ``module:function``, see
+    `zoo.training.trackers`."""
+    init_from: str | None = None
+    """Checkpoint or run folder whose weights the trainings start from, for every part that fits."""
     verbose: bool = False
     """Print all tables, with every test and definition."""
     device: str = "auto"
@@ -139,7 +144,8 @@ class RunRequest(EntryConfig):
     def settings(self) -> list[str]:
         """All settings that differ from the preset's, the categories among them."""
         chosen = [f"data.categories={','.join(self.categories)}"] if self.categories else []
-        return [*chosen, *(text for text in self.overrides if not text.startswith("executor."))]
+        start = [] if self.init_from is None else [f"train.init_from={json.dumps(self.init_from)}"]
+        return [*chosen, *start, *(text for text in self.overrides if not text.startswith("executor."))]
 
     @property
     def executor_settings(self) -> dict[str, Any]:
@@ -158,6 +164,7 @@ class RunRequest(EntryConfig):
                 "reference": None,
                 "formats": (),
                 "columns": (),
+                "tracker": None,
                 "verbose": False,
                 "force": False,
                 "only_cache": False,

@@ -141,8 +141,15 @@ class TrainConfig(EntryConfig):
 
     steps: int = Field(20_000, ge=1)
     """Updates of the model."""
+    minutes: float | None = Field(None, gt=0)
+    """Budget of time, in place of `steps`: as many steps as fit into it on this machine, found by timing the
+    first ones on a copy of the model. The result says how many they were; `steps` set to that trains the
+    same."""
     batch_size: int = Field(32, ge=1)
     """Samples per step."""
+    accumulate: int = Field(1, ge=1)
+    """Parts that a batch is divided into, one after the other, for a gradient of all of it in less memory.
+    Batch normalisation sees the parts."""
     views: tuple[int, int] = (1, 1)
     """Least and most views per sample; the number is drawn anew for each batch."""
     extra_views: int = Field(0, ge=0)
@@ -160,8 +167,26 @@ class TrainConfig(EntryConfig):
     for always."""
     clip: float | None = Field(None, gt=0)
     """Largest gradient norm of the model."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """'auto' is bf16 autocast on a GPU that has it, fp32 elsewhere."""
+    discriminator_every: int = Field(1, ge=1)
+    """Steps from one update of the discriminator to the next; adversarial losses count at the same steps."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Autocast: 'fp16' scales the loss so that small gradients survive; 'auto' is bf16 on a GPU that has it,
+    fp16 on one that would emulate it, fp32 elsewhere."""
+    compile: bool = False
+    """Compile the model on CUDA (`torch.compile`): minutes of start, then faster steps. Nothing elsewhere."""
+    init_from: str | None = None
+    """Checkpoint or run folder whose weights the training starts from: those of every part that fits as a
+    whole. At least one must."""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """Decay per step of the moving average of the weights (timm's, which rises to it), which is then what
+    predicts, is validated and is kept; None for the weights themselves."""
+    validations: int = Field(0, ge=0)
+    """How often the model is measured on the validation split, at equal distances in the last stage. The best
+    weights, not the last, are what is kept to predict; 0 for the last."""
+    validation_shapes: int = Field(128, ge=1)
+    """Shapes of the validation split that it is measured on, always the same, at one picture each."""
+    patience: int | None = Field(None, ge=1)
+    """Validations without a better one after which the training ends; None for never."""
     checkpoint_every: int = Field(1000, ge=1)
     """Steps between checkpoints; the last two are kept."""
     log_every: int = Field(20, ge=1)
@@ -175,6 +200,10 @@ class TrainConfig(EntryConfig):
             raise ValueError(f"views must be least <= most, from 1 on, got {self.views}")
         if not self.stages:
             raise ValueError("give at least one stage")
+        if self.patience is not None and not self.validations:
+            raise ValueError("patience counts validations; set validations, too")
+        if self.accumulate > self.batch_size:
+            raise ValueError(f"accumulate is {self.accumulate}, a batch has {self.batch_size} samples")
         return self
 
 
@@ -258,6 +287,26 @@ class ModelConfig(EntryConfig):
         }
         return self.model_copy(update=plain)
 
+    def identity(self) -> dict[str, Any]:
+        """What of `resolved` tells it from other models: see `identity_of`."""
+        return identity_of(self.resolved())
+
     def trained_as(self) -> dict[str, Any]:
-        """What of `resolved` its weights depend on: all but `refine`, which begins when they are trained."""
-        return {key: value for key, value in self.resolved().items() if key != "refine"}
+        """What of `identity` its weights depend on: all but `refine`, which begins when they are trained."""
+        return {key: value for key, value in self.identity().items() if key != "refine"}
+
+
+_LATER = {
+    name: TrainConfig.model_fields[name].default
+    for name in (
+        *("minutes", "accumulate", "discriminator_every", "compile", "init_from"),
+        *("ema", "validations", "validation_shapes", "patience"),
+    )
+}
+"""Keys of `train` that came later, with the values at which a training is what it was without them."""
+
+
+def identity_of(resolved: dict[str, Any]) -> dict[str, Any]:
+    """A resolved config without the keys that came later and change nothing: its hash is what it was."""
+    train = {k: v for k, v in resolved["train"].items() if k not in _LATER or v != _LATER[k]}
+    return {**resolved, "train": train}

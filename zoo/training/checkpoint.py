@@ -4,7 +4,10 @@ A checkpoint is a folder ``step-000200/`` with::
 
     config.json              the resolved config, which `zoo.config.parse_model` accepts back
     state.json               step, seed, data fingerprint, seconds trained, versions, commit
-    model.safetensors        the model: encoder, decoder, and what else it has but the discriminator
+    model.safetensors        the model: encoder, decoder, and what else it has but the discriminator; the
+                             weights that predict, averaged or the best so far where the training says so
+    learning.safetensors     the weights that learn, where they are others
+    average.safetensors      the averaged weights, where they are others again
     discriminator.safetensors  where there is one
     optimizers.pt            tensors only, read with weights_only=True
     sha256.json              of each of these, compared before they are used
@@ -54,6 +57,7 @@ GOES_ON = "what was saved before is kept, the same command goes on from there"
 
 STATE, OPTIMIZERS = "state.json", "optimizers.pt"
 MODEL, DISCRIMINATOR = "model.safetensors", "discriminator.safetensors"
+LEARNING, AVERAGE = "learning.safetensors", "average.safetensors"
 
 
 @dataclass
@@ -69,9 +73,26 @@ class TrainState:
     seconds: Annotated[float, Field(ge=0)] = 0.0
     """Time spent in steps, over all the runs that led here."""
     peak_memory_mib: Annotated[float, Field(ge=0)] | None = None
+    plan: list[int] = field(default_factory=list)
+    """Steps after which each stage ends, where a budget of time decided them; none where the config says."""
+    validation_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """Part of `seconds` that validation took."""
+    best: float | None = None
+    """The best validation so far, at step `best_step`; higher is better."""
+    best_step: Annotated[int, Field(ge=0)] = 0
+    worse: Annotated[int, Field(ge=0)] = 0
+    """Validations since then."""
+    stopped: str = ""
+    """Why the training ended before its last step."""
+    scaler: dict[str, float] = field(default_factory=dict)
+    """State of the gradients' scale, under fp16."""
     versions: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
     """Digest of the code of each part, see `zoo.system.source`; 'one then another' where it was edited."""
+
+    def finished(self, config: ModelConfig) -> bool:
+        """Whether the training has come to its end."""
+        return bool(self.stopped) or self.step >= (self.plan[-1] if self.plan else config.train.steps)
 
 
 def versions() -> dict[str, str]:
@@ -83,13 +104,18 @@ def save_checkpoint(
     run_dir: Path,
     config: ModelConfig,
     state: TrainState,
-    model: nn.Module,
+    model: nn.Module | Mapping[str, torch.Tensor],
     discriminator: nn.Module | None,
     optimizers: Mapping[str, torch.optim.Optimizer],
+    more: Mapping[str, nn.Module] | None = None,
 ) -> Path:
     """Write ``step-N/`` atomically; drop all but the newest two, and those of later steps.
 
     A checkpoint of a later step is one that could not be used, or the run would not be where it is.
+
+    Args:
+        model: the weights that predict.
+        more: further weights by the name of their file: `LEARNING`, `AVERAGE`.
 
     Raises:
         WriteError: the disk is full, or the folder cannot be written; nothing half-written stays.
@@ -103,6 +129,8 @@ def save_checkpoint(
             _save_weights(model, folder / MODEL)
             if discriminator is not None:
                 _save_weights(discriminator, folder / DISCRIMINATOR)
+            for name, module in (more or {}).items():
+                _save_weights(module, folder / name)
             with (folder / OPTIMIZERS).open("wb") as file:
                 torch.save({k: o.state_dict() for k, o in optimizers.items()}, file)
             write_sums(folder)
@@ -225,10 +253,10 @@ def newest_run(folder: Path, model: str) -> Path | None:
             continue
         try:
             config = load_config_of(run)
+            done = from_newest(run, load_state).finished(config)
         except UserError as error:
             warnings.warn(f"left out {run}: {error}", stacklevel=2)
             continue
-        done = (step_of(found[-1]) or 0) >= config.train.steps
         finished += [(found[-1].stat().st_mtime, run)] if done and config.name == model else []
     return max(finished)[1] if finished else None
 
@@ -281,8 +309,9 @@ def _load_discriminator(folder: Path) -> Discriminator:
     return discriminator.eval()
 
 
-def _save_weights(module: nn.Module, path: Path) -> None:
-    save_file({k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}, path)
+def _save_weights(weights: nn.Module | Mapping[str, torch.Tensor], path: Path) -> None:
+    tensors = weights.state_dict() if isinstance(weights, nn.Module) else weights
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path)
 
 
 @contextmanager

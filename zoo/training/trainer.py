@@ -2,37 +2,36 @@
 
 One step updates the parts of the model that learn on the weighted sum of the stage's losses, each of which
 may be kept to named parts; then the discriminator, where there is one, on real shapes and detached
-predictions, unless it is too strong already. What a system does differently stands in its stages: which parts
-learn, from which losses, from what input, with which optimisers.
+predictions, unless it is too strong already: see `zoo.training.updates`.
 
 Every random choice of a step (samples, views, mirrors, crops, colours, noise, dropout) is a function of the
 run's seed and the step's number, so a run that was stopped goes on exactly as it would have without the stop.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from zoo.config import ModelConfig, OptimizerConfig
+from zoo.config import ModelConfig
+from zoo.config.schema import identity_of
 from zoo.device import PeakMemory, flushed_denormals, pick_device
 from zoo.errors import UserError
 from zoo.files import write_atomic, writing_to
-from zoo.losses import Loss
-from zoo.model import build_discriminator, build_losses, build_model
-from zoo.model.optim import build_optimizer, set_lr
-from zoo.parts import MODEL_PARTS, PartName
 from zoo.seeding import derive
 from zoo.system.locks import OnWait, hold
 from zoo.system.source import digests, followed, parts_of
 from zoo.training.checkpoint import (
+    AVERAGE,
     DISCRIMINATOR,
     GOES_ON,
+    LEARNING,
     MODEL,
     CheckpointError,
     TrainState,
@@ -45,19 +44,17 @@ from zoo.training.checkpoint import (
 )
 from zoo.training.interrupt import Interrupted, graceful_stop
 from zoo.training.log import LOG, append_log, cut_log
+from zoo.training.plan import plan_steps, stages_of
 from zoo.training.report import TrainReport
 from zoo.training.run_folder import checkpoints, from_newest
 from zoo.training.sampler import batch_indices, batches
-from zoo.training.stages import Stage, freeze, lay_out
-from zoo.transforms.augment import random_mirror
-from zoo.transforms.frames import to_frame
-from zoo.types import Batch, ContractError, Prediction, Source
-
-ORDER = ("sketches", "latent", "shapes")
-"""How far a pass may go; see `zoo.losses.Loss.until`."""
-
-LEARNERS: tuple[PartName, ...] = MODEL_PARTS[:-1]
-"""Parts of the model, in the order of their parameters in an optimiser; the discriminator is none."""
+from zoo.training.selection import Selection
+from zoo.training.stages import Stage, lay_out
+from zoo.training.start import start_from
+from zoo.training.trackers import Tracker
+from zoo.training.updates import Figures, Updates
+from zoo.training.validation import Validation
+from zoo.types import ContractError, Source
 
 OnStep = Callable[[int, int, dict[str, float]], None]
 """Called after every step with steps done, steps in all and the latest logged figures."""
@@ -74,6 +71,8 @@ def train(
     *,
     seed: int,
     device: str | torch.device = "auto",
+    validation: Source | None = None,
+    trackers: Sequence[Tracker] = (),
     on_step: OnStep | None = None,
     on_wait: OnWait | None = None,
 ) -> TrainReport:
@@ -83,6 +82,8 @@ def train(
 
     Args:
         device: a name is one that `zoo.device.pick_device` knows.
+        validation: the validation split, which ``train.validations`` needs.
+        trackers: called with every row of the log; see `zoo.training.trackers`.
         on_wait: called with the run folder where another command holds it.
 
     Raises:
@@ -101,74 +102,106 @@ def train(
     folder = Path(run_dir)
     device = pick_device(device) if isinstance(device, str) else device
     with hold(folder, on_wait), flushed_denormals():
-        return Trainer(config, source, folder, seed=seed, device=device).run(on_step)
+        trainer = Trainer(config, source, folder, seed=seed, device=device, validation=validation)
+        return trainer.run(on_step, trackers)
 
 
-class Trainer:
+class Trainer(Updates):
     """One run of one model; see `train`."""
 
     def __init__(
-        self, config: ModelConfig, source: Source, run_dir: Path, *, seed: int, device: torch.device
+        self,
+        config: ModelConfig,
+        source: Source,
+        run_dir: Path,
+        *,
+        seed: int,
+        device: torch.device,
+        validation: Source | None = None,
     ) -> None:
         if len(source) == 0:
             raise ContractError("the training split is empty")
-        self.config, self.source, self.run_dir = config, source, run_dir
-        self.seed, self.device = seed, device
-        self.model = build_model(config, seed=derive(seed, "weights"))
-        self.losses = build_losses(config, self.model, source.provides)
-        self.discriminator = build_discriminator(config, self.model.decoder, seed=derive(seed, "critic"))
-        self.parameters = sum(p.numel() for p in self.model.parameters())
-        for module in self.modules():
-            to_fast_memory_format(module.to(device))
-        self.stages = lay_out(config.train.stages, config.train.steps)
-        self.autocast = _precision(config.train.precision, device)
+        if config.train.validations and validation is None:
+            raise ContractError(
+                f"model '{config.name}' validates while it trains, and no validation split is given; "
+                "give one, or set train.validations=0"
+            )
+        super().__init__(config, source, seed=seed, device=device)
+        self.source, self.run_dir = source, run_dir
         self.memory = PeakMemory(device)
         self.code = digests(parts_of(config))
         self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions(), code=self.code)
-        self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        self.learners: dict[str, tuple[OptimizerConfig, list[nn.Parameter]]] = {}
-        self.pending: list[tuple[int, Tensor]] = []  # losses whose finiteness is not checked yet
+        validates = Validation(config, validation, seed) if config.train.validations and validation else None
+        self.selection = Selection(self.model, config.train, validates)
+        self.stages = [] if config.train.minutes else lay_out(config.train.stages, config.train.steps)
         self.entered: Stage | None = None
         self.saved = run_dir
 
-    def modules(self) -> Iterator[nn.Module]:
-        """Model, and discriminator where there is one."""
-        yield self.model
-        if self.discriminator is not None:
-            yield self.discriminator
+    @property
+    def state(self) -> TrainState:
+        """What is saved beside the weights."""
+        return self._state
 
-    def run(self, on_step: OnStep | None = None) -> TrainReport:
+    @state.setter
+    def state(self, state: TrainState) -> None:
+        self._state, self.done = state, state.step
+
+    def run(self, on_step: OnStep | None = None, trackers: Sequence[Tracker] = ()) -> TrainReport:
         """Train to the end; see `train`."""
-        train = self.config.train
         if checkpoints(self.run_dir):
             from_newest(self.run_dir, self._restore)
+        elif self.config.train.init_from is not None:
+            start_from(self.model, self.config.train.init_from)
+            self.selection.begin(self.model)
+        self._lay_out()
         with self._writing():
-            cut_log(self.run_dir / LOG, self.state.step)
+            cut_log(self.run_dir / LOG, self.done)
         with graceful_stop() as stop:
             for stage in self.stages:
-                if self.state.step < stage.last:
-                    self._run_stage(stage, stop, on_step)
-        seconds = max(self.state.seconds, 1e-9)
+                if self.done < stage.last and not self.state.stopped:
+                    self._run_stage(stage, stop, on_step, trackers)
+        return self._report()
+
+    def _report(self) -> TrainReport:
+        state, seconds = self.state, max(self.state.seconds, 1e-9)
         return TrainReport(
             checkpoint=self.saved,
-            steps=train.steps,
-            seconds=self.state.seconds,
-            images_per_second=train.steps * train.batch_size / seconds,
-            peak_memory_mib=self.state.peak_memory_mib,
+            steps=self.done,
+            seconds=state.seconds,
+            images_per_second=self.done * self.config.train.batch_size / seconds,
+            peak_memory_mib=state.peak_memory_mib,
             parameters=self.parameters,
+            selected_step=state.best_step or self.done,
+            validation_seconds=state.validation_seconds,
+            stopped=state.stopped,
         )
 
-    def _run_stage(self, stage: Stage, stop: Callable[[], int], on_step: OnStep | None) -> None:
+    def _lay_out(self) -> None:
+        """The stages of a budget of time, counted once."""
+        train = self.config.train
+        if train.minutes is not None:
+            if not self.state.plan:
+                validation = self.selection.validation
+                self.state.plan = plan_steps(
+                    self.config, self.source, validation, seed=self.seed, device=self.device
+                )
+            self.stages = stages_of(train.stages, self.state.plan)
+        self.steps = self.stages[-1].last
+
+    def _run_stage(
+        self, stage: Stage, stop: Callable[[], int], on_step: OnStep | None, trackers: Sequence[Tracker]
+    ) -> None:
         train = self.config.train
         if self.entered is not stage:
             self.enter(stage)
+            self.entered = stage
         logged: dict[str, float] = {}
-        started, since = perf_counter(), self.state.step
+        started, since = perf_counter(), self.done
         stream = batches(
             self.source,
             batch_size=train.batch_size,
             views=train.views,
-            first=self.state.step,
+            first=self.done,
             last=stage.last,
             seed=derive(self.seed, "data"),
             device=self.device,
@@ -176,151 +209,50 @@ class Trainer:
         )
         for batch in stream:
             figures = self.step(batch, stage)
-            self.state.step += 1
-            done = self.state.step
-            last = done == stage.last
-            if done % train.log_every == 0 or last or self.device.type == "cpu":
+            self.done = self.state.step = self.done + 1
+            self.selection.follow(self.model, self.done)
+            last = self.done == stage.last
+            log = self.done % train.log_every == 0 or last
+            if log or self.device.type == "cpu":
                 self._check_finite()
-            if done % train.log_every == 0 or last:
-                logged = {k: v.item() if isinstance(v, Tensor) else v for k, v in figures.items()}
-                rate = (done - since) * train.batch_size / (perf_counter() - started)
-                row = {"step": done, "stage": stage.config.name, **logged, "rate": rate}
-                with self._writing():
-                    append_log(self.run_dir / LOG, row)
+            validated = self._validate(stage)
+            if log or validated:
+                rate = (self.done - since) * train.batch_size / (perf_counter() - started)
+                logged = self._log(stage, figures, {**validated, "rate": rate}, trackers)
             if on_step:
-                on_step(done, train.steps, logged)
+                on_step(self.done, self.steps, logged)
             interrupted = stop()
-            if done % train.checkpoint_every == 0 or last or interrupted:
+            if self.done % train.checkpoint_every == 0 or last or interrupted or self.state.stopped:
                 self._check_finite()
                 self.state.seconds += perf_counter() - started
                 self._save()
-                started, since = perf_counter(), done
-            if interrupted and done < train.steps:
-                raise Interrupted(self.run_dir, done, train.steps, interrupted)
+                started, since = perf_counter(), self.done
+            if self.state.stopped:
+                stream.close()
+                return
+            if interrupted and self.done < self.steps:
+                raise Interrupted(self.run_dir, self.done, self.steps, interrupted)
 
-    def step(self, batch: Batch, stage: Stage) -> dict[str, Tensor | float]:
-        """One update of every part that learns; returns figures, tensors not yet fetched."""
-        step, config = self.state.step, self.config.train
-        torch.manual_seed(derive(self.seed, "dropout", step))
-        generator = torch.Generator().manual_seed(derive(self.seed, "noise", step))
-        place = (step - stage.first, stage.last - stage.first)
-        figures: dict[str, Tensor | float] = {}
-        if config.mirror:
-            batch = random_mirror(batch, generator)
-        batch = to_frame(batch, self.config.frame)
-        active = self._active(stage)
-        views = batch.inputs or batch.image.shape[1]
-        depth = None if batch.depth is None else batch.depth[:, :views]
-        image = self.model.preprocess(batch.image[:, :views], training=True, generator=generator, depth=depth)
-        with self.autocast:
-            prediction = self.model(
-                image,
-                generator,
-                batch=batch,
-                reads=stage.config.reads,
-                until=max((loss.until for loss in active.values()), key=ORDER.index),
-                prior=any(loss.reads_prior for loss in active.values()),
-            )
-            if self.discriminator is not None:
-                self.discriminator.requires_grad_(False)  # it only passes gradients on
-            terms: dict[str, Tensor] = {}
-            for key, loss in active.items():
-                value = loss(prediction, batch, self.discriminator)
-                terms[key] = self._weight(key, step) * value
-                figures[key] = value.detach()
-        total = torch.stack(list(terms.values())).sum()
-        self.pending.append((step, total.detach()))
-        if self.learners:
-            self._backward(terms)
-            if config.clip is not None:
-                parameters = [p for p in self.model.parameters() if p.grad is not None]
-                figures["grad_norm"] = nn.utils.clip_grad_norm_(parameters, config.clip).detach()
-            for name, (settings, _) in self.learners.items():
-                lr = set_lr(self.optimizers[name], settings, *place)
-                figures["lr" if name == "generator" else f"lr_{name}"] = lr
-                self.optimizers[name].step()
-        if "discriminator" in self.optimizers:
-            figures |= self._step_discriminator(prediction, batch, active, place)
-        figures["loss"] = total.detach()
-        return figures
+    def _log(
+        self, stage: Stage, figures: Figures, more: dict[str, float], trackers: Sequence[Tracker]
+    ) -> dict[str, float]:
+        """Write a row of the log; gives its figures."""
+        own = {k: v.item() if isinstance(v, Tensor) else v for k, v in figures.items()}
+        row: dict[str, Any] = {"step": self.done, "stage": stage.config.name, **own, **more}
+        with self._writing():
+            append_log(self.run_dir / LOG, row)
+        for tracker in trackers:
+            tracker(row)
+        return own | {k: v for k, v in more.items() if k != "rate"}
 
-    def _backward(self, terms: dict[str, Tensor]) -> None:
-        """Gradients of the weighted terms, each in the parts that it reaches."""
-        for name in self.learners:
-            self.optimizers[name].zero_grad(set_to_none=True)
-        groups: dict[tuple[str, ...] | None, list[Tensor]] = {}
-        for key, term in terms.items():
-            if term.requires_grad:
-                groups.setdefault(self.losses[key].config.reaches, []).append(term)
-        for i, (reaches, group) in enumerate(groups.items()):
-            parts = self.model if reaches is None else nn.ModuleList(self._part(name) for name in reaches)
-            reached = [p for p in parts.parameters() if p.requires_grad]
-            if reached:
-                last = i == len(groups) - 1
-                torch.stack(group).sum().backward(inputs=reached, retain_graph=not last)
-
-    def _part(self, name: str) -> nn.Module:
-        """A part of the model; an empty module for one that it does not have."""
-        return getattr(self.model, name, None) or nn.Module()
-
-    def _step_discriminator(
-        self, prediction: Prediction, batch: Batch, active: Mapping[str, Loss], place: tuple[int, int]
-    ) -> dict[str, Tensor | float]:
-        assert self.discriminator is not None
-        config, optimizer = self.config.train, self.optimizers["discriminator"]
-        self.discriminator.requires_grad_(True)
-        adversarial = next(loss for loss in active.values() if loss.adversarial)
-        with self.autocast:
-            loss, accuracy = adversarial.discriminator_loss(prediction, batch, self.discriminator)
-        figures: dict[str, Tensor | float] = {"d_loss": loss.detach(), "d_accuracy": accuracy}
-        if config.gate is not None and accuracy.item() > config.gate:
-            return figures
-        set_lr(optimizer, config.discriminator_optimizer, *place)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        return figures
-
-    def _active(self, stage: Stage) -> dict[str, Loss]:
-        wanted = stage.config.losses
-        return {
-            key: loss
-            for key, loss in self.losses.items()
-            if (wanted is None or key in wanted) and self.config.losses[key].config.weight > 0
-        }
-
-    def _weight(self, key: str, step: int) -> float:
-        loss = self.losses[key].config
-        ramp = loss.warmup * self.config.train.steps
-        return loss.weight * (min(1.0, (step + 1) / ramp) if ramp > 0 else 1.0)
-
-    def enter(self, stage: Stage) -> None:
-        """Freeze and thaw as the stage says, and start its optimisers."""
-        config, trains = self.config.train, stage.config.trains
-        self.entered = stage
-        self.model.train()
-        # a part that is frozen from here on must not keep its last gradient and be clipped with
-        self.model.zero_grad(set_to_none=True)
-        self.optimizers, self.learners = {}, {}
-        for name in LEARNERS:
-            part = self._part(name)
-            freeze(part, name in trains)
-            learning = [p for p in part.parameters() if p.requires_grad]
-            own = config.optimizers.get(name) if stage.config.optimizer is None else None
-            key: str = "generator" if own is None else name
-            settings = own or stage.config.optimizer or config.optimizer
-            self.learners.setdefault(key, (settings, []))[1].extend(learning)
-        self.learners = {key: found for key, found in self.learners.items() if found[1]}
-        for key, (settings, parameters) in self.learners.items():
-            self.optimizers[key] = build_optimizer(settings, parameters)
-        if self.discriminator is not None:
-            adversarial = any(loss.adversarial for loss in self._active(stage).values())
-            learns = "discriminator" in trains and adversarial
-            freeze(self.discriminator, learns)
-            if learns:
-                self.optimizers["discriminator"] = build_optimizer(
-                    config.discriminator_optimizer, self.discriminator.parameters()
-                )
+    def _validate(self, stage: Stage) -> dict[str, float]:
+        """Validate where it is time to, and end the training where it has not helped for long."""
+        if stage is not self.stages[-1] or not self.selection.is_due(self.done, stage):
+            return {}
+        started = perf_counter()
+        validated = self.selection.validate(self.model, self.state)
+        self.state.validation_seconds += perf_counter() - started
+        return validated.figures()
 
     def _check_finite(self) -> None:
         for step, total in self.pending:
@@ -341,8 +273,15 @@ class Trainer:
     def _save(self) -> None:
         if (peak := self.memory.mib()) is not None:
             self.state.peak_memory_mib = max(self.state.peak_memory_mib or 0.0, peak)
+        self.state.scaler = self.scaler.state_dict()
         self.saved = save_checkpoint(
-            self.run_dir, self.config, self.state, self.model, self.discriminator, self.optimizers
+            self.run_dir,
+            self.config,
+            self.state,
+            self.selection.predicts(self.model),
+            self.discriminator,
+            self.optimizers,
+            self.selection.others(self.model),
         )
 
     def _writing(self) -> AbstractContextManager[None]:
@@ -351,7 +290,7 @@ class Trainer:
     def _restore(self, path: Path) -> None:
         """Take over a checkpoint as it was saved, with the optimisers of a stage that it lies within."""
         state = load_state(path)
-        saved = {k: v for k, v in read_config(path).items() if k != "refine"}
+        saved = {k: v for k, v in identity_of(read_config(path)).items() if k != "refine"}
         if saved != json.loads(json.dumps(self.config.trained_as())):
             raise CheckpointError(f"{path} was trained with another config; choose another run folder")
         if (state.seed, state.data) != (self.seed, self.source.fingerprint):
@@ -360,29 +299,23 @@ class Trainer:
                 f"{self.seed} on {self.source.fingerprint[:12]}; choose another run folder"
             )
         self.entered = None
-        load_weights(self.model, path / MODEL)
+        apart = (path / LEARNING).exists()
+        load_weights(self.model, path / (LEARNING if apart else MODEL))
+        self.selection.restore(path / MODEL, path / AVERAGE, state)
         if self.discriminator is not None:
             load_weights(self.discriminator, path / DISCRIMINATOR)
+        if state.plan:
+            self.stages = stages_of(self.config.train.stages, state.plan)
         for stage in self.stages:
             if stage.first < state.step < stage.last:
                 self.enter(stage)
                 load_optimizers(path, self.optimizers)
+                self.entered = stage
+        if state.scaler:
+            self.scaler.load_state_dict(state.scaler)
         self.state, self.saved = state, path
         self.state.versions = versions()
         self.state.code = followed(state.code, self.code)
-
-
-def to_fast_memory_format(module: nn.Module) -> None:
-    """Channels-last weights on CUDA, where convolutions then run on tensor cores without transposes."""
-    for parameter in module.parameters():
-        if parameter.is_cuda and parameter.dim() in (4, 5):
-            layout = torch.channels_last if parameter.dim() == 4 else torch.channels_last_3d
-            parameter.data = parameter.data.contiguous(memory_format=layout)
-
-
-def _precision(name: str, device: torch.device) -> torch.autocast | nullcontext[None]:
-    bf16 = name == "bf16" or (name == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported())
-    return torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext()
 
 
 def report_dict(report: TrainReport) -> dict[str, object]:

@@ -19,8 +19,9 @@ from zoo.seeding import derive
 from zoo.testing.smoke import SmokeSource
 from zoo.training.checkpoint import CheckpointError, checkpoints, load_pretrained
 from zoo.training.interrupt import Interrupted
+from zoo.training.precision import to_fast_memory_format
 from zoo.training.sampler import batch_indices
-from zoo.training.trainer import NonFiniteLoss, Trainer, report_dict, to_fast_memory_format, train
+from zoo.training.trainer import NonFiniteLoss, Trainer, report_dict, train
 from zoo.types import ContractError
 
 CPU = torch.device("cpu")
