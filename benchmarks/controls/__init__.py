@@ -24,6 +24,7 @@ from benchmarks.controls.lookup import (
     image_retrieval,
     oracle,
 )
+from benchmarks.controls.neighbours import COUNTS, SIZE, fit_neighbours
 from benchmarks.protocols import Truth
 from zoo.shapes import Shape, VoxelShape
 
@@ -42,7 +43,7 @@ class Control:
         explanation: one line under the table.
         probabilistic: gives probabilities, whose threshold is chosen on validation; the others are binary
             and use .5.
-        fit: made once, with training and validation split; only clusters look at the latter.
+        fit: made once, with training and validation split; clusters and neighbours alone look at the latter.
         identity: JSON of what it depends on besides the data: the feature that pictures are compared by.
         feature: that feature; None for those that compare pixels, or look at no picture.
     """
@@ -160,6 +161,14 @@ CONTROLS: tuple[Control, ...] = (
         "nearest training image",
         f"training shape with the nearest image of any view, {FEATURE_SIZE}x{FEATURE_SIZE} grey pixels, L2",
         fixed(image_retrieval),
+    ),
+    Control(
+        "neighbours",
+        "mean of the nearest training images",
+        f"weighted mean of the training shapes, {COUNTS[-1]} at most, with the nearest images, {SIZE}x{SIZE} "
+        "grey pixels and mask, L2; their number, weights and threshold from validation",
+        fit_neighbours,
+        probabilistic=True,
     ),
     Control(
         "oracle",

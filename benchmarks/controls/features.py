@@ -70,6 +70,13 @@ def image_features(images: np.ndarray, size: int = FEATURE_SIZE) -> np.ndarray:
     return (rows @ filled @ columns.T).reshape(len(images), -1)
 
 
+def mask_features(images: np.ndarray, size: int = FEATURE_SIZE) -> np.ndarray:
+    """Opacity of pictures (M, H, W, 4) uint8 averaged over size x size areas: (M, size^2) in [0, 1]."""
+    alpha = images[..., 3].astype(np.float32) / 255
+    rows, columns = (_area_weights(n, size) for n in alpha.shape[1:])
+    return (rows @ alpha @ columns.T).reshape(len(images), -1)
+
+
 def in_batches(images: np.ndarray, describe: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
     """Vectors (M, D) of pictures (M, H, W, 4), described `BATCH` at a time.
 

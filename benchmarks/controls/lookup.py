@@ -122,7 +122,7 @@ class Training:
         return self._made[clusters]
 
 
-Predictor = Callable[[Sequence[Truth], np.ndarray], "list[Shape] | list[Shape | None]"]
+Predictor = Callable[[Sequence[Truth], np.ndarray], "Sequence[Shape] | Sequence[Shape | None]"]
 """Truths and their pictures (M, H, W, 4) uint8, one per truth -> one shape per truth."""
 
 

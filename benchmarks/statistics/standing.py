@@ -11,7 +11,7 @@ from benchmarks.statistics.pairs import PairedRow, PairTests, judge
 from benchmarks.statistics.rows import ComparedRow
 from zoo.metrics import Column
 
-READ_THE_PICTURE = ("image_retrieval", "retrieval", "clusters")
+READ_THE_PICTURE = ("image_retrieval", "retrieval", "neighbours", "clusters")
 """Controls, before a feature in brackets, that answer by what the picture shows; the others do not look."""
 
 Place = tuple[Average, str | None, str]

@@ -55,12 +55,13 @@ def predict(name: str, split, validation=None):
 
 def test_names_titles_and_explanations():
     assert [c.name for c in CONTROLS] == [
-        *("floor", "ceiling", "mean_shape", "category_mean", "image_retrieval", "oracle"),
-        *("clusters", "box", "empty"),
+        *("floor", "ceiling", "mean_shape", "category_mean", "image_retrieval", "neighbours"),
+        *("oracle", "clusters", "box", "empty"),
     ]
     for control in CONTROLS:
         assert control.title and control.explanation and "\n" not in control.explanation
-        assert control.probabilistic == (control.name in ("mean_shape", "category_mean", "clusters"))
+        means = ("mean_shape", "category_mean", "neighbours", "clusters")
+        assert control.probabilistic == (control.name in means)
 
 
 def test_every_control_predicts_each_truth(split):

@@ -47,7 +47,7 @@ def test_two_controls_for_every_feature_stand_beside_those_of_pixels():
     features = [Feature(n, f"latent of {n}", {"x": n}, lambda: image_features) for n in ("one", "two")]
     assert [c.name for c in controls(features)] == [
         *("floor", "ceiling", "mean_shape", "category_mean"),
-        *("image_retrieval", "retrieval[one]", "retrieval[two]", "oracle"),
+        *("image_retrieval", "retrieval[one]", "retrieval[two]", "neighbours", "oracle"),
         *("clusters", "clusters[one]", "clusters[two]", "box", "empty"),
     ]
     assert [title_of(n) for n in ("retrieval[one]", "floor", "r3d", "odd[one]")] == [
