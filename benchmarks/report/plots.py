@@ -228,6 +228,7 @@ def training(comparison: Comparison, curves: Sequence[Curve]) -> Plot | None:
             for curve in own:
                 look = style(order[name])
                 axes.plot(curve.steps, curve.losses, color=look["color"], linewidth=1, alpha=0.8)
+            _draw_validation(axes, own, style(order[name])["color"])
             for step in own[0].stages[1:]:
                 axes.axvline(step, color=INK, linewidth=0.6, linestyle=":")
             losses = [loss for curve in own for loss in curve.losses]
@@ -247,8 +248,25 @@ def training(comparison: Comparison, curves: Sequence[Curve]) -> Plot | None:
     caption = "Total loss of the logged steps" + (", one line for each seed." if several else ".")
     caption += " Losses of different models are different sums: only shapes of curves compare."
     caption += " Dotted: a new stage begins, with its own losses." * stages
+    validated = any(curve.validated for own in panels.values() for curve in own)
+    caption += (
+        " Dashed, on the right: the model's own metric on a sample of the validation split." * validated
+    )
     caption += f" No training log: {', '.join(absent)}." if absent else ""
     return Plot("training", "Training", caption, draw, 0.4 + 1.7 * rows)
+
+
+def _draw_validation(axes: Axes, curves: Sequence[Curve], color: str) -> None:
+    """What validation found while a model trained, on an axis of its own."""
+    if not any(curve.validated for curve in curves):
+        return
+    right = axes.twinx()
+    for curve in curves:
+        if curve.validated:
+            steps, values = zip(*curve.validated, strict=True)
+            right.plot(steps, values, color=color, linewidth=1, linestyle="--", marker=".", markersize=4)
+    metric = next(curve.metric for curve in curves if curve.validated)
+    right.set_ylabel({"iou": "validation IoU", "cd": "validation CD"}[metric])
 
 
 def _mark(k: int) -> dict[str, Any]:

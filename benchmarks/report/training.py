@@ -1,10 +1,11 @@
-"""How the loss went down, from the logs that trainings leave in their run folders."""
+"""How the loss went down, and what validation found, from the logs of trainings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo.training.log import LOG, read_log
 
@@ -19,6 +20,8 @@ class Curve:
     Attributes:
         steps, losses: where it was logged, and the total loss there.
         stages: first logged step of every stage.
+        metric: that the model was validated by while it trained, 'iou' or 'cd'; empty for none.
+        validated: steps, and its value there.
     """
 
     model: str
@@ -26,6 +29,8 @@ class Curve:
     steps: tuple[float, ...]
     losses: tuple[float, ...]
     stages: tuple[int, ...]
+    metric: str = ""
+    validated: tuple[tuple[int, float], ...] = ()
 
 
 def read_curves(runs: Iterable[tuple[str, int, Path]]) -> list[Curve]:
@@ -33,11 +38,12 @@ def read_curves(runs: Iterable[tuple[str, int, Path]]) -> list[Curve]:
     curves = []
     for model, seed, folder in runs:
         if rows := read_log(folder / LOG):
-            curves.append(_curve(model, seed, [(row["step"], row["stage"], row["loss"]) for row in rows]))
+            curves.append(_curve(model, seed, rows))
     return curves
 
 
-def _curve(model: str, seed: int, logged: list[tuple[int, str, float]]) -> Curve:
+def _curve(model: str, seed: int, rows: Sequence[Mapping[str, Any]]) -> Curve:
+    logged: list[tuple[int, str, float]] = [(row["step"], row["stage"], row["loss"]) for row in rows]
     stages: dict[str, int] = {}
     for step, stage, _ in logged:
         stages.setdefault(stage, step)
@@ -45,4 +51,7 @@ def _curve(model: str, seed: int, logged: list[tuple[int, str, float]]) -> Curve
     blocks = [logged[k : k + size] for k in range(0, len(logged), size)]
     steps = tuple(sum(step for step, *_ in block) / len(block) for block in blocks)
     losses = tuple(sum(loss for *_, loss in block) / len(block) for block in blocks)
-    return Curve(model, seed, steps, losses, tuple(stages.values()))
+    metric = next((name for name in ("iou", "cd") if any(f"val_{name}" in row for row in rows)), "")
+    values = [(row["step"], row.get(f"val_{metric}")) for row in rows]
+    validated = tuple((step, float(v)) for step, v in values if isinstance(v, int | float))
+    return Curve(model, seed, steps, losses, tuple(stages.values()), metric, validated)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import nn
 
 from zoo.registry import EntryConfig, Registry
-from zoo.types import Latent, Shapes
+from zoo.types import Latent, Shapes, Source
 
 
 class Decoder(nn.Module, ABC):
@@ -37,6 +37,16 @@ class Decoder(nn.Module, ABC):
         super().__init__()
         self.config = config
         self.latent_dim = latent_dim
+
+    def fit(self, source: Source) -> None:
+        """Take from the training split what is known in closed form; called once, before the first step.
+
+        What it finds lies in buffers, so that a checkpoint holds it.
+
+        Raises:
+            ContractError: the split lacks what it reads.
+        """
+        return None
 
     @abstractmethod
     def forward(self, latent: Latent) -> Shapes:

@@ -19,6 +19,7 @@ class Loss(nn.Module, ABC):
         batch_fields: fields of `Batch` that it reads; checked against the data set before training.
         latent_fields: fields of `Latent` that it reads besides `mean`; checked against the encoder.
         representations: the representations that it can read from the decoder; empty for any.
+        decoders: names of those that it works with, where it reads more than shapes; empty for any.
         until: the last output of the forward pass that it reads. A training stage computes nothing past the
             furthest of its losses.
         requires_parts: optional parts that the model must have.
@@ -39,6 +40,7 @@ class Loss(nn.Module, ABC):
     batch_fields: ClassVar[frozenset[str]] = frozenset()
     latent_fields: ClassVar[frozenset[str]] = frozenset()
     representations: ClassVar[tuple[str, ...]] = ()
+    decoders: ClassVar[tuple[str, ...]] = ()
     until: ClassVar[Literal["sketches", "latent", "shapes"]] = "shapes"
     requires_parts: ClassVar[frozenset[PartName]] = frozenset()
     adversarial: ClassVar[bool] = False
@@ -47,6 +49,14 @@ class Loss(nn.Module, ABC):
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
         self.config = config
+
+    def bind(self, model: nn.Module) -> None:
+        """Take what of the model the loss reads besides its predictions; called once, before the first step.
+
+        Raises:
+            ContractError: the model does not have it.
+        """
+        return None
 
     @abstractmethod
     def forward(

@@ -98,6 +98,7 @@ def build_losses(
     for key, part in config.losses.items():
         loss = LOSSES.get(part.name).cls(part.config)
         _check_loss(config, model, f"model '{config.name}': loss '{key}'", loss, provides)
+        loss.bind(model)
         losses[key] = loss
     if config.discriminator is not None and not any(loss.adversarial for loss in losses.values()):
         raise ContractError(
@@ -125,6 +126,9 @@ def _check_loss(
             f"{where} reads {' or '.join(loss.representations)}, decoder '{config.decoder.name}' makes "
             f"{model.decoder.representation}; losses that fit: {', '.join(fits) or 'none'}"
         )
+    if loss.decoders and config.decoder.name not in loss.decoders:
+        works = " or ".join(loss.decoders)
+        raise ContractError(f"{where} works with decoder {works}, not '{config.decoder.name}'")
     if loss.adversarial and config.discriminator is None:
         raise ContractError(
             f"{where} needs a discriminator; add one, e.g. discriminator: {{name: voxel_conv}}"

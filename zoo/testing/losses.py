@@ -21,6 +21,7 @@ def loss_checks(entry: Entry[Any]) -> list[Check]:
         model = build_model(config, seed=0).train()
         batch = SmokeSource().fetch([0, 1], [[0], [1]])
         loss = entry.cls(entry.smoke_config())
+        loss.bind(model)
         prediction = model(model.preprocess(batch.image), prior=loss.reads_prior)
         critic = DISCRIMINATORS.get("voxel_conv")
         discriminator = critic.cls(critic.smoke_config(), resolution=32) if loss.adversarial else None
@@ -37,10 +38,9 @@ def loss_checks(entry: Entry[Any]) -> list[Check]:
 
 def _feeders(entry: Entry[Any]) -> tuple[Entry[Any], Entry[Any]]:
     """An encoder and a decoder whose predictions a loss can read: the plainest, where they can feed it."""
+    reads, works = entry.cls.representations, entry.cls.decoders
     decoders = [
-        d
-        for d in DECODERS
-        if not entry.cls.representations or d.cls.representation in entry.cls.representations
+        d for d in DECODERS if (not reads or d.cls.representation in reads) and (not works or d.name in works)
     ]
     pairs = [
         (e, d)

@@ -36,6 +36,7 @@ def smoke_model(
         loss
         for loss in LOSSES
         if (not loss.cls.representations or decoder.cls.representation in loss.cls.representations)
+        and (not loss.cls.decoders or decoder.name in loss.cls.decoders)
         and loss.cls.requires_parts <= set(parts)
         and loss.cls.latent_fields <= encoder.cls.provides
         and loss.cls.batch_fields <= SmokeSource.provides

@@ -150,8 +150,10 @@ class Trainer(Updates):
         """Train to the end; see `train`."""
         if checkpoints(self.run_dir):
             from_newest(self.run_dir, self._restore)
-        elif self.config.train.init_from is not None:
-            start_from(self.model, self.config.train.init_from)
+        else:
+            self.model.decoder.fit(self.source)
+            if self.config.train.init_from is not None:
+                start_from(self.model, self.config.train.init_from)
             self.selection.begin(self.model)
         self._lay_out()
         with self._writing():
