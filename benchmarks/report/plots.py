@@ -249,9 +249,7 @@ def training(comparison: Comparison, curves: Sequence[Curve]) -> Plot | None:
     caption += " Losses of different models are different sums: only shapes of curves compare."
     caption += " Dotted: a new stage begins, with its own losses." * stages
     validated = any(curve.validated for own in panels.values() for curve in own)
-    caption += (
-        " Dashed, on the right: the model's own metric on a sample of the validation split." * validated
-    )
+    caption += " Dashed, on the right: validation while training, on a sample of its split." * validated
     caption += f" No training log: {', '.join(absent)}." if absent else ""
     return Plot("training", "Training", caption, draw, 0.4 + 1.7 * rows)
 

@@ -606,6 +606,23 @@ def test_long_logs_become_means_and_missing_ones_are_left_out(tmp_path: Path) ->
     assert curve.losses[:2] == (2.0, 5.0) and curve.steps[:2] == (20.0, 50.0)
 
 
+def test_validation_while_training_is_drawn_on_an_axis_of_its_own(tmp_path: Path) -> None:
+    rows = [
+        {"step": k, "stage": "main", "loss": 9.0 - k} | ({"val_iou": k / 10} if k % 2 else {})
+        for k in (1, 2, 3)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (curve,) = read_curves([("a", 0, tmp_path)])
+    assert curve.metric == "iou" and curve.validated == ((1, 0.1), (3, 0.3))
+    plot = plots.training(make_comparison(make_row("a", 0.3, 0.2)), [curve])
+    assert plot is not None and "validation while training" in plot.caption
+    axes = _drawn(plot).axes
+    right = next(each for each in axes if each.get_ylabel() == "validation IoU")
+    np.testing.assert_allclose(right.lines[0].get_xydata(), curve.validated)
+    plain = plots.training(make_comparison(make_row("a", 0.3, 0.2)), [replace(curve, validated=())])
+    assert plain is not None and "validation" not in plain.caption
+
+
 @pytest.mark.parametrize(
     "torn",
     [b"", b'{"step": 4, "lo', b"\xff\xfe\x00", b"null", b"[" * 99_999, b'{"step": "4"}', b'{"step": 4}'],
