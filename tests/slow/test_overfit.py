@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.request.settings import settings
-from benchmarks.studies.overfit import PRESET, overfit
+from benchmarks.studies.overfit.measure import overfit
 from datasets.prepare import open_dataset
 from zoo.config import list_models
 
@@ -24,7 +24,7 @@ CANNOT = {
 @pytest.mark.parametrize("name", list_models())
 def test_learns_eight_shapes_by_heart(name, tmp_path):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    chosen = settings(PRESET, "procedural", ())
+    chosen = settings("overfit", "procedural", ())
     store = open_dataset("procedural", config_overrides=chosen.data_config, options=chosen.options)
     fit = overfit(name, chosen, store, device, tmp_path)
     assert fit.shapes == 8

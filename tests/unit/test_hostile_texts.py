@@ -21,8 +21,9 @@ from rich.console import Console
 from benchmarks.gallery.picture import gallery
 from benchmarks.report.plots import every_plot
 from benchmarks.statistics.comparison import compare
-from benchmarks.studies import overfit, pose
 from benchmarks.studies.classify import __main__ as classify
+from benchmarks.studies.overfit import __main__ as overfit
+from benchmarks.studies.pose import __main__ as pose
 from benchmarks.tables.csv import to_csv
 from benchmarks.tables.labels import csv_text, plot_label
 from benchmarks.tables.latex import to_latex
@@ -208,7 +209,8 @@ def test_the_card_of_a_part_shows_whole_types(capsys, monkeypatch):
 @pytest.mark.parametrize("command", [pose, overfit, classify])
 def test_commands_print_texts_as_they_are(command, monkeypatch):
     consoles = []
-    monkeypatch.setattr(command, "run", lambda args, console: consoles.append(console) or 0)
+    measure = command.__name__.replace("__main__", "measure")
+    monkeypatch.setattr(f"{measure}.run", lambda args, console: consoles.append(console) or 0)
     needed = {pose: ["folder"]}.get(command, [])
     assert command.main(needed) == 0
     (console,) = consoles

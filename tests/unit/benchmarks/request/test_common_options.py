@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.request.common_options import DATA, add_common, open_store
-from benchmarks.studies import overfit, planted, pose
+from benchmarks.studies import planted
 from benchmarks.studies.classify import __main__ as classify
+from benchmarks.studies.overfit import __main__ as overfit
+from benchmarks.studies.pose import __main__ as pose
 
 SMALL = ["data.train=1", "data.val=1", "data.test=1", "prepare.resolutions=[32]"]
 
