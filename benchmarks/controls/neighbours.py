@@ -39,7 +39,7 @@ def grey_and_mask(images: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Of each of M pictures the K nearest training shapes, nearest first.
+    """The K nearest training shapes of each of M pictures, nearest first.
 
     Attributes:
         shapes: (M, K) indices. distances: (M, K) L2 distance to the nearest picture of that shape.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -242,16 +242,22 @@ def training(comparison: Comparison, curves: Sequence[Curve]) -> Plot | None:
             axes.set_axis_off()
         grid[0].set_ylabel("training loss")
 
+    return Plot("training", "Training", _caption(shown), draw, 0.4 + 1.7 * rows)
+
+
+def _caption(shown: Mapping[str, Sequence[Curve]]) -> str:
+    """What the panels of `training` show, by model."""
+    drawn = [own for own in shown.values() if own]
     absent = [name for name, own in shown.items() if not own]
-    several = any(len(own) > 1 for own in panels.values())
-    stages = any(len(curve.stages) > 1 for own in panels.values() for curve in own)
+    several = any(len(own) > 1 for own in drawn)
+    stages = any(len(curve.stages) > 1 for own in drawn for curve in own)
     caption = "Total loss of the logged steps" + (", one line for each seed." if several else ".")
     caption += " Losses of different models are different sums: only shapes of curves compare."
     caption += " Dotted: a new stage begins, with its own losses." * stages
-    validated = any(curve.validated for own in panels.values() for curve in own)
+    validated = any(curve.validated for own in drawn for curve in own)
     caption += " Dashed, on the right: validation while training, on a sample of its split." * validated
     caption += f" No training log: {', '.join(absent)}." if absent else ""
-    return Plot("training", "Training", caption, draw, 0.4 + 1.7 * rows)
+    return caption
 
 
 def _draw_validation(axes: Axes, curves: Sequence[Curve], color: str) -> None:

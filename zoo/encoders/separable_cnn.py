@@ -21,7 +21,7 @@ class SeparableCNNConfig(EntryConfig):
     hidden: int = Field(256, ge=1)
     """Units of the layer between the last map and the code."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Of those units."""
+    """Dropout of those units."""
 
 
 class _Separable(nn.Module):

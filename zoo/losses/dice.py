@@ -14,7 +14,7 @@ class DiceConfig(LossConfig):
     """The defaults are V-Net's loss; `factor: 1, smooth: 1` is that of 3D-RETR's program."""
 
     factor: float = Field(2.0, gt=0)
-    """Of the overlap: 2 makes a perfect prediction's loss 0; without it 3D-RETR's is one half."""
+    """Factor of the overlap: 2 makes a perfect prediction's loss 0; without it 3D-RETR's is one half."""
     smooth: float = Field(0.0, ge=0)
     """Added to numerator and denominator."""
 

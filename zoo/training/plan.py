@@ -21,7 +21,7 @@ from zoo.types import Source
 WARM, LEAST = 2, 3
 """Steps of a trial that are not timed, and those that are at the least."""
 SHARE = 0.03
-"""Of the budget, what the trials of all stages take at most, but for the steps at the least."""
+"""Share of the budget that the trials of all stages take at most, but for the steps at the least."""
 
 
 def plan_steps(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from torch import Tensor, nn
 
 from zoo.config import TrainConfig
 from zoo.errors import UserError
 from zoo.model import Reconstructor
+from zoo.model.averaging import MovingAverage, moving_average
 from zoo.training.checkpoint import AVERAGE, LEARNING, TrainState, load_weights
 from zoo.training.stages import Stage
 from zoo.training.validation import Validated, Validation
-
-if TYPE_CHECKING:
-    from timm.utils.model_ema import ModelEmaV3
 
 Weights = dict[str, Tensor]
 
@@ -34,16 +32,14 @@ class Selection:
 
     def __init__(self, model: Reconstructor, config: TrainConfig, validation: Validation | None) -> None:
         self.config, self.validation = config, validation
-        self.average: ModelEmaV3 | None = None
+        self.average: MovingAverage | None = None
         self.best: Weights | None = None
         self.begin(model)
 
     def begin(self, model: Reconstructor) -> None:
         """Start the average from a model's weights."""
         if self.config.ema is not None:
-            from timm.utils.model_ema import ModelEmaV3  # loads torchvision
-
-            self.average = ModelEmaV3(model, decay=self.config.ema, use_warmup=True)
+            self.average = moving_average(model, self.config.ema)
 
     def follow(self, model: Reconstructor, step: int) -> None:
         """Let the average follow the model after a step (from 1)."""

@@ -44,7 +44,7 @@ class Validated:
     threshold: float | None = None
 
     def figures(self) -> dict[str, float]:
-        """Its figures as a training's log has them."""
+        """Figures as a training's log has them."""
         found = {f"val_{self.metric}": self.value}
         return found if self.threshold is None else {**found, "val_threshold": self.threshold}
 

@@ -25,7 +25,7 @@ FULL = [
     *("--retrieval-backbone", "resnet18", "--out", "out", "--format", "md,csv", "--device", "cuda:1"),
     *("--executor", "inline", "--workers", "0", "--time-limit", "2.5", "--limit", "7"),
     *("--set", "train.steps=5", "--set", "losses.kl.weight=[1, 2]", "--plugin", "a.b", "--force"),
-    *("--columns", "iou,cd", "--verbose"),
+    *("--columns", "iou,cd", "--verbose", "--tracker", "tensorboard", "--init-from", "runs/runs/r3d-1"),
 ]
 
 
@@ -60,6 +60,8 @@ def test_a_command_line_fills_every_field():
         force=True,
         columns="iou,cd",
         verbose=True,
+        tracker="tensorboard",
+        init_from="runs/runs/r3d-1",
     )
     left = {"jobs", "only_cache"}
     assert request.model_fields_set == set(RunRequest.model_fields) - left

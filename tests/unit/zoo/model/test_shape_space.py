@@ -181,17 +181,16 @@ def test_what_cannot_be_fitted_is_said(shapes):
         ShapeSpace(ShapeSpaceConfig(resolution=R), latent_dim=4).fit(Blind(shapes))
     with pytest.raises(ContractError, match=r"has 16\^3 cells, the data set's grids \(8, 8, 8\)"):
         ShapeSpace(ShapeSpaceConfig(resolution=16), latent_dim=4).fit(Grids(shapes))
-    other = load_config("vae_gan_baseline", "quick").model_copy(update={"losses": config().losses})
+    other = load_config("vae_gan_baseline", "quick")
+    other = other.model_copy(update={"losses": config().losses, "discriminator": None})
     with pytest.raises(
-        ContractError, match="loss 'shape_code' works with decoder shape_space, not 'voxel_deconv'"
+        ContractError, match="'shape_code' works with decoder shape_space, not 'voxel_deconv'"
     ):
-        build_losses(
-            other.model_copy(update={"discriminator": None}), build_model(other, seed=0), {"voxels", "camera"}
-        )
+        build_losses(other, build_model(other, seed=0), frozenset({"voxels"}))
 
 
 def test_its_size():
-    """The published figure of the small one: systems_modern's proposal without its pose head."""
+    """Convolutions 392,544, linear layers 589,824 + 32,896, two numbers for each normalised channel."""
     entry = zoo.ENCODERS.get("separable_cnn")
     encoder = entry.cls(entry.config(), in_channels=4, image_size=(48, 48))
-    assert sum(p.numel() for p in encoder.parameters()) == 1_019_424
+    assert sum(p.numel() for p in encoder.parameters()) == 1_017_696
