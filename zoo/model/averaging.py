@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from torch import nn
 
 from zoo.model.reconstructor import Reconstructor
 
 
+@runtime_checkable
 class MovingAverage(Protocol):
     """A copy of a model whose weights follow the model's."""
 

@@ -260,7 +260,8 @@ def test_stage_losses_that_exist(tiny_config):
         ("decoder.resolution=48", "decoder.resolution: Input should be 32, 64 or 128, got 48"),
         (
             "train.precision=bf-16",
-            "train.precision: Input should be 'auto', 'fp32', 'bf16' or 'fp16', got 'bf-16'. Did you mean 'bf16'?",
+            "train.precision: Input should be 'auto', 'fp32', 'bf16' or 'fp16', got 'bf-16'. "
+            "Did you mean 'bf16' or 'fp16'?",
         ),
         (
             "train.optimizer.schedule=cosin",
