@@ -1,6 +1,6 @@
 # Two commands do all the set-up:
 #   make benchmark    the comparison table of R3D and its baseline, on the embedded data set
-#   make test         the whole test suite, with coverage
+#   make test         the whole test suite; `make coverage` also says which lines it runs
 # Python 3.11 or newer and make are enough. PYTHON=python3.12 picks an interpreter, VENV=path another
 # environment, PIP="uv pip" another installer.
 
@@ -16,11 +16,12 @@ INSTALL = $(PIP) install --disable-pip-version-check
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help benchmark test lint format install install-dev clean
+.PHONY: help benchmark test coverage lint format install install-dev clean
 
 help:
 	@echo "make benchmark   set up and print the table of $(MODELS)"
-	@echo "make test        set up and run every test, with coverage"
+	@echo "make test        set up and run every test"
+	@echo "make coverage    the same, and which lines they run; half as long again"
 	@echo "make lint        ruff check, ruff format --check, mypy"
 	@echo "make format      let ruff mend what it can"
 	@echo "make clean       remove caches and build output; the environment and the results stay"
@@ -29,6 +30,9 @@ benchmark: install
 	$(RUN) -m benchmarks.run --models $(MODELS) $(ARGS)
 
 test: install-dev
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(JOBS) $(ARGS)
+
+coverage: install-dev
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
 
 lint: install-dev

@@ -75,7 +75,14 @@ def test_the_metadata_name_the_version_the_licence_and_the_pythons(wheel):
     pythons = [line.rpartition(" ")[2] for line in metadata.get_all("Classifier") if ":: 3." in line]
     assert pythons == ["3.11", "3.12", "3.13", "3.14"]
     assert metadata.get("License-Expression", metadata["License"]) == "MIT"
-    assert set(metadata.get_all("Provides-Extra")) == {"browser", "dev", "pytorch3d", "speed", "studies"}
+    assert set(metadata.get_all("Provides-Extra")) == {
+        "browser",
+        "dev",
+        "pytorch3d",
+        "speed",
+        "studies",
+        "tracking",
+    }
 
 
 # In an empty folder of a fresh environment

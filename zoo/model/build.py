@@ -121,7 +121,12 @@ def _check_loss(
         if getattr(config, name) is None:
             raise ContractError(f"{where} needs a {name}, which the model does not have")
     if loss.representations and model.decoder.representation not in loss.representations:
-        fits = [e.name for e in LOSSES if model.decoder.representation in e.cls.representations]
+        fits = [
+            e.name
+            for e in LOSSES
+            if model.decoder.representation in e.cls.representations
+            and config.decoder.name in (e.cls.decoders or (config.decoder.name,))
+        ]
         raise ContractError(
             f"{where} reads {' or '.join(loss.representations)}, decoder '{config.decoder.name}' makes "
             f"{model.decoder.representation}; losses that fit: {', '.join(fits) or 'none'}"

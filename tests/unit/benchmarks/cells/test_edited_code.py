@@ -204,7 +204,7 @@ def test_cells_and_trainings_of_shipped_models_are_called_as_before(session, mod
     assert cell.hash == cell_hash(
         kind="model",
         name=model,
-        config=config.resolved(),
+        config=config.identity(),
         dataset=session.dataset_info,
         protocol=describe_protocol(session.protocol),
         preset="quick",

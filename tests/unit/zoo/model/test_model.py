@@ -47,7 +47,7 @@ def test_a_loss_that_reads_another_representation(tiny_config, monkeypatch):
     monkeypatch.setattr(LOSSES.get("voxel_bce").cls, "representations", ("points",))
     assert losses_error(tiny_config()) == (
         "model 'tiny': loss 'voxel_bce' reads points, decoder 'voxel_deconv' makes voxels; "
-        "losses that fit: adversarial, ray_depth, ray_mask, reprojection, voxel_l2"
+        "losses that fit: adversarial, dice, focal, ray_depth, ray_mask, reprojection, soft_iou, voxel_l2"
     )
 
 
