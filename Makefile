@@ -21,7 +21,7 @@ INSTALL = $(PIP) install --disable-pip-version-check
 help:
 	@echo "make benchmark   set up and print the table of $(MODELS)"
 	@echo "make test        set up and run every test"
-	@echo "make coverage    the same, and which lines they run; half as long again"
+	@echo "make coverage    the same, and which lines they run; a third longer"
 	@echo "make lint        ruff check, ruff format --check, mypy"
 	@echo "make format      let ruff mend what it can"
 	@echo "make clean       remove caches and build output; the environment and the results stay"

