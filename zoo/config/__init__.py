@@ -26,3 +26,4 @@ from zoo.config.schema import PreprocessConfig as PreprocessConfig
 from zoo.config.schema import RefineConfig as RefineConfig
 from zoo.config.schema import StageConfig as StageConfig
 from zoo.config.schema import TrainConfig as TrainConfig
+from zoo.config.schema import identity_of as identity_of

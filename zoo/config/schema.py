@@ -144,7 +144,7 @@ class TrainConfig(EntryConfig):
     minutes: float | None = Field(None, gt=0)
     """Budget of time, in place of `steps`: as many steps as fit into it on this machine, found by timing the
     first ones on a copy of the model. The result says how many they were; `steps` set to that trains the
-    same."""
+    same. What a decoder fits in closed form comes on top."""
     batch_size: int = Field(32, ge=1)
     """Samples per step."""
     accumulate: int = Field(1, ge=1)

@@ -1,7 +1,6 @@
 """Encoders: image to latent. One file per entry; see `Encoder` for the contract."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -19,7 +18,8 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         latent_dim: D of `Latent.mean`.
-        provides: fields of `Latent` that it fills besides `mean`: 'log_var', 'features', 'tokens'.
+        provides: fields of `Latent` that it fills besides `mean`: 'log_var', 'features', 'tokens'; an encoder
+            may fill fewer than its class by its config, never more.
         feature_shapes: (C, H, W) of each of `Latent.features`, finest first.
 
     >>> import torch, zoo
@@ -29,7 +29,7 @@ class Encoder(nn.Module, ABC):
     torch.Size([2, 8])
     """
 
-    provides: ClassVar[frozenset[str]] = frozenset()
+    provides: frozenset[str] = frozenset()
     latent_dim: int
     feature_shapes: tuple[tuple[int, int, int], ...] = ()
 

@@ -69,7 +69,7 @@ class TimmBackbone(Encoder):
         super().__init__(config, in_channels=in_channels, image_size=image_size)
         self.latent_dim = config.latent_dim
         if not config.variational:
-            self.provides = self.provides - {"log_var"}  # type: ignore[misc]
+            self.provides = self.provides - {"log_var"}
         require_backbone(config.backbone, pretrained=config.pretrained)
         options: dict[str, Any] = {**config.options, "in_chans": in_channels}
         self.padded_size, sized, features = accepted_size(config.backbone, options, image_size)

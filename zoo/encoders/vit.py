@@ -99,7 +99,7 @@ class ViT(Encoder):
         super().__init__(config, in_channels=in_channels, image_size=image_size)
         self.latent_dim = config.latent_dim
         if not config.variational:
-            self.provides = self.provides - {"log_var"}  # type: ignore[misc]
+            self.provides = self.provides - {"log_var"}
         require_backbone(config.arch, pretrained=config.pretrained)
         own_patch = _own_patch(config.arch)
         patch = config.patch or own_patch

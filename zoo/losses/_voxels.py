@@ -1,5 +1,7 @@
 """What losses on occupancy share."""
 
+from typing import Literal
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -24,3 +26,9 @@ def logits_and_target(
             f"set decoder.resolution to the data set's"
         )
     return logits, target
+
+
+def per_voxel(value: Tensor, reduction: Literal["sum", "mean"]) -> Tensor:
+    """A scalar: values (B, R, R, R) summed or averaged over the voxels of a sample, averaged over the batch."""
+    flat = value.flatten(1)
+    return (flat.sum(1) if reduction == "sum" else flat.mean(1)).mean()

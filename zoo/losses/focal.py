@@ -8,7 +8,7 @@ from torch import Tensor
 
 from zoo.discriminators import Discriminator
 from zoo.losses import LOSSES, Loss, LossConfig
-from zoo.losses._voxels import logits_and_target
+from zoo.losses._voxels import logits_and_target, per_voxel
 from zoo.types import Batch, Prediction
 
 
@@ -46,5 +46,4 @@ class Focal(Loss):
         value = wrong.pow(self.config.gamma) * entropy
         if self.config.alpha is not None:
             value = value * (self.config.alpha * target + (1 - self.config.alpha) * (1 - target))
-        per_sample = value.flatten(1)
-        return (per_sample.sum(1) if self.config.reduction == "sum" else per_sample.mean(1)).mean()
+        return per_voxel(value, self.config.reduction)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from zoo.discriminators import Discriminator
 from zoo.losses import LOSSES, Loss, LossConfig
-from zoo.losses._voxels import logits_and_target
+from zoo.losses._voxels import logits_and_target, per_voxel
 from zoo.types import Batch, Prediction
 
 
@@ -40,5 +40,5 @@ class VoxelBCE(Loss):
     ) -> Tensor:
         assert isinstance(self.config, VoxelBCEConfig)
         logits, target = logits_and_target("voxel_bce", prediction, batch)
-        per_sample = F.binary_cross_entropy_with_logits(logits, target, reduction="none").flatten(1)
-        return (per_sample.sum(1) if self.config.reduction == "sum" else per_sample.mean(1)).mean()
+        entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        return per_voxel(entropy, self.config.reduction)

@@ -164,17 +164,26 @@ def load_state(path: Path) -> TrainState:
     return state
 
 
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file of a checkpoint, on the CPU.
+
+    Raises:
+        CheckpointError: missing or damaged.
+    """
+    check_sum(path)
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors raises its own untyped errors for damaged files
+        raise damaged(path, f"cannot be read: {error}") from error
+
+
 def load_weights(module: nn.Module, path: Path) -> None:
     """Strict load of a safetensors file.
 
     Raises:
         CheckpointError: says which tensors are missing, unexpected or of another shape.
     """
-    check_sum(path)
-    try:
-        tensors = load_file(path)
-    except Exception as error:  # safetensors raises its own untyped errors for damaged files
-        raise damaged(path, f"cannot be read: {error}") from error
+    tensors = read_weights(path)
     check_fit(shapes_of(module), {k: tuple(v.shape) for k, v in tensors.items()}, path)
     module.load_state_dict(tensors)
 

@@ -11,7 +11,7 @@ from zoo.config import TrainConfig
 from zoo.errors import UserError
 from zoo.model import Reconstructor
 from zoo.model.averaging import MovingAverage, moving_average
-from zoo.training.checkpoint import AVERAGE, LEARNING, TrainState, load_weights
+from zoo.training.checkpoint import AVERAGE, LEARNING, MODEL, TrainState, load_weights, read_weights
 from zoo.training.stages import Stage
 from zoo.training.validation import Validated, Validation
 
@@ -30,14 +30,13 @@ class Selection:
         best: the best weights so far, on the CPU; None before the first validation.
     """
 
-    def __init__(self, model: Reconstructor, config: TrainConfig, validation: Validation | None) -> None:
+    def __init__(self, config: TrainConfig, validation: Validation | None) -> None:
         self.config, self.validation = config, validation
         self.average: MovingAverage | None = None
         self.best: Weights | None = None
-        self.begin(model)
 
     def begin(self, model: Reconstructor) -> None:
-        """Start the average from a model's weights."""
+        """Start the average, where one is kept, from a model's weights."""
         if self.config.ema is not None:
             self.average = moving_average(model, self.config.ema)
 
@@ -89,14 +88,17 @@ class Selection:
             found[AVERAGE] = self._current(model)
         return found
 
-    def restore(self, predicts: Path, average: Path, state: TrainState) -> None:
-        """Take over what a checkpoint holds: the weights that predict, and the averaged ones where apart."""
-        if self.average is not None:
-            load_weights(self._averaged, average if average.exists() else predicts)
-        if state.best is not None:
-            from safetensors.torch import load_file
+    def restore(self, folder: Path, model: Reconstructor, state: TrainState) -> None:
+        """Take over what a checkpoint holds: the weights that learn, those averaged, and the best.
 
-            self.best = load_file(predicts)
+        Raises:
+            CheckpointError: weights that are missing, damaged or of another shape.
+        """
+        validated = state.best is not None
+        load_weights(model, folder / (LEARNING if validated or self.average is not None else MODEL))
+        if self.average is not None:
+            load_weights(self._averaged, folder / (AVERAGE if validated else MODEL))
+        self.best = read_weights(folder / MODEL) if validated else None
 
     def _current(self, model: Reconstructor) -> Reconstructor:
         return model if self.average is None else self._averaged

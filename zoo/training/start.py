@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import nn
 
 from zoo.parts import MODEL_PARTS
-from zoo.training.checkpoint import MODEL
-from zoo.training.integrity import CheckpointError, check_sum, weights_sum
+from zoo.training.checkpoint import MODEL, read_weights
+from zoo.training.integrity import CheckpointError, weights_sum
 from zoo.training.run_folder import from_newest
 
 
@@ -33,12 +32,7 @@ def start_sum(path: str | Path) -> str:
 
 
 def _take_over(model: nn.Module, folder: Path) -> tuple[str, ...]:
-    file = folder / MODEL
-    check_sum(file)
-    try:
-        tensors = load_file(file)
-    except Exception as error:  # safetensors raises its own untyped errors for damaged files
-        raise CheckpointError(f"{file}: cannot be read: {error}") from error
+    tensors = read_weights(folder / MODEL)
     taken, why = [], []
     for name in MODEL_PARTS[:-1]:
         part = getattr(model, name, None)

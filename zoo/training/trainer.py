@@ -19,8 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.config import ModelConfig
-from zoo.config.schema import identity_of
+from zoo.config import ModelConfig, identity_of
 from zoo.device import PeakMemory, flushed_denormals, pick_device
 from zoo.errors import UserError
 from zoo.files import write_atomic, writing_to
@@ -28,11 +27,8 @@ from zoo.seeding import derive
 from zoo.system.locks import OnWait, hold
 from zoo.system.source import digests, followed, parts_of
 from zoo.training.checkpoint import (
-    AVERAGE,
     DISCRIMINATOR,
     GOES_ON,
-    LEARNING,
-    MODEL,
     CheckpointError,
     TrainState,
     load_optimizers,
@@ -132,7 +128,7 @@ class Trainer(Updates):
         self.code = digests(parts_of(config))
         self.state = TrainState(seed=seed, data=source.fingerprint, versions=versions(), code=self.code)
         validates = Validation(config, validation, seed) if config.train.validations and validation else None
-        self.selection = Selection(self.model, config.train, validates)
+        self.selection = Selection(config.train, validates)
         self.stages = [] if config.train.minutes else lay_out(config.train.stages, config.train.steps)
         self.entered: Stage | None = None
         self.saved = run_dir
@@ -149,12 +145,10 @@ class Trainer(Updates):
     def run(self, on_step: OnStep | None = None, trackers: Sequence[Tracker] = ()) -> TrainReport:
         """Train to the end; see `train`."""
         if checkpoints(self.run_dir):
+            self.selection.begin(self.model)
             from_newest(self.run_dir, self._restore)
         else:
-            self.model.decoder.fit(self.source)
-            if self.config.train.init_from is not None:
-                start_from(self.model, self.config.train.init_from)
-            self.selection.begin(self.model)
+            self._start()
         self._lay_out()
         with self._writing():
             cut_log(self.run_dir / LOG, self.done)
@@ -163,6 +157,13 @@ class Trainer(Updates):
                 if self.done < stage.last and not self.state.stopped:
                     self._run_stage(stage, stop, on_step, trackers)
         return self._report()
+
+    def _start(self) -> None:
+        """Take what is known before the first step: a fitted space, given weights."""
+        self.model.decoder.fit(self.source)
+        if self.config.train.init_from is not None:
+            start_from(self.model, self.config.train.init_from)
+        self.selection.begin(self.model)
 
     def _report(self) -> TrainReport:
         state, seconds = self.state, max(self.state.seconds, 1e-9)
@@ -301,9 +302,7 @@ class Trainer(Updates):
                 f"{self.seed} on {self.source.fingerprint[:12]}; choose another run folder"
             )
         self.entered = None
-        apart = (path / LEARNING).exists()
-        load_weights(self.model, path / (LEARNING if apart else MODEL))
-        self.selection.restore(path / MODEL, path / AVERAGE, state)
+        self.selection.restore(path, self.model, state)
         if self.discriminator is not None:
             load_weights(self.discriminator, path / DISCRIMINATOR)
         if state.plan:

@@ -70,18 +70,17 @@ class Batch:
 
     def item(self, index: int) -> "Batch":
         """One sample as a batch of its own."""
-        one = self._map(lambda tensor: tensor[index : index + 1])
-        return replace(one, ids=self.ids[index : index + 1])
+        return self._part(slice(index, index + 1))
 
     def divide(self, parts: int) -> "list[Batch]":
         """Batches of consecutive samples, as equal in size as can be; the batch itself for one part."""
         if parts == 1:
             return [self]
         ends = [len(self) * k // parts for k in range(parts + 1)]
-        return [
-            replace(self._map(lambda tensor, a=a, b=b: tensor[a:b]), ids=self.ids[a:b])  # type: ignore[misc]
-            for a, b in pairwise(ends)
-        ]
+        return [self._part(slice(a, b)) for a, b in pairwise(ends)]
+
+    def _part(self, part: slice) -> "Batch":
+        return replace(self._map(lambda tensor: tensor[part]), ids=self.ids[part])
 
     def decode(self) -> "Batch":
         """Packed voxels, depth and normals as float32, where they lie; `to` calls it."""

@@ -57,11 +57,19 @@ class Row:
     high: float
 
 
-def score_row(name: str, title: str, correct: np.ndarray, **more: float | int | None) -> Row:
+def score_row(
+    name: str,
+    title: str,
+    correct: np.ndarray,
+    *,
+    numbers: int = 0,
+    penalty: float | None = None,
+    validation: float | None = None,
+) -> Row:
     """A row from what was right (N,) bool on the test split."""
     found = binomtest(int(correct.sum()), len(correct)).proportion_ci(method="wilson")
-    fields = {"numbers": 0, "penalty": None, "validation": None, **more}
-    return Row(name, title, accuracy=float(correct.mean()), low=found.low, high=found.high, **fields)  # type: ignore[arg-type]
+    right = float(correct.mean())
+    return Row(name, title, numbers, penalty, validation, right, float(found.low), float(found.high))
 
 
 def classify(store: Store, trained: Discriminator, untrained: Discriminator) -> list[Row]:
@@ -84,8 +92,9 @@ def classify(store: Store, trained: Discriminator, untrained: Discriminator) -> 
         train, val, test = (describe(grid) for grid in grids)
         model, penalty, validation = fit_chosen((train, labels[0]), (val, labels[1]))
         correct = model.predict(test) == labels[2]
-        more = {"numbers": train.shape[1], "penalty": penalty, "validation": validation}
-        rows.append(score_row(name, title, correct, **more))
+        numbers = train.shape[1]
+        row = score_row(name, title, correct, numbers=numbers, penalty=penalty, validation=validation)
+        rows.append(row)
     commonest = np.bincount(labels[0]).argmax()
     rows.append(score_row("majority", "commonest category of training", labels[2] == commonest))
     return rows

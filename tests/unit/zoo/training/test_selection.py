@@ -239,6 +239,25 @@ def test_a_stop_at_any_step_leaves_no_trace(
     assert len({(s.best, s.best_step, s.worse, s.step) for s in states}) == 1
 
 
+@pytest.mark.parametrize("name", ["model", "learning", "average"])
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_weights_that_are_damaged_are_never_gone_on_from(
+    tiny_config, tiny_source, held_out, tmp_path, name, how
+):
+    """The checkpoint before is used; with a quiet fallback to other weights the run would end elsewhere."""
+    config = tiny_config("train.steps=4", "train.ema=0.9", "train.validations=4", "train.checkpoint_every=2")
+    fit(config, tiny_source, tmp_path, validation=held_out)
+    whole = files_of(tmp_path)
+    file = checkpoints(tmp_path)[-1] / f"{name}.safetensors"
+    if how == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1] + b"\x55")
+    with pytest.warns(UserWarning, match=f"{name}.safetensors.* is used in its place"):
+        fit(config, tiny_source, tmp_path, validation=held_out)
+    assert files_of(tmp_path) == whole
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
