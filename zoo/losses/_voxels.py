@@ -29,6 +29,6 @@ def logits_and_target(
 
 
 def per_voxel(value: Tensor, reduction: Literal["sum", "mean"]) -> Tensor:
-    """A scalar: values (B, R, R, R) summed or averaged over the voxels of a sample, averaged over the batch."""
+    """Values (B, R, R, R) summed or averaged over the voxels of a sample, then averaged over the batch."""
     flat = value.flatten(1)
     return (flat.sum(1) if reduction == "sum" else flat.mean(1)).mean()
